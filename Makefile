@@ -1,0 +1,40 @@
+# Two commands do everything: `make demo` and `make test`. Both create the virtual environment themselves.
+PYTHON ?= python3
+VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
+SETTING ?= demo
+OUT ?= out/demo
+RUN := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+
+export JAX_PLATFORMS ?= cpu
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: help demo test lint unit multidevice install clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED)  ## train every stage at tiny size on toy dances and make a video (out/demo; SETTING=smoke is the smallest)
+	$(RUN) -m launch.quickstart --setting $(SETTING) --out $(OUT)
+
+test: lint unit multidevice  ## lint and the whole test suite (no accelerator, no network beyond the package index)
+
+lint: $(INSTALLED)  ## ruff
+	$(RUN) -m ruff check .
+
+unit: $(INSTALLED)  ## every test that runs on one device, in two processes
+	$(RUN) -m pytest -n 2 tests --ignore tests/multidevice
+
+multidevice: $(INSTALLED)  ## tests that need eight devices (fake ones on this CPU)
+	$(RUN) -m pytest tests/multidevice
+
+install: $(INSTALLED)  ## the virtual environment alone
+
+$(INSTALLED): setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --upgrade pip
+	$(RUN) -m pip install --quiet --editable '.[pose,dev]'
+	touch $@
+
+clean:  ## remove the virtual environments and out/
+	rm -rf .venv .venv-* out

@@ -1,0 +1,13 @@
+"""Logical axis names. Models speak these; only configs/sharding.py says which mesh axis each one lies on."""
+
+BATCH = "batch"  # activations: examples
+LENGTH = "length"  # activations: tokens of a sequence
+EMBED = "embed"  # weights: model width (the axis that fsdp splits)
+HEADS = "heads"  # weights: attention heads x head width, fused
+MLP = "mlp"  # weights: hidden width of a feed-forward layer
+VOCAB = "vocab"  # weights: codebook entries (embedding rows, logits)
+CONV_IN = "conv_in"  # weights: input channels of a convolution
+CONV_OUT = "conv_out"  # weights: output channels of a convolution
+LAYERS = "layers"  # weights: stacked (scanned) layers
+
+ALL = (BATCH, LENGTH, EMBED, HEADS, MLP, VOCAB, CONV_IN, CONV_OUT, LAYERS)
