@@ -1,0 +1,168 @@
+"""One loader per stage: an iterator of numpy batches whose order is a pure function of (seed, global step).
+
+A run restarted with `start_step=n` sees what the uninterrupted run saw from step n; a run on another number of
+processes sees the same global batches, process p holding rows [p * b, (p + 1) * b) of each. Grain is imported on use,
+because it imports jax where jax is installed.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from data_pipeline import sources, transforms
+from data_pipeline.schema import FRAMES
+from data_pipeline.sources import RecordSource
+
+Batch = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """Which examples make which batch.
+
+    Attributes:
+        batch_size: global, over all processes.
+        seed: of shuffling and of every window.
+        shuffle: a new order every epoch; False keeps the order of the files.
+        num_epochs: passes over the clips, one window of each a pass; None never ends.
+        start_step: first batch wanted.
+        process_index, process_count: this process and how many share each global batch.
+        worker_count: processes that prepare batches; 0 prepares them in threads of this one.
+        num_threads: threads that prepare batches ahead, in each process.
+    """
+
+    batch_size: int
+    seed: int = 0
+    shuffle: bool = True
+    num_epochs: int | None = None
+    start_step: int = 0
+    process_index: int = 0
+    process_count: int = 1
+    worker_count: int = 0
+    num_threads: int = 2
+
+    def __post_init__(self):
+        if self.batch_size < 1 or self.batch_size % self.process_count:
+            raise ValueError(f"batch_size: {self.batch_size} is not a multiple of {self.process_count} processes")
+        if not 0 <= self.process_index < self.process_count:
+            raise ValueError(f"process_index: {self.process_index} is not one of {self.process_count} processes")
+        if self.start_step < 0:
+            raise ValueError(f"start_step: {self.start_step} is negative")
+
+
+def tokenizer(
+    data: str | Sequence[dict[str, Any]], split: str, batch_size: int, seed: int = 0, *, length: int = 64, **order: Any
+) -> Iterator[Batch]:
+    """{"poses": (B, T, 60, 3)}, T = `length`. See `_iterate` for `data`, `order` and errors."""
+    return _iterate(data, split, ("poses",), transforms.PoseWindow(length), Order(batch_size, seed, **order))
+
+
+def motion(
+    data: str | Sequence[dict[str, Any]],
+    split: str,
+    batch_size: int,
+    seed: int = 0,
+    *,
+    previous: int = 64,
+    length: int = 64,
+    num_context: int = 8,
+    song_bins: int = 64,
+    static_context_rate: float = 0.2,
+    **order: Any,
+) -> Iterator[Batch]:
+    """{"poses": (B, P+T, 60, 3), "music": (B, P+T, 35), "context_index": (B, C) int32, "song": (B, G, 35)}.
+
+    P = `previous`, T = `length`, C = `num_context`, G = `song_bins`; music is normalised. Evaluation passes
+    static_context_rate=0. See `transforms.MotionWindow`; `_iterate` for `data`, `order` and errors.
+    """
+    window = transforms.MotionWindow(previous, length, num_context, song_bins, static_context_rate)
+    return _iterate(data, split, ("poses", "music"), window, Order(batch_size, seed, **order))
+
+
+def video(
+    data: str | Sequence[dict[str, Any]],
+    split: str,
+    batch_size: int,
+    seed: int = 0,
+    *,
+    num_frames: int,
+    height: int,
+    width: int,
+    **order: Any,
+) -> Iterator[Batch]:
+    """{"reference": (B, H, W, 3) uint8, "reference_pose": (B, 60, 3), "frames": (B, F, H, W, 3) uint8,
+    "poses": (B, F, 60, 3), "pose_images": (B, F, H, W, 3) uint8}, F = `num_frames`: 1 for the appearance phase, 16
+    consecutive ones for the motion phase. See `_iterate` for `data`, `order` and errors."""
+    window = transforms.VideoWindow(num_frames, height, width)
+    return _iterate(data, split, ("poses", FRAMES), window, Order(batch_size, seed, **order))
+
+
+def frames(
+    data: str | Sequence[dict[str, Any]], split: str, batch_size: int, seed: int = 0, *, height: int, width: int,
+    **order: Any,
+) -> Iterator[Batch]:
+    """{"frames": (B, H, W, 3) uint8}, for the autoencoder. See `_iterate` for `data`, `order` and errors."""
+    window = transforms.RandomFrame(height, width)
+    return _iterate(data, split, (FRAMES,), window, Order(batch_size, seed, **order))
+
+
+def _iterate(
+    data: str | Sequence[dict[str, Any]],
+    split: str,
+    fields: tuple[str, ...],
+    window: Callable[[dict[str, Any], np.random.Generator], Batch],
+    order: Order,
+) -> Iterator[Batch]:
+    """The Grain pipeline. `data` is a data set folder (`sources.from_directory`) or records in memory, where `split`
+    is not looked at. `order` takes the fields of `Order`: evaluation passes shuffle=False, num_epochs=1 and gets a
+    last batch that may be smaller.
+
+    Raises:
+        FileNotFoundError, ValueError: no such data set or split, no records, a clip shorter than the window.
+    """
+    import grain
+
+    source = (
+        sources.from_directory(data, split, fields) if isinstance(data, str) else sources.from_arrays(data, fields)
+    )
+    _check_size(source, order)
+    epochs = sources.Epochs(source, order.seed, order.shuffle, order.num_epochs)
+    rows = order.batch_size // order.process_count
+    dataset = grain.MapDataset.source(epochs).random_map(window, seed=order.seed).batch(rows)
+    dataset = dataset[order.start_step * order.process_count + order.process_index :: order.process_count]
+    options = grain.ReadOptions(num_threads=order.num_threads, prefetch_buffer_size=2 * max(1, order.num_threads))
+    batches = dataset.to_iter_dataset(options)
+    if order.worker_count:
+        batches = batches.mp_prefetch(grain.MultiprocessingOptions(num_workers=order.worker_count))
+    return iter(batches)
+
+
+def _check_size(source: RecordSource, order: Order) -> None:
+    if len(source) == 0:
+        raise ValueError("data: no records to load")
+    examples = len(source) * (order.num_epochs or 0)
+    if examples % order.batch_size and order.process_count > 1:
+        raise ValueError(
+            f"num_epochs: {examples} examples do not fill batches of {order.batch_size} on {order.process_count} "
+            "processes; choose a batch_size that divides them"
+        )
+
+
+_WINDOWS = {
+    "tokenizer": transforms.PoseWindow,
+    "motion": transforms.MotionWindow,
+    "video": transforms.VideoWindow,
+    "frames": transforms.RandomFrame,
+}
+
+
+def element_spec(loader: str, batch_size: int, **window: Any) -> transforms.Spec:
+    """Field -> (shape, dtype) of the batches of a loader, without any data: to compile before the first batch.
+
+    `loader` is its name here, `window` what it takes for its examples: element_spec("tokenizer", 8, length=64).
+    """
+    if loader not in _WINDOWS:
+        raise ValueError(f"loader: {loader!r} is not one of {', '.join(_WINDOWS)}")
+    return {name: ((batch_size, *shape), dtype) for name, (shape, dtype) in _WINDOWS[loader](**window).spec().items()}

@@ -1,0 +1,85 @@
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from data_pipeline import builders, loaders, sources, toy
+
+CONFIG = builders.ToyConfig(seed=3, train_clips=3, test_clips=1, frames=30, height=32, width=16)
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data")
+    builders.prepare(str(root), CONFIG, workers=0)
+    return str(root)
+
+
+def test_records_on_disk_are_the_clips(data_dir):
+    source = sources.from_directory(data_dir, "train", ("poses", "music", "audio", "frames", "song", "dancer"))
+    clip = toy.make_clip(3, 0, "train", 30, 32, 16)
+    found = {source[i]["id"]: source[i] for i in range(len(source))}
+    record = found[clip["id"]]
+    assert len(found) == 3
+    np.testing.assert_array_equal(record["poses"], clip["poses"])
+    np.testing.assert_array_equal(record["audio"], clip["audio"])
+    assert record["music"].shape == (30, 35) and len(record["frames"]) == 30
+    other = sources.from_directory(data_dir, "test", ("song", "dancer"))[0]
+    assert other["song"] not in {r["song"] for r in found.values()}
+    assert other["dancer"] not in {r["dancer"] for r in found.values()}
+
+
+def test_loaders_read_it(data_dir):
+    batch = next(loaders.video(data_dir, "train", 2, num_frames=4, height=32, width=16))
+    assert batch["frames"].shape == (2, 4, 32, 16, 3) and batch["pose_images"].any()
+    batch = next(loaders.motion(data_dir, "test", 1, previous=8, length=8))
+    assert batch["music"].any()
+
+
+def test_complete_data_is_left_alone(data_dir, monkeypatch):
+    monkeypatch.setattr(builders, "make_example", None)
+    before = os.stat(sources.find(data_dir)).st_mtime_ns
+    builders.prepare(data_dir, CONFIG, workers=0)
+    assert os.stat(sources.find(data_dir)).st_mtime_ns == before
+
+
+def test_an_interrupted_build_leaves_no_data_set(tmp_path, monkeypatch):
+    real = builders.make_example
+
+    def interrupted(config, split, index):
+        if index == 1:
+            raise KeyboardInterrupt
+        return real(config, split, index)
+
+    monkeypatch.setattr(builders, "make_example", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        builders.prepare(str(tmp_path), CONFIG, workers=0)
+    with pytest.raises(FileNotFoundError, match="no data set here"):
+        sources.find(str(tmp_path))
+
+
+def test_a_wrong_split_or_folder_is_named(data_dir, tmp_path):
+    with pytest.raises(ValueError, match="no split 'valid'; it has test, train"):
+        sources.from_directory(data_dir, "valid", ("poses",))
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "dataset_info.json").touch()
+    with pytest.raises(ValueError, match="holds 2 data sets; name one"):
+        sources.find(str(tmp_path))
+
+
+def test_a_source_keeps_what_it_parsed_within_its_budget(data_dir):
+    source = sources.from_directory(data_dir, "train", ("poses",))
+    assert source[0] is source[0] and set(source[0]) == {"id", "poses"}
+    small = sources.from_directory(data_dir, "train", ("poses",), cache_bytes=source[0]["poses"].nbytes + 200)
+    first = small[0]
+    assert small[0] is first
+    assert small[1] is small[1] and small[0] is not first
+
+
+def test_building_and_loading_import_no_tensorflow_and_no_jax():
+    code = "import sys; from data_pipeline import builders, loaders, media, pose_formats\n"
+    code += "assert not {'jax', 'tensorflow', 'torch'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,130 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from data_pipeline import loaders, music, transforms
+
+
+def _records(count: int = 5, frames: int = 24) -> list[dict]:
+    """Clip c, frame t: every joint at x = c, y = t; music t in every column; the picture's grey is t."""
+    records = []
+    for clip in range(count):
+        poses = np.ones((frames, 60, 3), np.float32)
+        poses[..., 0], poses[..., 1] = clip, np.arange(frames)[:, None]
+        rows = np.repeat(np.arange(frames, dtype=np.float32)[:, None], 35, axis=1)
+        pictures = np.ones((frames, 16, 8, 3), np.uint8) * np.arange(frames, dtype=np.uint8)[:, None, None, None] * 8
+        records.append({"id": f"clip-{clip}", "poses": poses, "music": rows, "frames": pictures})
+    return records
+
+
+def _take(iterator, count: int) -> list[dict]:
+    return list(itertools.islice(iterator, count))
+
+
+def _same(a: list[dict], b: list[dict]) -> bool:
+    return len(a) == len(b) and all(np.array_equal(x[k], y[k]) for x, y in zip(a, b, strict=True) for k in x)
+
+
+WINDOW = {"previous": 8, "length": 6, "num_context": 4, "song_bins": 3}
+
+
+def test_a_restarted_run_sees_what_the_whole_run_saw():
+    whole = _take(loaders.motion(_records(), "train", 4, seed=7, **WINDOW), 8)
+    assert _same(_take(loaders.motion(_records(), "train", 4, seed=7, start_step=5, **WINDOW), 3), whole[5:])
+    assert _same(_take(loaders.motion(_records(), "train", 4, seed=7, num_threads=0, **WINDOW), 8), whole)
+    assert not _same(_take(loaders.motion(_records(), "train", 4, seed=8, **WINDOW), 8), whole)
+    assert not _same(whole[:4], whole[4:])
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_processes_share_the_same_global_batches(count):
+    whole = _take(loaders.tokenizer(_records(), "train", 4, seed=1, length=6, start_step=3), 4)
+    parts = [
+        _take(loaders.tokenizer(_records(), "train", 4, seed=1, length=6, start_step=3,
+                                process_index=i, process_count=count), 4)
+        for i in range(count)
+    ]  # fmt: skip
+    joined = [{"poses": np.concatenate([part[step]["poses"] for part in parts])} for step in range(4)]
+    assert _same(joined, whole)
+
+
+def test_every_epoch_holds_every_clip_once_in_a_new_order():
+    batches = _take(loaders.tokenizer(_records(6), "train", 3, length=4), 4)
+    clips = np.concatenate([batch["poses"][:, 0, 0, 0] for batch in batches])
+    first, second = clips[:6].tolist(), clips[6:].tolist()
+    assert sorted(first) == sorted(second) == list(range(6))
+    assert first != second
+
+
+def test_evaluation_is_one_pass_in_order():
+    batches = list(loaders.tokenizer(_records(5), "test", 2, length=4, shuffle=False, num_epochs=1))
+    assert [b["poses"][:, 0, 0, 0].tolist() for b in batches] == [[0, 1], [2, 3], [4]]
+
+
+def test_motion_windows_are_aligned_in_time():
+    for batch in _take(loaders.motion(_records(), "train", 16, static_context_rate=0, **WINDOW), 3):
+        assert {k: (v.shape, v.dtype) for k, v in batch.items()} == loaders.element_spec("motion", 16, **WINDOW)
+        time = batch["poses"][:, :, 0, 1]
+        start = time[:, 8]
+        wanted = start[:, None] + np.arange(-8, 6)
+        np.testing.assert_array_equal(time, np.maximum(wanted, 0))
+        rows = music.normalise(np.repeat(np.maximum(wanted, 0)[..., None], 35, axis=-1))
+        np.testing.assert_allclose(batch["music"], np.where(wanted[..., None] >= 0, rows, 0), rtol=1e-6)
+        assert batch["context_index"].min() >= 0 and batch["context_index"].max() < 8
+        assert all(len(set(row)) == 4 for row in batch["context_index"].tolist())
+        np.testing.assert_allclose(batch["song"][0, :, 34], [3.5, 11.5, 19.5])
+
+
+def test_windows_reach_both_ends_of_a_clip():
+    starts = set()
+    for batch in _take(loaders.motion(_records(), "train", 16, static_context_rate=0, **WINDOW), 30):
+        starts |= set(batch["poses"][:, 8, 0, 1].astype(int).tolist())
+    assert starts == set(range(24 - 6 + 1))
+
+
+def test_a_static_context_is_the_first_pose_to_predict():
+    batch = next(loaders.motion(_records(), "train", 16, static_context_rate=1.0, **WINDOW))
+    time = batch["poses"][:, :, 0, 1]
+    assert (time[:, :8] == time[:, 8:9]).all() and (np.diff(time[:, 8:]) == 1).all()
+    later = time[:, 8] > 8
+    assert later.any() and not (batch["music"][later, 0] == batch["music"][later, 8]).any()
+
+
+@pytest.mark.parametrize("num_frames", [1, 4])
+def test_video_pictures_belong_to_their_poses(num_frames):
+    shape = {"num_frames": num_frames, "height": 16, "width": 8}
+    batch = next(loaders.video(_records(), "train", 4, **shape))
+    assert {k: (v.shape, v.dtype) for k, v in batch.items()} == loaders.element_spec("video", 4, **shape)
+    np.testing.assert_allclose(batch["frames"][:, :, 3, 3, 0] / 8, batch["poses"][:, :, 0, 1], atol=0.3)
+    np.testing.assert_allclose(batch["reference"][:, 3, 3, 0] / 8, batch["reference_pose"][:, 0, 1], atol=0.3)
+    assert (np.diff(batch["poses"][:, :, 0, 1]) == 1).all()
+    assert (batch["reference_pose"][:, 0, 0] == batch["poses"][:, 0, 0, 0]).all()
+
+
+def test_single_frames():
+    batch = next(loaders.frames(_records(), "train", 4, height=16, width=8))
+    assert {k: (v.shape, v.dtype) for k, v in batch.items()} == loaders.element_spec("frames", 4, height=16, width=8)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda r: next(loaders.tokenizer(r, "train", 2, length=25)), "clip-[0-4]: poses has 24 frames, .* needs 25"),
+        (lambda r: next(loaders.frames(r, "train", 2, height=32, width=8)), "frames are 16x8, .* asked for 32x8"),
+        (lambda r: loaders.tokenizer([], "train", 2), "no records"),
+        (lambda r: loaders.tokenizer(r, "train", 3, process_count=2), "batch_size: 3"),
+        (lambda r: loaders.tokenizer(r, "train", 2, num_epochs=1, process_count=2), "5 examples do not fill"),
+        (lambda r: next(loaders.motion([{"poses": x["poses"]} for x in r], "train", 2)), "lacks music"),
+        (lambda r: loaders.element_spec("pictures", 2), "'pictures' is not one of"),
+    ],
+)
+def test_misuse_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(_records())
+
+
+def test_windows_are_plain_functions_of_their_generator():
+    record, window = _records(1)[0], transforms.PoseWindow(4)
+    a, b = (window(record, np.random.default_rng(3))["poses"] for _ in range(2))
+    np.testing.assert_array_equal(a, b)
