@@ -1,0 +1,39 @@
+"""The figures of a trained run, offline: python -m launch.evaluate --checkpoint DIR --data DIR [--out FILE]
+
+DIR is a work directory of any stage. Each figure is printed with the protocol that made it (docs/metrics.md) and
+written, with all its constants, as a line of FILE (default: DIR/evaluation.jsonl).
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from data_pipeline.media import write_atomically
+from launch import cli, evaluation, runs
+
+_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Work directory of a run.")
+_DATA = flags.DEFINE_string("data", None, "Prepared data set.")
+_SPLIT = flags.DEFINE_string("split", "test", "Split of the data set.")
+_CLIPS = flags.DEFINE_integer("clips", 0, "Clips of the split; 0 for all.", lower_bound=0)
+_FRAMES = flags.DEFINE_integer("frames", 16, "Frames a clip that the video stage paints.", lower_bound=1)
+_SEED = flags.DEFINE_integer("seed", 0, "Of everything drawn.", lower_bound=0)
+_OUT = flags.DEFINE_string("out", None, "File of results; DIR/evaluation.jsonl if not given.")
+flags.mark_flags_as_required(["checkpoint", "data"])
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    run = runs.load(_CHECKPOINT.value)
+    data = evaluation.Data(_DATA.value, _SPLIT.value, _CLIPS.value, _FRAMES.value, _SEED.value)
+    results = evaluation.evaluate(run, data)
+    print(f"{run.workdir}: stage {run.config.name}, step {run.step}, {_DATA.value} {_SPLIT.value}")
+    for result in results:
+        for name, value in result.values.items():
+            print(f"  {result.protocol:<24} {name:<28} {value:.4f}")
+    out = Path(_OUT.value or run.workdir / "evaluation.jsonl")
+    write_atomically(out, "".join(result.as_json() + "\n" for result in results).encode())
+    print(out)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,124 @@
+"""The figures of a trained stage on a prepared data set: which data goes into which protocol of xdancer_jax/evals."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from data_pipeline import media, music, sources
+from data_pipeline.schema import FRAMES
+from data_pipeline.skeleton import PARTS
+from launch import generation
+from launch.runs import Run
+from xdancer_jax.evals.beat_alignment import BAS_BAILANDO_2D, BAS_MINT_2D, beat_alignment_report
+from xdancer_jax.evals.codebook import CodebookUse
+from xdancer_jax.evals.diversity import KineticFeatures, diversity_report
+from xdancer_jax.evals.pose_error import mean_pose, paper_groups, pose_error_report, pose_l1_half_height
+from xdancer_jax.evals.protocols import Result
+from xdancer_jax.evals.video_quality import PSNR, FrameL1, video_report
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """What to evaluate on.
+
+    Attributes:
+      directory: prepared data set.
+      split: evaluated; "train" gives the mean pose that stage 1 is measured against.
+      clips: of the split, from its first; 0 for all.
+      frames: of each clip that the video stage paints, from the middle of the clip on.
+      seed: of everything drawn.
+    """
+
+    directory: str
+    split: str = "test"
+    clips: int = 0
+    frames: int = 16
+    seed: int = 0
+
+    def records(self, fields: Sequence[str], split: str | None = None) -> list[dict]:
+        source = sources.from_directory(self.directory, split or self.split, fields)
+        return [source[i] for i in range(min(len(source), self.clips or len(source)))]
+
+
+def evaluate(run: Run, data: Data) -> list[Result]:
+    """Every figure of the run's stage on `data`."""
+    functions: dict[str, Callable[[Run, Data], list[Result]]] = {
+        "tokenizer": tokenizer, "motion": motion, "autoencoder": autoencoder, "video": video,
+    }
+    return functions[run.config.name](run, data)
+
+
+def tokenizer(run: Run, data: Data) -> list[Result]:
+    """Reconstruction error of whole clips by part, against predicting the training set's mean pose; codebook use."""
+    baseline = mean_pose(np.concatenate([record["poses"] for record in data.records(["poses"], "train")]))
+    return tokenizer_figures(run, [record["poses"] for record in data.records(["poses"])], baseline)
+
+
+def tokenizer_figures(run: Run, clips: Sequence[np.ndarray], baseline: np.ndarray) -> list[Result]:
+    """Of poses (F, 60, 3) a clip, in record coordinates, and the pose (60, 3) that a model must beat."""
+    reconstruct = jax.jit(run.stage.functions["reconstruct"])
+    key = jax.random.key(0)
+    found = [reconstruct(run.params, run.extra, {"poses": clip[None]}, key) for clip in clips]
+    predicted = np.concatenate([np.asarray(output["poses"][0]) for output in found])
+    tokens = np.concatenate([np.asarray(output["tokens"][0]) for output in found])
+    names = tuple(PARTS) if tokens.shape[1] == len(PARTS) else ("body",)
+    errors = pose_error_report(
+        pose_l1_half_height(), predicted, np.concatenate(list(clips)), paper_groups(PARTS), baseline
+    )
+    return [errors, CodebookUse(run.config.model.codebook_size)(tokens, names)]
+
+
+def motion(run: Run, data: Data) -> list[Result]:
+    """Dances generated for whole held-out songs from each clip's first pose, beside the real dances."""
+    records = data.records(["poses", "music", "song", "fps"])
+    shortest = min(len(record["poses"]) for record in records)
+    dances = []
+    for record in tqdm(records, desc="dances", unit="song"):
+        song = generation.Song(np.zeros(0, np.float32), record["music"][:shortest])
+        dancer = generation.Dancer(np.zeros((0, 0, 3), np.uint8), record["poses"][0])
+        dances.append(generation.choreograph(run, song, dancer, shortest, data.seed, quiet=True)["poses"])
+    beats = [record["music"][:shortest, music.BEAT] for record in records]
+    real = [record["poses"][:shortest] for record in records]
+    songs = [record["song"] for record in records]
+    alignment = [
+        beat_alignment_report(protocol, dances, beats, music.FPS, songs=songs, ground_truth=real)
+        for protocol in (BAS_BAILANDO_2D, BAS_MINT_2D)
+    ]
+    return [*alignment, diversity_report(KineticFeatures(), dances, real, music.FPS)]
+
+
+def autoencoder(run: Run, data: Data) -> list[Result]:
+    """Reconstruction of every 30th frame."""
+    reconstruct = jax.jit(run.stage.functions["reconstruct"])
+    target, output = [], []
+    for record in data.records([FRAMES]):
+        frames = np.stack([media.decode_jpeg(frame) for frame in record[FRAMES][:: music.FPS]])
+        target.append(frames)
+        output.append(np.asarray(reconstruct(run.params, run.extra, {"frames": frames}, jax.random.key(0))["frames"]))
+    target, output = np.concatenate(target), np.concatenate(output)
+    return [video_report(metric, output[None], target[None], target[:1]) for metric in (PSNR(), FrameL1())]
+
+
+def video(run: Run, data: Data) -> list[Result]:
+    """Self-driven video: a clip's first frame is the photo, the real poses of its middle drive it."""
+    return video_figures(list(self_driven(run, data)))
+
+
+def video_figures(clips: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> list[Result]:
+    """Of (generated frames, true frames, photo) a clip, as `self_driven` yields them."""
+    frames, target, photos = (np.stack(column) for column in zip(*clips, strict=True))
+    return [video_report(metric, frames, target, photos) for metric in (PSNR(), FrameL1())]
+
+
+def self_driven(run: Run, data: Data) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yields (generated frames, true frames, photo) of each clip, uint8."""
+    paint = generation.painter(run, None)
+    for record in tqdm(data.records(["poses", FRAMES]), desc="clips", unit="clip"):
+        start = max(0, (len(record["poses"]) - data.frames) // 2)
+        window = slice(start, start + data.frames)
+        photo, *target = (media.decode_jpeg(frame) for frame in [record[FRAMES][0], *record[FRAMES][window]])
+        dancer = generation.Dancer(photo, record["poses"][0])
+        yield paint(dancer, {"poses": record["poses"][window]}, data.seed), np.stack(target), photo

@@ -1,0 +1,55 @@
+"""A photo and a song become a dance video.
+
+    python -m launch.generate --image PHOTO --music SONG --checkpoint DIR --out dance.mp4
+        [--seconds N] [--seed N] [--steps N] [--size HxW] [--pose FILE] [--pose_weights DIR]
+
+DIR holds the work directories motion/ and video/. Beside dance.mp4 go dance_poses.npz and dance_skeleton.mp4.
+"""
+
+import re
+
+from absl import flags
+
+from data_pipeline.music import FPS
+from launch import cli, generation, runs
+
+_IMAGE = flags.DEFINE_string("image", None, "Photo of the dancer, full body.")
+_MUSIC = flags.DEFINE_string("music", None, "Song; any file that FFmpeg decodes.")
+_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Folder that holds the work directories motion/ and video/.")
+_OUT = flags.DEFINE_string("out", None, "Video to write (.mp4).")
+_SECONDS = flags.DEFINE_float("seconds", None, "Length of the dance; the whole song if not given.", lower_bound=0.1)
+_SEED = flags.DEFINE_integer("seed", 0, "Another seed, another dance.", lower_bound=0)
+_STEPS = flags.DEFINE_integer("steps", None, "Denoising steps; the checkpoint's if not given.", lower_bound=1)
+_SIZE = flags.DEFINE_string("size", None, "HxW of the video in pixels; the checkpoint's if not given.")
+_POSE = flags.DEFINE_string("pose", None, "Pose of the photo (npz of pose_files.save_poses) instead of the estimator.")
+_WEIGHTS = flags.DEFINE_string("pose_weights", None, "Folder with MediaPipe's pose and hand bundles (*.task).")
+flags.mark_flags_as_required(["image", "music", "checkpoint", "out"])
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    generation.check_out(_OUT.value)
+    motion, video = runs.load_pair(_CHECKPOINT.value)
+    song = generation.read_song(_MUSIC.value, motion.config.model.segment_frames)
+    dancer = generation.read_dancer(_IMAGE.value, _POSE.value, _WEIGHTS.value, _size(video))
+    frames = len(song.features)
+    if _SECONDS.value is not None:
+        frames = min(frames, max(1, round(_SECONDS.value * FPS)))
+    dance = generation.choreograph(motion, song, dancer, frames, _SEED.value)
+    pictures = generation.painter(video, _STEPS.value)(dancer, dance, _SEED.value, quiet=False)
+    for path in generation.write(_OUT.value, pictures, dance, song):
+        print(path)
+
+
+def _size(video: runs.Run) -> tuple[int, int]:
+    if _SIZE.value is None:
+        return video.config.data.height, video.config.data.width
+    match = re.fullmatch(r"(\d+)x(\d+)", _SIZE.value)
+    multiple = generation.size_multiple(video)
+    if not match or any(int(n) % multiple or int(n) == 0 for n in match.groups()):
+        raise ValueError(f"--size={_SIZE.value}: give HEIGHTxWIDTH, both multiples of {multiple}, such as 224x128")
+    return int(match[1]), int(match[2])
+
+
+if __name__ == "__main__":
+    cli.run(main)

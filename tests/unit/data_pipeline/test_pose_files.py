@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from data_pipeline.pose_files import load_poses, save_poses
+
+POSES = np.random.default_rng(0).uniform(size=(3, 60, 3)).astype(np.float32)
+
+
+def test_poses_survive_the_file(tmp_path):
+    save_poses(tmp_path / "p.npz", POSES, 25, 360, 640)
+    clip = load_poses(tmp_path / "p.npz")
+    np.testing.assert_array_equal(clip.poses, POSES)
+    assert (clip.height, clip.width, clip.fps) == (360, 640, 25.0)
+
+
+def test_other_layouts_are_read_too(tmp_path):
+    path = tmp_path / "mediapipe.npz"
+    hand = np.zeros((2, 21, 3), np.float32)
+    np.savez(path, pose=np.ones((2, 33, 5), np.float32), lh=hand, rh=hand, fps=24.0, wh=np.array([64, 32]))
+    assert load_poses(path).poses.shape == (2, 60, 3) and load_poses(path).width == 64
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"poses": POSES[:, :17]}, r"poses must be \(F, 60, 3\)"),
+        ({"poses": POSES[:0]}, "F > 0"),
+        ({"poses": POSES * np.nan}, "NaN or infinity"),
+        ({"poses": POSES * 9}, r"confidences must lie in \[0, 1\]"),
+        ({"fps": 0}, "must be positive"),
+        ({"height": [1, 2]}, "single numbers"),
+        ({"fps": None}, "pose file without fps"),
+        ({"poses": np.array([{}])}, "not a readable .npz file.*Object arrays"),
+    ],
+)
+def test_a_bad_file_is_one_clear_line(tmp_path, change, message):
+    path = tmp_path / "p.npz"
+    fields = {"poses": POSES, "height": 360, "width": 640, "fps": 30.0} | change
+    np.savez(path, **{key: value for key, value in fields.items() if value is not None})
+    with pytest.raises(ValueError, match=message) as error:
+        load_poses(path)
+    assert "\n" not in str(error.value) and "p.npz" in str(error.value)
+
+
+def test_what_cannot_be_read_back_is_not_written(tmp_path):
+    with pytest.raises(ValueError, match="NaN"):
+        save_poses(tmp_path / "p.npz", POSES * np.nan, 30, 360, 640)
+    with pytest.raises(ValueError, match="named .npz"):
+        save_poses(tmp_path / "p.json", POSES, 30, 360, 640)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04 cut")
+    with pytest.raises(ValueError, match="cut.npz: not a readable .npz file"):
+        load_poses(tmp_path / "cut.npz")

@@ -1,0 +1,45 @@
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+
+from xdancer_jax.evals.beat_alignment import BAS_BAILANDO_2D, BAS_MINT_2D
+from xdancer_jax.evals.bootstrap import Bootstrap
+from xdancer_jax.evals.protocols import append, column, read, record
+
+
+def test_a_result_carries_its_protocol_and_constants_through_a_file(tmp_path):
+    path = tmp_path / "results.jsonl"
+    result = record(BAS_BAILANDO_2D, {"score": 0.25, "chance": math.nan}, {"motions": 3})
+    append(path, result)
+    append(path, result)
+    line = json.loads(path.read_text().splitlines()[0])
+    assert line["protocol"] == "bas_bailando_2d" and line["constants"]["sigma_ms"] == 100
+    assert "id" not in line["constants"] and line["values"]["chance"] is None
+    first, _ = read(path)
+    assert first.values["score"] == 0.25 and math.isnan(first.values["chance"]) and first.counts == {"motions": 3}
+    assert column([first, result], "score") == [0.25, 0.25]
+    path.write_text('{"protocol": "x"}\n')
+    with pytest.raises(ValueError, match="line 1"):
+        read(path)
+
+
+def test_two_protocols_never_share_a_column():
+    ours = record(BAS_BAILANDO_2D, {"score": 0.2})
+    for other in (BAS_MINT_2D, dataclasses.replace(BAS_BAILANDO_2D, sigma_ms=50.0)):
+        with pytest.raises(ValueError, match="cannot share a column"):
+            column([ours, record(other, {"score": 0.3})], "score")
+    with pytest.raises(ValueError, match="no figure 'fvd'"):
+        column([ours], "fvd")
+
+
+def test_bootstrap_is_repeatable_and_has_the_width_of_the_standard_error():
+    values = np.random.default_rng(1).normal(3, 2, size=400)
+    interval = Bootstrap()(np.append(values, np.nan))
+    assert interval == Bootstrap()(values) != Bootstrap(seed=1)(values)
+    half = 1.96 * values.std() / 20
+    np.testing.assert_allclose(interval, (values.mean() - half, values.mean() + half), atol=0.15 * half)
+    with pytest.raises(ValueError, match="no finite value"):
+        Bootstrap()(np.array([np.nan]))

@@ -1,0 +1,84 @@
+"""What every figure is written with: the id of the protocol that made it and all of that protocol's constants.
+
+A protocol is a frozen dataclass with an `id`, its constants as fields, and a `__call__`. Figures of two protocols, or
+of one protocol with two sets of constants, are never tabulated in one column: `column` refuses.
+"""
+
+import dataclasses
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class MetricProtocol(Protocol):
+    """A frozen dataclass that computes a figure."""
+
+    @property
+    def id(self) -> str: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """Figures with the protocol that made them.
+
+    Attributes:
+      protocol: its id.
+      constants: its fields other than `id`.
+      values: figures by name; NaN (null in the file) where a figure is not defined.
+      counts: what the figures were computed over (sequences, beats, frames), by name.
+    """
+
+    protocol: str
+    constants: Mapping[str, Any]
+    values: Mapping[str, float]
+    counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    def as_json(self) -> str:
+        """One line of strict JSON."""
+        record = dataclasses.asdict(self)
+        record["values"] = {k: float(v) if math.isfinite(v) else None for k, v in self.values.items()}
+        record["counts"] = {k: int(v) for k, v in self.counts.items()}
+        return json.dumps(record, sort_keys=True, allow_nan=False)
+
+
+def record(protocol: MetricProtocol, values: Mapping[str, float], counts: Mapping[str, int] | None = None) -> Result:
+    """The Result of `values` under `protocol`."""
+    constants = dataclasses.asdict(protocol)  # type: ignore[call-overload]
+    return Result(constants.pop("id"), constants, dict(values), dict(counts or {}))
+
+
+def append(path: str | os.PathLike[str], result: Result) -> None:
+    """Adds `result` as a line to the file at `path`."""
+    with Path(path).open("a") as file:
+        file.write(result.as_json() + "\n")
+
+
+def read(path: str | os.PathLike[str]) -> list[Result]:
+    """Every Result of the file at `path`. Raises ValueError naming the line that is not one."""
+    results = []
+    for number, line in enumerate(Path(path).read_text().splitlines(), 1):
+        try:
+            fields = json.loads(line)
+            fields["values"] = {k: math.nan if v is None else v for k, v in fields["values"].items()}
+            results.append(Result(**fields))
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"{path}, line {number}: not a metric result ({error})") from error
+    return results
+
+
+def column(results: Sequence[Result], value: str) -> list[float]:
+    """The figure `value` of every result, for one column of a table.
+
+    Raises ValueError where the results were made by different protocols or constants, or one lacks the figure.
+    """
+    kinds = {(r.protocol, json.dumps(dict(r.constants), sort_keys=True)) for r in results}
+    if len(kinds) > 1:
+        shown = "; ".join(f"{name} {constants}" for name, constants in sorted(kinds))
+        raise ValueError(f"{value!r} of different protocols cannot share a column: {shown}")
+    missing = [i for i, r in enumerate(results) if value not in r.values]
+    if missing:
+        raise ValueError(f"results {missing} have no figure {value!r}")
+    return [r.values[value] for r in results]
