@@ -1,0 +1,56 @@
+"""Fields that every run shares. A stage's config starts from get_base() and adds `model` and `loss` blocks.
+
+launch/ locks the config after the command line's overrides: an unknown field or a value of another type is an error.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_base() -> ConfigDict:
+    """The shared fields with their defaults; unlocked, so that a stage's config can add its own."""
+    config = ConfigDict()
+    config.name = ""  # stage: "tokenizer", "motion", "autoencoder" or "video"; every stage's config sets it
+    config.seed = 0  # the one seed: initial weights, training noise and data order
+    config.steps = 10_000  # optimizer steps of the whole run; a resumed run stops at the same step
+    config.batch_size = 64  # examples a step over all processes; a multiple of data x fsdp
+    config.dtype = "float32"  # activations: "float32" or "bfloat16"
+    config.param_dtype = "float32"  # parameters, optimizer moments and EMA
+
+    config.mesh = ConfigDict()  # devices along each mesh axis; -1 on one of them means the rest
+    config.mesh.data = -1  # batch split, parameters copied
+    config.mesh.fsdp = 1  # batch and parameters split
+    config.mesh.tensor = 1  # heads, hidden widths and vocabularies split
+    config.sharding = "data"  # table of configs/sharding.py: "data", "fsdp" or "fsdp_tensor"
+
+    config.optimizer = _optimizer()
+    config.ema_decay = 0.0  # decay of the averaged parameters, e.g. 0.999; 0 keeps none
+    config.trainable = (".*",)  # regexes over "/"-joined parameter paths; what none matches is frozen
+
+    config.log_every = 50  # steps between lines of metrics.jsonl
+    config.eval_every = 1000  # steps between evaluations; 0 for none
+    config.eval_batches = 8  # batches of an evaluation, the same ones each time
+
+    config.checkpoint = ConfigDict()
+    config.checkpoint.every = 1000  # steps between checkpoints; 0 saves the last step only
+    config.checkpoint.keep = 3  # newest checkpoints kept
+
+    config.data = ConfigDict()
+    config.data.dir = ""  # prepared data set (launch/prepare.py)
+    config.data.train_split = "train"  # split trained on
+    config.data.eval_split = "test"  # split evaluated on
+    config.data.workers = 0  # loader processes; 0 loads in the trainer's own process
+    return config
+
+
+def _optimizer() -> ConfigDict:
+    """AdamW."""
+    optimizer = ConfigDict()
+    optimizer.learning_rate = 1e-4  # peak
+    optimizer.schedule = "constant"  # after the warm-up: "constant", or "cosine" down to 0 at `steps`
+    optimizer.warmup_steps = 0  # linear from 0
+    optimizer.weight_decay = 0.01  # decoupled; never on biases, norm scales or other vectors
+    optimizer.b1 = 0.9  # first moment
+    optimizer.b2 = 0.999  # second moment
+    optimizer.eps = 1e-8  # added to the root of the second moment
+    optimizer.clip_norm = 1.0  # global gradient norm over trainable parameters; 0 for no clipping
+    return optimizer

@@ -1,0 +1,46 @@
+"""Sharding tables: logical axis name -> mesh axis, several of them (split over their product), or None (whole).
+
+Models know only the logical names (xdancer_jax/axes.py); this file alone says where they lie. In one array each
+mesh axis is used once, by the first dimension that asks for it.
+"""
+
+# Every device holds all parameters; the batch is split.
+data = (
+    ("batch", ("data", "fsdp")),
+    ("length", None),
+    ("embed", None),
+    ("heads", None),
+    ("mlp", None),
+    ("vocab", None),
+    ("conv_in", None),
+    ("conv_out", None),
+    ("layers", None),
+)
+
+# Parameters, moments and EMA are split along one dimension over fsdp and gathered where they are used.
+fsdp = (
+    ("batch", ("data", "fsdp")),
+    ("length", None),
+    ("embed", "fsdp"),
+    ("heads", None),
+    ("mlp", None),
+    ("vocab", None),
+    ("conv_in", None),
+    ("conv_out", "fsdp"),
+    ("layers", None),
+)
+
+# As fsdp, with heads, hidden widths and vocabularies split over tensor as well.
+fsdp_tensor = (
+    ("batch", ("data", "fsdp")),
+    ("length", None),
+    ("embed", "fsdp"),
+    ("heads", "tensor"),
+    ("mlp", "tensor"),
+    ("vocab", "tensor"),
+    ("conv_in", "tensor"),
+    ("conv_out", "fsdp"),
+    ("layers", None),
+)
+
+TABLES = {"data": data, "fsdp": fsdp, "fsdp_tensor": fsdp_tensor}

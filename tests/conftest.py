@@ -1,0 +1,16 @@
+"""Settings that JAX and jaxtyping read when they are imported, before any test module does so."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+os.environ["XDANCER_TYPECHECK"] = "1"
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ["JAX_DEBUG_KEY_REUSE"] = "1"
+
+# Compiling is most of the suite's time, and many tests build the same program: each is compiled once a session.
+_cache = tempfile.mkdtemp(prefix="xdancer_jax_tests_")
+atexit.register(shutil.rmtree, _cache, ignore_errors=True)
+os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"

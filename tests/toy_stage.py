@@ -1,0 +1,87 @@
+"""A small stage with all that a real one has: an EMA codebook, a frozen module, frozen weights of an earlier stage."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from configs import sharding as tables
+from xdancer_jax import axes, sharding
+from xdancer_jax.nn.linear import dense
+from xdancer_jax.stage import Stage
+from xdancer_jax.train.loop import train
+from xdancer_jax.train.optim import make_optimizer
+
+FEATURES, WIDTH, CODES, BATCH = 6, 16, 8, 8
+
+
+class Model(nn.Module):
+    """x -> backbone -> code nearest to the encoder's output -> decoder."""
+
+    @nn.compact
+    def __call__(self, x, codebook):
+        h = nn.tanh(dense(WIDTH, (axes.CONV_IN, axes.EMBED), "backbone")(x))
+        z = dense(WIDTH, (axes.EMBED, axes.MLP), "encoder")(h)
+        index = jnp.argmin(((z[:, None] - codebook) ** 2).sum(-1), axis=-1)
+        z_q = z + jax.lax.stop_gradient(codebook[index] - z)
+        return dense(FEATURES, (axes.MLP, axes.EMBED), "decoder")(z_q), z, index
+
+
+def make(trainable=("encoder", "decoder"), poison=False) -> Stage:
+    """`poison`: a batch that holds a NaN gives a NaN loss (otherwise NaNs are read as 0)."""
+    model = Model()
+    teacher = np.linspace(-1, 1, FEATURES * FEATURES, dtype=np.float32).reshape(FEATURES, FEATURES)
+
+    def init(rng, batch):
+        codebook = jax.random.normal(jax.random.fold_in(rng, 1), (CODES, WIDTH))
+        params = model.init(rng, batch["x"], codebook)["params"]
+        frozen = {"teacher": {"params": {"kernel": teacher}, "extra": {}}}
+        return params, {"codebook": codebook, "frozen": frozen}
+
+    def loss(params, extra, batch, rng, train):
+        x = batch["x"] if poison else jnp.nan_to_num(batch["x"])
+        x = x + 0.1 * jax.random.normal(rng, x.shape) if train else x
+        y, z, index = model.apply({"params": params}, x, extra["codebook"])
+        mse = jnp.mean((y - x @ extra["frozen"]["teacher"]["params"]["kernel"]) ** 2)
+        hits = jax.nn.one_hot(index, CODES)
+        mean = hits.T @ jax.lax.stop_gradient(z) / jnp.maximum(hits.sum(0), 1)[:, None]
+        codebook = jnp.where(hits.sum(0)[:, None] > 0, 0.9 * extra["codebook"] + 0.1 * mean, extra["codebook"])
+        return mse, ({"usage": jnp.mean(hits.sum(0) > 0)}, extra | {"codebook": codebook})
+
+    return Stage("toy", init, loss, trainable=trainable)
+
+
+def batches(start):
+    """Batch n is a function of n alone."""
+    step = start
+    while True:
+        yield {"x": np.random.default_rng(step).normal(size=(BATCH, FEATURES)).astype(np.float32)}
+        step += 1
+
+
+def optimizer(**changes):
+    options = dict(
+        learning_rate=1e-2, schedule="constant", steps=6, warmup_steps=0, weight_decay=0.01, b1=0.9, b2=0.999,
+        eps=1e-8, clip_norm=1.0,
+    )
+    return make_optimizer(**(options | changes))
+
+
+def run(workdir, steps, *, stage=None, mesh=None, table="data", make_iterator=batches, **changes):
+    """train() with small defaults: a mesh of one device, a checkpoint every 3 steps, EMA on."""
+    options = dict(
+        config={"name": "toy"}, seed=0, ema_decay=0.9, log_every=1, checkpoint_every=3, checkpoint_keep=2,
+        mesh=mesh or sharding.make_mesh({"data": 1, "fsdp": 1, "tensor": 1}, jax.devices()[:1]),
+        rules=tables.TABLES[table],
+    )
+    return train(stage or make(), optimizer(), make_iterator, workdir=workdir, steps=steps, **(options | changes))
+
+
+def assert_same(first, second, atol=0.0):
+    """Equal trees with equal dtypes; bitwise unless `atol` is given. Typed keys are compared by their data."""
+    assert jax.tree.structure(first) == jax.tree.structure(second)
+    for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
+        assert a.dtype == b.dtype
+        if jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key):
+            a, b = jax.random.key_data(a), jax.random.key_data(b)
+        np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=0, atol=atol)

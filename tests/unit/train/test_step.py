@@ -1,0 +1,82 @@
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from configs import sharding as tables
+from tests import toy_stage
+from xdancer_jax import sharding
+from xdancer_jax.train.state import plan_state
+from xdancer_jax.train.step import make_eval_step, make_train_step
+
+BATCH = next(toy_stage.batches(0))
+
+
+@pytest.fixture(scope="module")
+def stepped():
+    """(state before, state after, metrics) of one step that trains the decoder alone."""
+    stage = toy_stage.make(("decoder",))
+    state, step = setup(stage)
+    return (state, *jax.jit(step)(state, BATCH))
+
+
+def setup(stage):
+    mesh = sharding.make_mesh({"data": 1, "fsdp": 1, "tensor": 1}, jax.devices()[:1])
+    optimizer = toy_stage.optimizer()
+    plan = plan_state(stage, optimizer, BATCH, seed=0, ema=True, mesh=mesh, rules=tables.data)
+    return plan.create(), make_train_step(stage, optimizer, plan.mask, 0.9)
+
+
+def test_only_trainable_parameters_move(stepped):
+    before, after, _ = stepped
+    toy_stage.assert_same(before.params["backbone"], after.params["backbone"])
+    toy_stage.assert_same(before.params["encoder"], after.params["encoder"])
+    assert np.all(before.params["decoder"]["kernel"] != after.params["decoder"]["kernel"])
+    assert int(after.step) == 1
+
+
+def test_average_follows_the_trained_parameters(stepped):
+    before, after, _ = stepped
+    expected = 0.9 * before.params["decoder"]["kernel"] + 0.1 * after.params["decoder"]["kernel"]
+    np.testing.assert_allclose(after.ema["decoder"]["kernel"], expected, atol=1e-7)
+    assert after.ema["encoder"] == {"kernel": None, "bias": None}
+    assert after.eval_params["decoder"]["kernel"] is after.ema["decoder"]["kernel"]
+    assert after.eval_params["encoder"]["kernel"] is after.params["encoder"]["kernel"]
+
+
+def test_metrics(stepped):
+    *_, metrics = stepped
+    assert sorted(metrics) == ["grad_norm", "learning_rate", "loss", "usage"]
+    assert all(value.dtype == np.float32 and value.shape == () for value in metrics.values())
+    assert float(metrics["learning_rate"]) == pytest.approx(1e-2) and float(metrics["grad_norm"]) > 0
+
+
+def test_evaluation_noise_depends_on_the_batch_index_not_on_the_step(stepped):
+    before, *_ = stepped
+    noisy = dataclasses.replace(toy_stage.make(), loss=lambda params, extra, batch, rng, train: (
+        jax.random.normal(rng), ({}, extra)))
+    evaluate = make_eval_step(noisy)
+    later = before.replace(step=before.step + 5)
+    first = evaluate(before, BATCH, 0)["loss"]
+    assert first == evaluate(later, BATCH, 0)["loss"] != evaluate(before, BATCH, 1)["loss"]
+
+
+def test_training_noise_depends_on_the_step():
+    stage = toy_stage.make()
+    state, step = setup(stage)
+    step = jax.jit(step)
+    losses = [float(step(state.replace(step=state.step + n), BATCH)[1]["loss"]) for n in (0, 0, 1)]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_a_changed_extra_is_an_error():
+    stage = toy_stage.make()
+
+    def loss(params, extra, batch, rng, train):
+        value, (metrics, extra) = stage.loss(params, extra, batch, rng, train)
+        return value, (metrics, extra | {"codebook": extra["codebook"][:4]})
+
+    state, step = setup(dataclasses.replace(stage, loss=loss))
+    with pytest.raises(ValueError, match=r"stage toy: loss returned an `extra`.*\['codebook'\]"):
+        jax.eval_shape(step, state, BATCH)

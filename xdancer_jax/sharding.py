@@ -1,0 +1,137 @@
+"""Meshes, and the shardings of parameters (from their logical axis names) and of batches.
+
+A dimension that its mesh axes do not divide gives up axes from the last one until they do, in the end being kept
+whole: small heads and odd channel counts are common, and a whole copy is correct, only larger. One warning per call
+counts such parameters and names the largest. A logical name without a rule is always an error.
+"""
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+
+import flax.linen as nn
+import jax
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from xdancer_jax import axes
+from xdancer_jax.typing import Array, Batch, PyTree
+
+Rules = Sequence[tuple[str, str | tuple[str, ...] | None]]
+
+_log = logging.getLogger(__name__)
+
+
+def make_mesh(sizes: Mapping[str, int], devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """Mesh with the axes of `sizes`, in that order; a size of -1 means the devices that remain.
+
+    Raises:
+      ValueError: the sizes do not multiply to the number of devices.
+    """
+    devices = jax.devices() if devices is None else devices
+    sizes = dict(sizes)
+    free = [name for name, size in sizes.items() if size == -1]
+    fixed = math.prod(size for size in sizes.values() if size != -1)
+    if len(free) == 1 and fixed > 0:
+        sizes[free[0]] = len(devices) // fixed
+    if len(free) > 1 or math.prod(sizes.values()) != len(devices):
+        raise ValueError(f"mesh {dict(sizes)} does not fit {len(devices)} devices: their product must be that number")
+    # Auto: under the default, Explicit, linen's constraints and Dropout break.
+    return jax.make_mesh(
+        tuple(sizes.values()), tuple(sizes), axis_types=(AxisType.Auto,) * len(sizes), devices=devices
+    )
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+    """A whole copy on every device."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def batch_sharding(mesh: Mesh, rules: Rules, batch_size: int) -> NamedSharding:
+    """Sharding of arrays whose first dimension is the global batch.
+
+    Raises:
+      ValueError: `batch_size` is no multiple of the devices that the batch is split over.
+    """
+    names = _mesh_axes("batch", axes.BATCH, mesh, rules)
+    ways = math.prod(mesh.shape[name] for name in names)
+    if batch_size % ways:
+        raise ValueError(f"batch_size {batch_size} is no multiple of the {ways} devices of mesh axes {names}")
+    return NamedSharding(mesh, PartitionSpec(names) if names else PartitionSpec())
+
+
+def put_batch(batch: Batch, mesh: Mesh, rules: Rules) -> dict[str, Array]:
+    """Global device arrays, split along B, from this process's share of a batch (host arrays, B first)."""
+    local = len(next(iter(batch.values())))
+    split = batch_sharding(mesh, rules, local * jax.process_count())
+    return {name: jax.make_array_from_process_local_data(split, array) for name, array in batch.items()}
+
+
+def shardings(boxed: PyTree, mesh: Mesh, rules: Rules) -> PyTree:
+    """Sharding of every leaf of `boxed` (arrays or shapes), without the boxes; leaves out of a box are replicated.
+
+    Raises:
+      ValueError: a leaf has a logical name that `rules` lack, or a name count other than its number of dimensions.
+    """
+    uneven = []
+
+    def leaf_sharding(path, leaf):
+        if not _is_box(leaf):
+            return replicated(mesh)
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        spec, fits = _spec(name, leaf, mesh, rules)
+        if not fits:
+            uneven.append((math.prod(leaf.value.shape), name, leaf.value.shape))
+        return NamedSharding(mesh, spec)
+
+    tree = jax.tree_util.tree_map_with_path(leaf_sharding, boxed, is_leaf=_is_box)
+    if uneven:
+        size, name, shape = max(uneven)
+        _log.warning(
+            "%d parameters (%d values) are not split evenly by mesh %s and stay whole or partly so; the largest: %s %s",
+            len(uneven), sum(item[0] for item in uneven), dict(mesh.shape), name, shape,
+        )
+    return tree
+
+
+def unbox(tree: PyTree) -> PyTree:
+    """`tree` without the boxes that hold logical names (linen's own unbox would also constrain shardings)."""
+
+    def value(leaf):
+        return leaf.unbox(apply_constraint=False) if _is_box(leaf) else leaf
+
+    return jax.tree.map(value, tree, is_leaf=_is_box)
+
+
+def _is_box(leaf) -> bool:
+    return isinstance(leaf, nn.LogicallyPartitioned)
+
+
+def _mesh_axes(path: str, name: str, mesh: Mesh, rules: Rules) -> tuple[str, ...]:
+    """Mesh axes of logical axis `name`, without those of size 1."""
+    table = dict(rules)
+    if name not in table:
+        raise ValueError(f"{path}: logical axis {name!r} has no rule in the sharding table; it has {sorted(table)}")
+    wanted = table[name]
+    wanted = (wanted,) if isinstance(wanted, str) else tuple(wanted or ())
+    unknown = [axis for axis in wanted if axis not in mesh.shape]
+    if unknown:
+        raise ValueError(f"sharding rule {name!r} -> {wanted}: mesh {dict(mesh.shape)} has no axis {unknown}")
+    return tuple(axis for axis in wanted if mesh.shape[axis] > 1)
+
+
+def _spec(path: str, box: nn.LogicallyPartitioned, mesh: Mesh, rules: Rules) -> tuple[PartitionSpec, bool]:
+    """Partition spec of one boxed leaf, and whether every dimension was split as the rules ask."""
+    shape = box.value.shape
+    if len(box.names) != len(shape):
+        raise ValueError(f"{path}: {len(box.names)} logical axes {box.names} for shape {shape}")
+    entries, used, fits = [], set(), True
+    for size, name in zip(shape, box.names, strict=True):
+        wanted = () if name is None else _mesh_axes(path, name, mesh, rules)
+        wanted = tuple(axis for axis in wanted if axis not in used)
+        chosen = wanted
+        while size % math.prod(mesh.shape[axis] for axis in chosen):
+            chosen = chosen[:-1]
+        fits = fits and chosen == wanted
+        used.update(chosen)
+        entries.append(chosen or None)
+    return PartitionSpec(*entries), fits

@@ -1,0 +1,72 @@
+"""Reads the metrics of finished steps: stops on what is not finite, keeps time, logs."""
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import jax
+
+from xdancer_jax.train.writers import MetricWriter, Progress
+from xdancer_jax.typing import Metrics
+
+
+class Monitor:
+    """Follows the steps of one call of train.
+
+    Attributes:
+      metrics: of the step read last.
+    """
+
+    def __init__(self, name: str, workdir: str | Path, start_step: int, steps: int, log_every: int, examples: int):
+        """`examples` is the global batch size, for the speeds."""
+        self.metrics: dict[str, float] = {}
+        self._last_step, self._log_every, self._examples = steps, log_every, examples
+        self._writer = MetricWriter(workdir, start_step)
+        self._progress = Progress(name, start_step, steps, log_every)
+        self._read, self._seconds = 0, 0.0
+        self._since = time.perf_counter()
+
+    def __enter__(self) -> "Monitor":
+        return self
+
+    def __exit__(self, *unused) -> None:
+        self._progress.close()
+        self._writer.close()
+
+    def read(self, step: int, metrics: Metrics) -> None:
+        """Waits for the metrics of `step`, checks and logs them.
+
+        Raises:
+          FloatingPointError: the loss or gradient norm is not finite.
+        """
+        self.metrics = {name: float(value) for name, value in jax.device_get(metrics).items()}
+        now = time.perf_counter()
+        seconds, self._since = now - self._since, now
+        self._read += 1
+        if self._read > 1:  # the first one also waits for the loader to start
+            self._seconds += seconds
+        if not all(math.isfinite(self.metrics[name]) for name in ("loss", "grad_norm")):
+            raise FloatingPointError(f"step {step}: not finite: {self._shown()}; checkpoints of earlier steps are kept")
+        self._progress.update(step, self.metrics, seconds, self._examples)
+        if step % self._log_every == 0 or step == self._last_step:
+            self.write(step, self.metrics | {"examples_per_second": self._examples / seconds})
+
+    def write(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Writes `metrics` of `step` as they are."""
+        self._writer.write(step, metrics)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leaves the time spent inside out of the speeds."""
+        began = time.perf_counter()
+        yield
+        self._since += time.perf_counter() - began
+
+    @property
+    def steps_per_second(self) -> float:
+        return (self._read - 1) / self._seconds if self._read > 1 else 0.0
+
+    def _shown(self) -> str:
+        return ", ".join(f"{name} {value:g}" for name, value in self.metrics.items())

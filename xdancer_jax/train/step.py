@@ -1,0 +1,84 @@
+"""The training step and the evaluation step of any stage, as pure functions."""
+
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+
+from xdancer_jax.rng import at_step
+from xdancer_jax.sharding import Rules
+from xdancer_jax.stage import Stage
+from xdancer_jax.train import trees
+from xdancer_jax.train.optim import Optimizer
+from xdancer_jax.train.state import TrainState, strong
+from xdancer_jax.typing import Array, Batch, Extra, Metrics, PyTree
+
+TrainStep = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
+EvalStep = Callable[[TrainState, Batch, Array], Metrics]
+
+
+def make_train_step(stage: Stage, optimizer: Optimizer, mask: PyTree, ema_decay: float) -> TrainStep:
+    """One optimizer step: (state, batch) -> (state, metrics).
+
+    Only the parameters where `mask` is True are differentiated. The key is a pure function of state.rng and
+    state.step. Metrics: the stage's own, and "loss", "grad_norm" (before clipping) and "learning_rate".
+    """
+
+    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        trainable, frozen = trees.split(state.params, mask)
+        key = at_step(state.rng, "train", state.step)
+
+        def loss_fn(trainable):
+            return stage.loss(trees.merge(trainable, frozen), state.extra, batch, key, True)
+
+        (loss, (metrics, extra)), grads = jax.value_and_grad(loss_fn, has_aux=True)(trainable)
+        updates, opt_state = optimizer.transform.update(grads, state.opt_state, trainable)
+        trainable = optax.apply_updates(trainable, updates)
+        metrics = metrics | {
+            "loss": loss, "grad_norm": optax.tree.norm(grads), "learning_rate": optimizer.learning_rate(state.step)
+        }
+        state = state.replace(
+            step=state.step + 1, params=trees.merge(trainable, frozen), extra=_same_shapes(stage, state.extra, extra),
+            opt_state=opt_state, ema=_average(state.ema, trainable, ema_decay),
+        )
+        return state, {name: jnp.asarray(value, jnp.float32) for name, value in metrics.items()}
+
+    return train_step
+
+
+def make_eval_step(stage: Stage) -> EvalStep:
+    """(state, batch, index of the batch) -> metrics and "loss" of the averaged parameters where there are any.
+
+    The key depends on the batch's index and not on the step: every evaluation sees the same noise.
+    """
+
+    def eval_step(state: TrainState, batch: Batch, index: Array) -> Metrics:
+        key = at_step(state.rng, "eval", index)
+        loss, (metrics, _) = stage.loss(state.eval_params, state.extra, batch, key, False)
+        return {name: jnp.asarray(value, jnp.float32) for name, value in (metrics | {"loss": loss}).items()}
+
+    return eval_step
+
+
+def compile_for(mesh: Mesh, rules: Rules, function: Callable, *args, **jit_options) -> jax.stages.Compiled:
+    """`function` compiled ahead for `args` (arrays, or shapes with shardings); `rules` resolve logical axes inside."""
+    with jax.set_mesh(mesh), nn.logical_axis_rules(rules):
+        return jax.jit(function, **jit_options).lower(*args).compile()
+
+
+def _average(ema: PyTree, params: PyTree, decay: float) -> PyTree:
+    if ema is None:
+        return None
+    return jax.tree.map(lambda mean, new: (decay * mean + (1 - decay) * new).astype(mean.dtype), ema, params)
+
+
+def _same_shapes(stage: Stage, old: Extra, new: Extra) -> Extra:
+    """`new`, after a check that it has the structure, shapes and dtypes of `old`."""
+    before, after = ({p: (x.shape, x.dtype) for p, x in trees.by_path(tree).items()} for tree in (old, new))
+    changed = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+    if changed or jax.tree.structure(old) != jax.tree.structure(new):
+        raise ValueError(f"stage {stage.name}: loss returned an `extra` that differs from the one it got at {changed}")
+    return jax.tree.map(strong, new)
