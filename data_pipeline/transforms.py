@@ -124,8 +124,11 @@ class VideoWindow:
 
 
 @dataclasses.dataclass(frozen=True)
-class RandomFrame:
-    """Autoencoder: one frame, "frames" (H, W, 3) uint8."""
+class RandomCrop:
+    """Autoencoder: a random crop of a random frame, "frames" (height, width, 3) uint8; the whole frame at its own size.
+
+    Raises ValueError where a frame is smaller.
+    """
 
     height: int
     width: int
@@ -134,7 +137,14 @@ class RandomFrame:
         return {"frames": ((self.height, self.width, 3), _BYTE)}
 
     def __call__(self, record: Record, rng: np.random.Generator) -> Example:
-        return {"frames": _picture(record, _start(record, "frames", 1, rng), self.height, self.width)}
+        picture = media.decode_jpeg(record["frames"][_start(record, "frames", 1, rng)])
+        if picture.shape[0] < self.height or picture.shape[1] < self.width:
+            raise ValueError(
+                f"record {record['id']}: frames are {picture.shape[0]}x{picture.shape[1]}, smaller than the crop "
+                f"{self.height}x{self.width}; lower config.data.height and width"
+            )
+        top, left = (rng.integers(have - want + 1) for have, want in zip(picture.shape, (self.height, self.width), strict=False))
+        return {"frames": picture[top : top + self.height, left : left + self.width]}
 
 
 def _picture(record: dict[str, Any], index: int, height: int, width: int) -> np.ndarray:

@@ -1,0 +1,58 @@
+"""Stage 2, music to pose tokens (paper, section 3.3), over a trained tokenizer.
+
+    python -m launch.train --config=configs/motion.py:medium --config.data.dir=DATA --workdir=out/motion \\
+        --config.tokenizer_from=out/tokenizer
+
+Variants: "medium" (GPT-2 medium, the paper's model, 2224 positions); "small" (GPT-2 small, its ablation); "tiny" for
+the toy dancers on a laptop. Further ablations: --config.model.global_music=False, --config.model.motion_context=False.
+num_parts, tokens_per_part and codebook_size must be those of the tokenizer (single_part: 1 and 30; another is refused).
+"""
+
+from ml_collections import ConfigDict
+
+from configs.base import get_base
+
+VARIANTS = ("medium", "small", "tiny")
+
+
+def get_config(variant: str = "medium") -> ConfigDict:
+    """The config of a variant. Raises ValueError for an unknown one."""
+    if variant not in VARIANTS:
+        raise ValueError(f"motion config: unknown variant {variant!r}; choose one of {VARIANTS}")
+    config = get_base()
+    config.name = "motion"
+    config.tokenizer_from = ""  # work directory of the trained tokenizer; frozen
+    config.model = ConfigDict({
+        "num_layers": 24, "width": 1024, "num_heads": 16,  # GPT-2 medium
+        "num_parts": 5, "tokens_per_part": 6, "codebook_size": 512,  # the tokenizer's
+        "segment_frames": 64, "context_frames": 8, "global_tokens": 64,  # paper
+        "music_width": 256,  # (open) of the projected music that joins each token's embedding
+        "global_music": True, "motion_context": True,  # False: the paper's ablations
+        "dropout": 0.1,  # GPT-2
+        "remat": True,  # recompute blocks in the backward pass
+    })
+    config.sampling = ConfigDict({"temperature": 1.0, "top_k": 0, "top_p": 0.95})  # (open)
+    config.overlap_frames = 12  # frames shared by neighbouring segments of a song (paper)
+    config.data.previous = 64  # frames of the segment before, from which context frames are drawn
+    config.data.static_context_rate = 0.2  # (open) examples whose segment before stands still, as a photo does
+    config.steps, config.batch_size = 300_000, 24  # paper
+    config.optimizer.learning_rate = 1e-4  # paper
+    if variant == "small":
+        config.model.update(num_layers=12, width=768, num_heads=12)
+    if variant == "tiny":
+        _make_tiny(config)
+    return config
+
+
+def _make_tiny(config: ConfigDict) -> None:
+    config.model.update(
+        num_layers=3, width=128, num_heads=4, tokens_per_part=2, codebook_size=128, segment_frames=32,
+        context_frames=4, global_tokens=16, music_width=64, dropout=0.0, remat=False,
+    )
+    config.overlap_frames = 6
+    config.data.previous = 32
+    config.steps, config.batch_size = 300, 8
+    config.optimizer.learning_rate, config.optimizer.schedule = 4e-3, "cosine"
+    config.optimizer.warmup_steps = 20
+    config.log_every, config.eval_every, config.eval_batches = 20, 0, 2
+    config.checkpoint.every = 100

@@ -1,0 +1,51 @@
+"""Stage 1, the pose tokenizer (paper, section 3.2).
+
+    python -m launch.train --config=configs/tokenizer.py:paper --config.data.dir=DATA --workdir=out/tokenizer
+
+Variants: "paper"; "single_part", its ablation: one encoder and one codebook for the whole body, as many tokens a frame;
+"tiny" and "tiny_single_part" for the toy dancers on a laptop.
+"""
+
+from ml_collections import ConfigDict
+
+from configs.base import get_base
+
+VARIANTS = ("paper", "single_part", "tiny", "tiny_single_part")
+
+
+def get_config(variant: str = "paper") -> ConfigDict:
+    """The config of a variant. Raises ValueError for an unknown one."""
+    if variant not in VARIANTS:
+        raise ValueError(f"tokenizer config: unknown variant {variant!r}; choose one of {VARIANTS}")
+    config = get_base()
+    config.name = "tokenizer"
+    config.single_part = variant.endswith("single_part")  # one part with all joints, in place of five
+    config.model = ConfigDict({
+        "tokens_per_part": 6, "codebook_size": 512, "code_dim": 6,  # paper
+        "encoder_width": 256, "decoder_width": 512, "depth": 4, "kernel": 3,  # (open)
+        "decay": 0.99,  # (open) of the codebook's moving averages
+        "reset_below": 0.05,  # (open) a code with less than this part of an even share of the latents starts anew
+    })
+    config.loss = ConfigDict({
+        "commitment_weight": 0.25,  # (open) the paper's beta
+        "confidence_weighted": False,  # True: errors of x and y count by the joint's confidence
+    })
+    config.data.length = 64  # frames of a window
+    config.steps, config.batch_size = 40_000, 2048  # paper
+    config.optimizer.learning_rate = 2e-4  # paper
+    if variant.startswith("tiny"):
+        _make_tiny(config)
+    if config.single_part:
+        config.model.tokens_per_part *= 5
+    return config
+
+
+def _make_tiny(config: ConfigDict) -> None:
+    config.model.update(
+        tokens_per_part=2, codebook_size=128, encoder_width=64, decoder_width=192, depth=1, decay=0.95
+    )
+    config.data.length = 16
+    config.steps, config.batch_size = 500, 32
+    config.optimizer.learning_rate, config.optimizer.schedule = 4e-3, "cosine"
+    config.log_every, config.eval_every, config.eval_batches = 50, 250, 2
+    config.checkpoint.every = 250

@@ -1,0 +1,34 @@
+"""Our autoencoder against diffusers' AutoencoderKL, randomly initialised."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from xdancer_jax.models.autoencoder import AutoencoderKL
+
+torch = pytest.importorskip("torch", reason="parity needs torch, diffusers and transformers")
+diffusers = pytest.importorskip("diffusers", reason="parity needs torch, diffusers and transformers")
+
+
+def test_encode_and_decode(from_torch):
+    torch.manual_seed(0)
+    channels = (8, 16, 16)
+    theirs = diffusers.AutoencoderKL(
+        block_out_channels=channels, layers_per_block=2, latent_channels=4, norm_num_groups=4,
+        down_block_types=("DownEncoderBlock2D",) * 3, up_block_types=("UpDecoderBlock2D",) * 3,
+    )
+    ours = AutoencoderKL(block_out_channels=channels, layers_per_block=2, latent_channels=4, norm_groups=4)
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 16, 12, 3)).astype(np.float32)
+    params = from_torch(theirs, ours, jnp.asarray(images), jax.random.key(1))
+    with torch.no_grad():
+        posterior = theirs.encode(torch.from_numpy(images).permute(0, 3, 1, 2)).latent_dist
+        decoded = theirs.decode(posterior.mean).sample
+    mean, logvar = jax.jit(lambda p, x: ours.apply(p, x, method="encode"))(params, images)
+    image = jax.jit(lambda p, x: ours.apply(p, x, method="decode"))(params, mean)
+    for name, got, want in (("mean", mean, posterior.mean), ("logvar", logvar, posterior.logvar),
+                            ("image", image, decoded)):
+        want = want.permute(0, 2, 3, 1).numpy()
+        error = np.abs(np.asarray(got) - want).max() / np.abs(want).max()
+        print(f"AutoencoderKL {name}: {error:.2e}")
+        assert error < 1e-4, name

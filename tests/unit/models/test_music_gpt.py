@@ -1,0 +1,135 @@
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from configs.motion import get_config
+from xdancer_jax.models.music_gpt import MusicGPT
+
+T, C, S, K, V, G, M = 3, 2, 2, 2, 5, 3, 4
+
+
+def _model(**changes):
+    fields = {
+        "num_layers": 2, "width": 8, "num_heads": 2, "num_parts": S, "tokens_per_part": K, "codebook_size": V,
+        "segment_frames": T, "context_frames": C, "global_tokens": G, "music_width": 4, "global_music": True,
+        "motion_context": True, "dropout": 0.0, "remat": False,
+    }
+    return MusicGPT(**(fields | changes))
+
+
+@pytest.fixture(scope="module")
+def inputs():
+    rng = np.random.default_rng(0)
+    values = {
+        "tokens": rng.integers(0, V, (2, T, S, K)).astype(np.int32),
+        "music": rng.normal(size=(2, T, M)).astype(np.float32),
+        "context": rng.integers(0, V, (2, C, S, K)).astype(np.int32),
+        "context_music": rng.normal(size=(2, C, M)).astype(np.float32),
+        "song": rng.normal(size=(2, G, M)).astype(np.float32),
+    }
+    return jax.tree.map(jnp.asarray, values)
+
+
+def _variables(model, inputs):
+    """Weights of order one, so that an influence that should not be there is far above rounding."""
+    shapes = jax.eval_shape(lambda: nn.unbox(model.init(jax.random.key(0), **inputs)))
+    rng = np.random.default_rng(1)
+    return jax.tree.map(lambda x: jnp.asarray(0.5 * rng.normal(size=x.shape), x.dtype), shapes)
+
+
+ABLATIONS = [{}, {"global_music": False}, {"motion_context": False}]
+
+
+@pytest.mark.parametrize("ablation", ABLATIONS)
+def test_cached_decoding_gives_the_logits_of_the_packed_pass(ablation, inputs):
+    model = _model(**ablation)
+    variables = _variables(model, inputs)
+    packed = jax.jit(model.apply)(variables, **inputs).reshape(2, T * S * K, V)
+    step = jax.jit(lambda *args: model.apply(variables, *args, method="step"))
+    context = [inputs[name] for name in ("context", "context_music", "song")]
+    logits, cache = jax.jit(lambda *args: model.apply(variables, *args, method="prefill"))(
+        *context, inputs["music"][:, 0]
+    )
+    np.testing.assert_allclose(logits, packed[:, 0], atol=1e-5)
+    tokens = inputs["tokens"].reshape(2, -1)
+    for i in range(T * S * K - 1):
+        logits, cache = step(tokens[:, i], jnp.int32(i), inputs["music"][:, (i + 1) // (S * K)], cache)
+        np.testing.assert_allclose(logits, packed[:, i + 1], atol=1e-5)
+
+
+@pytest.mark.parametrize("ablation", ABLATIONS)
+def test_logits_of_a_frame_depend_on_music_up_to_that_frame(ablation, inputs):
+    model = _model(**ablation)
+    variables = _variables(model, inputs)
+
+    def frame_logits(music):
+        logits = model.apply(variables, **{**inputs, "music": music})[0]
+        return jnp.square(logits).sum(axis=(1, 2, 3))
+
+    gradient = np.abs(jax.jit(jax.jacrev(frame_logits))(inputs["music"]))[:, 0].max(axis=-1)  # (logits of, music of)
+    later = np.triu(np.ones((T, T), bool), 1)
+    assert gradient[later].max() == 0
+    # without context slots the first token of all follows a global slot, which carries no frame's music
+    assert gradient[~later].min() > 0
+
+
+def test_logits_of_a_token_depend_on_all_tokens_before_it_and_no_other(inputs):
+    model = _model()
+    variables = _variables(model, inputs)
+    apply = jax.jit(lambda tokens: model.apply(variables, **{**inputs, "tokens": tokens})[0].reshape(-1, V))
+    flat = np.asarray(inputs["tokens"]).reshape(2, -1)
+    before = apply(inputs["tokens"])
+    for i in range(T * S * K):
+        changed = flat.copy()
+        changed[0, i] = (changed[0, i] + 1) % V
+        moved = np.abs(np.asarray(apply(changed.reshape(inputs["tokens"].shape)) - before)).max(axis=-1)
+        assert moved[: i + 1].max() == 0
+        assert (moved[i + 1 :] > 1e-6).all()
+
+
+def test_each_ablation_drops_its_input_and_its_slots(inputs):
+    cases = (("global_music", ["song"], G), ("motion_context", ["context", "context_music"], C * S * K))
+    for field, names, slots in cases:
+        model = _model(**{field: False})
+        assert model.num_positions == _model().num_positions - slots
+        variables = _variables(model, inputs)
+        apply = jax.jit(model.apply)
+        other = inputs | {name: np.zeros_like(inputs[name]) for name in names}
+        np.testing.assert_array_equal(apply(variables, **inputs), apply(variables, **other))
+
+
+def test_remat_changes_no_gradient(inputs):
+    variables = _variables(_model(), inputs)
+
+    def gradient(model):
+        return jax.jit(jax.grad(lambda v: jnp.sum(jnp.square(model.apply(v, **inputs)))))(variables)
+
+    plain, saved = gradient(_model()), gradient(_model(remat=True))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), plain, saved)
+
+
+def test_medium_is_gpt2_medium_with_the_2224_positions_of_the_paper():
+    fields = get_config("medium").model.to_dict()
+    model = MusicGPT(**fields)
+    frames = (1, model.segment_frames, model.num_parts, model.tokens_per_part)
+    context = (1, model.context_frames, *frames[2:])
+    ints, floats = jnp.int32, jnp.float32
+    shape = jax.ShapeDtypeStruct
+    params = jax.eval_shape(
+        lambda *args: nn.unbox(model.init(jax.random.key(0), *args))["params"],
+        shape(frames, ints), shape((1, frames[1], 35), floats), shape(context, ints),
+        shape((1, context[1], 35), floats), shape((1, model.global_tokens, 35), floats),
+    )
+    assert model.num_positions == params["wpe"].shape[0] == 2224
+    blocks = sum(x.size for name, tree in params.items() if name.startswith("h_") for x in jax.tree.leaves(tree))
+    assert blocks == 24 * (12 * 1024**2 + 13 * 1024)  # GPT-2 medium's 302 M
+    assert params["h_23"]["attn"]["c_attn"]["kernel"].shape == (1024, 3072)
+    assert set(params["h_0"]) == {"ln_1", "attn", "ln_2", "mlp"}
+
+
+def test_a_model_without_any_slot_before_the_first_token_is_refused(inputs):
+    model = _model(global_music=False, motion_context=False)
+    with pytest.raises(ValueError, match="cannot both be off"):
+        jax.eval_shape(lambda: model.init(jax.random.key(0), **inputs))

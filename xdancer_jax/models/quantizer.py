@@ -1,0 +1,92 @@
+"""Vector quantiser with one codebook per body part, updated by exponential moving average (paper, section 3.2)."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from xdancer_jax.typing import Array, Float, Int, Metrics, typechecked
+
+
+class Quantizer(nn.Module):
+    """Nearest code of the part's own codebook for every latent; everything in float32.
+
+    State, in the mutable collection "codebook": `embedding` (S, V, C) the codes, `counts` (S, V) and `sums` (S, V, C)
+    the moving averages of how many latents fell to each code and of their sum. Batch statistics are plain sums over
+    the batch, so under jit with a sharded batch the compiler adds them up over the mesh.
+
+    Dead codes: a code whose averaged count sinks below `reset_below` times the even share (latents of the part / V)
+    is set to a random latent of the batch, with the even share as its count. Counts start at zero, so after the first
+    training batch every code is such a latent or a mean of latents: that is the data-dependent initialisation.
+
+    Fields: parts S, codebook_size V, code_dim C, decay of the moving averages, reset_below in [0, 1).
+    """
+
+    parts: int
+    codebook_size: int
+    code_dim: int
+    decay: float
+    reset_below: float
+
+    def setup(self) -> None:
+        shape = (self.parts, self.codebook_size)
+        self.embedding = self.variable("codebook", "embedding", self._random_codes)
+        self.counts = self.variable("codebook", "counts", jnp.zeros, shape, jnp.float32)
+        self.sums = self.variable("codebook", "sums", jnp.zeros, (*shape, self.code_dim), jnp.float32)
+
+    def _random_codes(self) -> Array:
+        shape = (self.parts, self.codebook_size, self.code_dim)
+        return jax.random.normal(self.make_rng("params"), shape, jnp.float32)
+
+    @typechecked
+    def __call__(
+        self, latents: Float[Array, "B T S K C"], train: bool = False
+    ) -> tuple[Float[Array, "B T S K C"], Int[Array, "B T S K"], Metrics]:
+        """Straight-through codes, tokens, and {"commitment" (), "perplexity" (S,), "usage" (S,)}.
+
+        commitment: squared distance of latents to their codes, summed over S, K and C, averaged over B and T.
+        usage: fraction of the codebook that this batch uses. perplexity: exp of the entropy of that use.
+        With train=True the collection "codebook" must be mutable and an rng named "codebook" be given.
+        """
+        latents = latents.astype(jnp.float32)
+        tokens = self.nearest(latents)
+        codes = self.lookup(tokens)
+        batch, frames = latents.shape[:2]
+        commitment = jnp.sum(jnp.square(latents - jax.lax.stop_gradient(codes))) / (batch * frames)
+        one_hot = jax.nn.one_hot(tokens, self.codebook_size, dtype=jnp.float32)
+        counts = jnp.sum(one_hot, axis=(0, 1, 3))
+        if train and not self.is_initializing():
+            self._update(jax.lax.stop_gradient(latents), one_hot, counts)
+        share = counts / jnp.sum(counts, axis=-1, keepdims=True)
+        entropy = -jnp.sum(share * jnp.log(jnp.maximum(share, 1e-10)), axis=-1)
+        aux = {"commitment": commitment, "perplexity": jnp.exp(entropy), "usage": jnp.mean(counts > 0, axis=-1)}
+        return latents + jax.lax.stop_gradient(codes - latents), tokens, aux
+
+    @typechecked
+    def nearest(self, latents: Float[Array, "B T S K C"]) -> Int[Array, "B T S K"]:
+        """Index of the nearest code. |z|^2 is left out of the squared distance: it is the same for every code."""
+        embedding = self.embedding.value
+        dots = jnp.einsum("btskc,svc->btskv", latents.astype(jnp.float32), embedding, precision="highest")
+        squares = jnp.sum(jnp.square(embedding), axis=-1)
+        return jnp.argmin(squares[:, None] - 2.0 * dots, axis=-1).astype(jnp.int32)
+
+    @typechecked
+    def lookup(self, tokens: Int[Array, "B T S K"]) -> Float[Array, "B T S K C"]:
+        """Codes of tokens."""
+        part = jnp.arange(self.parts)[:, None]
+        return jnp.asarray(self.embedding.value)[part, tokens]
+
+    def _update(self, latents: Array, one_hot: Array, batch_counts: Array) -> None:
+        batch_sums = jnp.einsum("btskv,btskc->svc", one_hot, latents, precision="highest")
+        counts = self.decay * self.counts.value + (1.0 - self.decay) * batch_counts
+        sums = self.decay * self.sums.value + (1.0 - self.decay) * batch_sums
+
+        candidates = jnp.moveaxis(latents, 2, 0).reshape(self.parts, -1, self.code_dim)
+        even_share = candidates.shape[1] / self.codebook_size
+        shape = (self.parts, self.codebook_size)
+        chosen = jax.random.randint(self.make_rng("codebook"), shape, 0, candidates.shape[1])
+        fresh = jnp.take_along_axis(candidates, chosen[..., None], axis=1)
+        dead = counts <= self.reset_below * even_share
+
+        self.counts.value = jnp.where(dead, even_share, counts)
+        self.sums.value = jnp.where(dead[..., None], fresh * even_share, sums)
+        self.embedding.value = self.sums.value / self.counts.value[..., None]

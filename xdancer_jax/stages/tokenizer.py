@@ -1,0 +1,66 @@
+"""Stage 1: the pose tokenizer with its loss (paper, section 3.2)."""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+
+from xdancer_jax.losses import pose_l1, pose_norm
+from xdancer_jax.models.pose_tokenizer import PoseTokenizer
+from xdancer_jax.stage import Stage
+from xdancer_jax.typing import Array, Batch, Extra, Metrics, Params
+
+
+def make(
+    model: PoseTokenizer,
+    part_names: Sequence[str],
+    *,
+    commitment_weight: float,
+    confidence_weighted: bool,
+    trainable: tuple[str, ...] = (".*",),
+) -> Stage:
+    """The stage. `extra` is {"codebook": ...}; batches are {"poses": (B, T, J, 3)}.
+
+    loss = sum over parts of ||p_hat - p||_2 + commitment_weight * commitment (see losses.pose_norm, which also says
+    what `confidence_weighted` does, and Quantizer). `part_names` name the metrics, in the order of `model.parts`.
+    functions: "reconstruct" -> {"poses": (B, T, J, 3), "tokens": (B, T, S, K)}.
+    """
+    if len(part_names) != len(model.parts):
+        raise ValueError(f"part_names: {len(part_names)} names for the {len(model.parts)} parts of the tokenizer")
+
+    def init(rng: Array, batch: Batch) -> tuple[Params, Extra]:
+        variables = model.init(rng, batch["poses"])
+        return variables["params"], {"codebook": nn.unbox(variables["codebook"])}
+
+    def loss(params: Params, extra: Extra, batch: Batch, rng: Array, train: bool):
+        poses = batch["poses"]
+        variables = {"params": params, "codebook": extra["codebook"]}
+        if train:
+            (predicted, _, aux), updated = model.apply(
+                variables, poses, True, mutable=["codebook"], rngs={"codebook": rng}
+            )
+            extra = {**extra, **updated}
+        else:
+            predicted, _, aux = model.apply(variables, poses)
+        pose = pose_norm(predicted, poses, model.parts, confidence_weighted=confidence_weighted)
+        total = pose + commitment_weight * aux["commitment"]
+        metrics = {"loss": total, "pose": pose, "commitment": aux["commitment"]}
+        metrics |= _part_metrics(predicted, poses, aux)
+        return total, (metrics, extra)
+
+    def _part_metrics(predicted: Array, poses: Array, aux: Metrics) -> Metrics:
+        metrics = {"pose_l1/full": pose_l1(predicted, poses)}
+        for i, (name, part) in enumerate(zip(part_names, model.parts, strict=True)):
+            metrics[f"pose_l1/{name}"] = pose_l1(predicted, poses, part)
+            metrics[f"usage/{name}"] = aux["usage"][i]
+            metrics[f"perplexity/{name}"] = aux["perplexity"][i]
+        return metrics
+
+    def reconstruct(params: Params, extra: Extra, batch: Batch, rng: Array) -> dict[str, Array]:
+        del rng
+        poses, tokens, _ = model.apply({"params": params, "codebook": extra["codebook"]}, batch["poses"])
+        return {"poses": poses, "tokens": tokens}
+
+    return Stage("tokenizer", init, loss, {"reconstruct": reconstruct}, trainable)
+
+
+__all__ = ["make"]

@@ -1,0 +1,85 @@
+"""The networks of stage 3 and how they are wired: condition, denoise; shared by training and sampling."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from xdancer_jax.models import image_encoder
+from xdancer_jax.models.autoencoder import AutoencoderKL
+from xdancer_jax.models.image_encoder import ImageEncoder
+from xdancer_jax.models.motion_decoder import MotionDecoder
+from xdancer_jax.models.pose_guider import PoseGuider
+from xdancer_jax.models.pose_tokenizer import PoseTokenizer
+from xdancer_jax.models.reference_net import ReferenceNet
+from xdancer_jax.models.unet import UNet
+from xdancer_jax.typing import Array, Batch, Bool, Extra, Float, Int, Params, UInt8, typechecked
+
+
+class Condition(NamedTuple):
+    """What the dancer looks like: one image token (B, 1, D) and the ReferenceNet's features."""
+
+    token: Array
+    features: tuple[Array, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Networks:
+    """Trained: params {"unet", "reference_net", "image_encoder", "pose"}. Frozen: extra["frozen"] {"autoencoder",
+    "tokenizer"}, each {"params", "extra"}. `pose` is the pose control: MotionDecoder (the paper's, which needs the
+    tokenizer) or PoseGuider (its ablation)."""
+
+    unet: UNet
+    reference_net: ReferenceNet
+    image_encoder: ImageEncoder
+    pose: MotionDecoder | PoseGuider
+    autoencoder: AutoencoderKL
+    tokenizer: PoseTokenizer | None = None
+
+    def __post_init__(self):
+        if isinstance(self.pose, MotionDecoder) and self.tokenizer is None:
+            raise ValueError("pose_control='motion_decoder' reads pose tokens: give a tokenizer, or use 'pose_guider'")
+
+    @typechecked
+    def condition(
+        self, params: Params, images: UInt8[Array, "B H W 3"], latents: Float[Array, "B _ _ C"]
+    ) -> Condition:
+        """Of the reference photo and its clean latents; the ReferenceNet runs here, once a clip (at t = 0)."""
+        pixels = image_encoder.preprocess(images, self.image_encoder.image_size)
+        token = self.image_encoder.apply({"params": params["image_encoder"]}, pixels)
+        features = self.reference_net.apply({"params": params["reference_net"]}, latents, token)
+        return Condition(token, features)
+
+    def pose_inputs(self, frozen: Extra, batch: Batch) -> tuple[Array, ...]:
+        """The arguments of `pose`: (codes, confidences) of "poses" (B, F, 60, 3), or of the tokens in "tokens"
+        (B, F, S, K) where the batch has them (stage 2 wrote them); (maps in [0, 1],) of "pose_images"."""
+        if isinstance(self.pose, PoseGuider):
+            return (batch["pose_images"].astype(jnp.float32) / 255,)
+        variables = {"params": frozen["tokenizer"]["params"], **frozen["tokenizer"]["extra"]}
+        tokens = batch.get("tokens")
+        if tokens is None:
+            tokens = self.tokenizer.apply(variables, batch["poses"], method="encode")
+        codes = self.tokenizer.apply(variables, tokens, method="lookup")
+        return codes, batch["poses"][..., 2]
+
+    @typechecked
+    def denoise(
+        self,
+        params: Params,
+        noisy: Float[Array, "B F H W C"],
+        timesteps: Int[Array, "B"],
+        condition: Condition,
+        pose_inputs: tuple[Array, ...],
+        *,
+        keep: Bool[Array, "B"] | None,
+        use_temporal: bool,
+    ) -> Float[Array, "B F H W C"]:
+        """The U-Net's answer, float32. Where `keep` is False the clip sees neither token nor reference; pose it always
+        sees (field.md 5a)."""
+        token = condition.token if keep is None else condition.token * keep[:, None, None]
+        residuals = self.pose.apply({"params": params["pose"]}, *pose_inputs)
+        output = self.unet.apply(
+            {"params": params["unet"]}, noisy, timesteps, token, reference=condition.features, reference_mask=keep,
+            residuals=residuals, use_temporal=use_temporal,
+        )
+        return output.astype(jnp.float32)
