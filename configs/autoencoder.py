@@ -41,11 +41,13 @@ def get_config(variant: str = "paper") -> ConfigDict:
 
 
 def _make_tiny(config: ConfigDict) -> None:
-    config.model.update(block_out_channels=(8, 16, 32), layers_per_block=1, norm_groups=1)
+    """One norm group: with 8 channels in 8 groups the last norm would take every channel's mean away, and with it the
+    colours of stage and clothes."""
+    config.model.update(block_out_channels=(8, 16, 32, 32), layers_per_block=1, latent_channels=16, norm_groups=1)
     config.loss.reconstruction = "l2"
-    config.data.height, config.data.width = 56, 32
-    config.steps, config.batch_size = 600, 8
-    config.optimizer.learning_rate, config.optimizer.schedule = 4e-3, "cosine"
+    config.data.height, config.data.width = 112, 64
+    config.steps, config.batch_size = 450, 4
+    config.optimizer.learning_rate, config.optimizer.schedule = 6e-3, "cosine"
     config.optimizer.warmup_steps = 20
     config.ema_decay = 0.0
     config.log_every, config.eval_every, config.eval_batches = 20, 0, 2

@@ -46,13 +46,14 @@ def get_config(variant: str = "medium") -> ConfigDict:
 
 def _make_tiny(config: ConfigDict) -> None:
     config.model.update(
-        num_layers=3, width=128, num_heads=4, tokens_per_part=2, codebook_size=128, segment_frames=32,
-        context_frames=4, global_tokens=16, music_width=64, dropout=0.0, remat=False,
+        num_layers=2, width=64, num_heads=4, tokens_per_part=2, codebook_size=128, segment_frames=32,
+        context_frames=4, global_tokens=16, music_width=32, dropout=0.0, remat=False,
     )
+    config.sampling.update(temperature=0.4, top_p=0.9)  # so small a model spreads its bets
     config.overlap_frames = 6
     config.data.previous = 32
-    config.steps, config.batch_size = 300, 8
-    config.optimizer.learning_rate, config.optimizer.schedule = 4e-3, "cosine"
+    config.steps, config.batch_size = 800, 8
+    config.optimizer.learning_rate, config.optimizer.schedule = 5e-3, "cosine"
     config.optimizer.warmup_steps = 20
-    config.log_every, config.eval_every, config.eval_batches = 20, 0, 2
-    config.checkpoint.every = 100
+    config.log_every, config.eval_every, config.eval_batches = 50, 0, 2
+    config.checkpoint.every = 200

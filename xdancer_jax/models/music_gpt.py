@@ -13,11 +13,21 @@ import jax
 import jax.numpy as jnp
 
 from xdancer_jax import axes
-from xdancer_jax.nn.attention import attention
+from xdancer_jax.nn.gpt2 import STDDEV, Block, norm
 from xdancer_jax.nn.linear import dense
 from xdancer_jax.typing import Array, Float, Int, typechecked
 
-_STDDEV = 0.02  # GPT-2
+SLOT_SCALE = 0.2  # of what a slot is the sum of: token, position, music; about that of a trained GPT-2's embeddings
+
+
+_SLOWEST = 40.0  # frames a radian of the slowest sinusoid of the position table
+
+
+def _pass_tokens_add_music(key: Array, shape: tuple[int, int], dtype) -> Array:
+    """Initial kernel (D + music width, D): token embeddings pass as they are, music is mixed in at the slots' scale."""
+    width = shape[1]
+    music = jax.random.normal(key, (shape[0] - width, width)) * SLOT_SCALE / (shape[0] - width) ** 0.5
+    return jnp.concatenate([jnp.eye(width), music]).astype(dtype)
 
 
 class Cache(NamedTuple):
@@ -28,77 +38,6 @@ class Cache(NamedTuple):
 
     keys: tuple[Array, ...]
     values: tuple[Array, ...]
-
-
-class Attention(nn.Module):
-    """GPT-2 attention with the fused query-key-value projection `c_attn`."""
-
-    num_heads: int
-    num_layers: int
-    dtype: str
-    param_dtype: str
-
-    @nn.compact
-    @typechecked
-    def __call__(
-        self, x: Float[Array, "B L D"], cached: tuple[Array, Array] | None = None, position: Array | None = None
-    ) -> tuple[Float[Array, "B L D"], Array, Array]:
-        """Output, keys and values. Causal over x itself; or, with `cached` keys and values (B, L', N, D/N), x is the
-        one slot at `position`: it is written into them and looks at all slots up to itself."""
-        width = x.shape[-1]
-        options = {"dtype": self.dtype, "param_dtype": self.param_dtype}
-        fused = dense(3 * width, (axes.EMBED, axes.HEADS), "c_attn", stddev=_STDDEV, **options)(x)
-        heads = (*x.shape[:2], self.num_heads, width // self.num_heads)
-        query, key, value = (part.reshape(heads) for part in jnp.split(fused, 3, axis=-1))
-        if cached is None:
-            out = attention(query, key, value, is_causal=True)
-        else:
-            key = jax.lax.dynamic_update_slice_in_dim(cached[0], key, position, axis=1)
-            value = jax.lax.dynamic_update_slice_in_dim(cached[1], value, position, axis=1)
-            seen = (jnp.arange(key.shape[1]) <= position)[None, None, None]
-            out = attention(query, key, value, mask=seen)
-        residual = _STDDEV / (2 * self.num_layers) ** 0.5
-        out = dense(width, (axes.HEADS, axes.EMBED), "c_proj", stddev=residual, **options)(out.reshape(x.shape))
-        return out, key, value
-
-
-class FeedForward(nn.Module):
-    """GPT-2 MLP: four times the width, tanh-approximated gelu."""
-
-    num_layers: int
-    dtype: str
-    param_dtype: str
-
-    @nn.compact
-    @typechecked
-    def __call__(self, x: Float[Array, "B L D"]) -> Float[Array, "B L D"]:
-        width = x.shape[-1]
-        options = {"dtype": self.dtype, "param_dtype": self.param_dtype}
-        hidden = dense(4 * width, (axes.EMBED, axes.MLP), "c_fc", stddev=_STDDEV, **options)(x)
-        residual = _STDDEV / (2 * self.num_layers) ** 0.5
-        return dense(width, (axes.MLP, axes.EMBED), "c_proj", stddev=residual, **options)(nn.gelu(hidden))
-
-
-class Block(nn.Module):
-    """Pre-norm GPT-2 block. Dropout on both residual branches; not on attention weights (fused kernels have none)."""
-
-    num_heads: int
-    num_layers: int
-    dropout: float
-    dtype: str
-    param_dtype: str
-
-    @nn.compact
-    def __call__(self, x: Array, train: bool, cached=None, position=None) -> tuple[Array, Array, Array]:
-        """x (B, L, D) -> the same shape, and the keys and values of Attention."""
-        options = {"num_layers": self.num_layers, "dtype": self.dtype, "param_dtype": self.param_dtype}
-        drop = nn.Dropout(self.dropout, deterministic=not train)
-        hidden, keys, values = Attention(self.num_heads, name="attn", **options)(
-            _norm("ln_1", self.param_dtype)(x).astype(self.dtype), cached, position
-        )
-        x = x + drop(hidden)
-        hidden = FeedForward(name="mlp", **options)(_norm("ln_2", self.param_dtype)(x).astype(self.dtype))
-        return x + drop(hidden), keys, values
 
 
 class MusicGPT(nn.Module):
@@ -146,30 +85,51 @@ class MusicGPT(nn.Module):
         """Slots in all; paper 64 + 240 + 1920 = 2224."""
         return self.prefix + self.segment_frames * self.frame_tokens
 
+    def _position_init(self, key: Array, shape: tuple[int, int], dtype) -> Array:
+        """Initial position table: what the slots of one place in a frame share, plus sinusoids of the frame's number.
+
+        Two thirds of a dance's tokens repeat those of the frame before, one frame, not one slot, earlier. With a random
+        table that takes thousands of steps to find, with this one a hundred. GPT-2's own table may take its place.
+        """
+        slots = jnp.arange(shape[0]) - self.prefix
+        place, frame = slots % self.frame_tokens, slots // self.frame_tokens
+        places = jax.random.normal(key, (self.frame_tokens, shape[1]))
+        rates = _SLOWEST ** (-jnp.arange(shape[1]) // 2 / (shape[1] // 2))
+        angles = frame[:, None] * rates + jnp.arange(shape[1]) % 2 * jnp.pi / 2
+        return (SLOT_SCALE * (places[place] + 2**0.5 * jnp.sin(angles))).astype(dtype)
+
     def setup(self) -> None:
         if not (self.global_music or self.motion_context):
             raise ValueError("MusicGPT: global_music and motion_context cannot both be off; turn one on")
         if self.width % self.num_heads:
             raise ValueError(f"MusicGPT: width {self.width} is not divisible by num_heads {self.num_heads}")
-        options = {"dtype": self.dtype, "param_dtype": self.param_dtype, "stddev": _STDDEV}
-        table = nn.with_logical_partitioning(nn.initializers.normal(_STDDEV), (axes.VOCAB, axes.EMBED))
-        rows = nn.with_logical_partitioning(nn.initializers.normal(_STDDEV), (None, axes.EMBED))
-        heads = nn.with_logical_partitioning(nn.initializers.normal(_STDDEV), (None, axes.EMBED, axes.VOCAB))
-        self.wpe = self.param("wpe", rows, (self.num_positions, self.width), self.param_dtype)
+        options = {"dtype": self.dtype, "param_dtype": self.param_dtype}
+        table = nn.with_logical_partitioning(nn.initializers.normal(SLOT_SCALE), (axes.VOCAB, axes.EMBED))
+        rows = nn.with_logical_partitioning(nn.initializers.normal(STDDEV), (None, axes.EMBED))
+        positions = nn.with_logical_partitioning(self._position_init, (None, axes.EMBED))
+        heads = nn.with_logical_partitioning(nn.initializers.normal(STDDEV), (None, axes.EMBED, axes.VOCAB))
+        self.wpe = self.param("wpe", positions, (self.num_positions, self.width), self.param_dtype)
         self.token_table = self.param(
             "token_table", table, (self.num_parts * self.codebook_size, self.width), self.param_dtype
         )
         self.slot_table = self.param("slot_table", rows, (self.frame_tokens, self.width), self.param_dtype)
         self.music_projection = dense(self.music_width, (None, axes.MLP), "music_projection", **options)
-        self.input_projection = dense(self.width, (axes.MLP, axes.EMBED), "input_projection", **options)
+        self.input_projection = nn.Dense(
+            self.width, name="input_projection", **options,
+            kernel_init=nn.with_logical_partitioning(_pass_tokens_add_music, (axes.MLP, axes.EMBED)),
+        )
         if self.global_music:
-            self.global_projection = dense(self.width, (None, axes.EMBED), "global_projection", **options)
+            scaled = nn.initializers.variance_scaling(SLOT_SCALE**2, "fan_in", "normal")
+            self.global_projection = nn.Dense(
+                self.width, name="global_projection", **options,
+                kernel_init=nn.with_logical_partitioning(scaled, (None, axes.EMBED)),
+            )
         block = nn.remat(Block, static_argnums=(2,)) if self.remat else Block
         self.blocks = [
             block(self.num_heads, self.num_layers, self.dropout, self.dtype, self.param_dtype, name=f"h_{i}")
             for i in range(self.num_layers)
         ]
-        self.ln_f = _norm("ln_f", self.param_dtype)
+        self.ln_f = norm("ln_f", self.param_dtype)
         self.heads = self.param("heads", heads, (self.num_parts, self.width, self.codebook_size), self.param_dtype)
         self.embedding_dropout = nn.Dropout(self.dropout)
 
@@ -263,11 +223,3 @@ class MusicGPT(nn.Module):
     def _logits(self, hidden: Array, part: int | Array) -> Array:
         head = self.heads[part].astype(self.dtype)
         return jnp.einsum("bd,dv->bv", hidden, head, preferred_element_type=jnp.float32)
-
-
-def _norm(name: str, param_dtype: str) -> nn.LayerNorm:
-    scale = nn.with_logical_partitioning(nn.initializers.ones_init(), (axes.EMBED,))
-    bias = nn.with_logical_partitioning(nn.initializers.zeros_init(), (axes.EMBED,))
-    return nn.LayerNorm(
-        epsilon=1e-5, dtype="float32", param_dtype=param_dtype, scale_init=scale, bias_init=bias, name=name
-    )

@@ -10,7 +10,7 @@ import numpy as np
 
 from xdancer_jax import decoding
 from xdancer_jax.losses import cross_entropy
-from xdancer_jax.models.music_gpt import MusicGPT
+from xdancer_jax.models.music_gpt import SLOT_SCALE, MusicGPT
 from xdancer_jax.models.pose_tokenizer import PoseTokenizer
 from xdancer_jax.stage import Stage
 from xdancer_jax.typing import Array, Batch, Bool, Extra, Float, Int, Metrics, Params, typechecked
@@ -46,7 +46,9 @@ def make(
         params, extra = frozen_tokenizer
         frozen = {"tokenizer": {"params": params, "extra": extra}}
         tokens = jnp.zeros((*batch["poses"].shape[:2], model.num_parts, model.tokens_per_part), jnp.int32)
-        return model.init(rng, **_split(model, tokens, batch))["params"], {"frozen": frozen}
+        init_key, table_key = jax.random.split(rng)
+        boxed = model.init(init_key, **_split(model, tokens, batch))["params"]
+        return _start_from_codes(boxed, extra["codebook"], table_key), {"frozen": frozen}
 
     def loss(params: Params, extra: Extra, batch: Batch, rng: Array, train: bool):
         tokens = encode(tokenizer, extra["frozen"]["tokenizer"], batch["poses"])
@@ -69,6 +71,20 @@ def make(
         return {"tokens": drawn, "poses": poses[:, before.shape[1] :]}
 
     return Stage("motion", init, loss, {"sample": sample}, trainable)
+
+
+def _start_from_codes(params: Params, codebook: Extra, key: Array) -> Params:
+    """Boxed `params` whose token table and heads start as one random projection of the codes, so that tokens of like
+    poses start alike, and heads start tied to the table, as GPT-2's are. The table keeps its scale."""
+    codes = jax.tree.leaves(codebook["quantizer"]["embedding"])[0]  # (S, V, C)
+    codes = (codes - codes.mean(1, keepdims=True)) / (codes.std(1, keepdims=True) + 1e-6)
+    table, heads = params["token_table"], params["heads"]
+    projection = jax.random.normal(key, (codes.shape[0], codes.shape[2], table.value.shape[1])) / codes.shape[2] ** 0.5
+    values = SLOT_SCALE * jnp.einsum("svc,scd->svd", codes, projection)
+    return params | {
+        "token_table": table.replace_boxed(values.reshape(table.value.shape).astype(table.value.dtype)),
+        "heads": heads.replace_boxed(jnp.swapaxes(values, 1, 2).astype(heads.value.dtype)),
+    }
 
 
 def _check(model: MusicGPT, tokenizer: PoseTokenizer) -> None:
