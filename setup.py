@@ -1,5 +1,7 @@
 """Packaging. Every lower bound is a version that the test suite was run with."""
 
+from pathlib import Path
+
 from setuptools import find_packages, setup
 
 CORE = [
@@ -36,7 +38,7 @@ setup(
     name="xdancer_jax",
     version="0.1.0",
     description="X-Dancer (music + one photo -> a dance video) for JAX and TPU pods",
-    long_description=open("README.md", encoding="utf-8").read(),
+    long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",

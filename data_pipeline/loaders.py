@@ -103,7 +103,7 @@ def frames(
     data: str | Sequence[dict[str, Any]], split: str, batch_size: int, seed: int = 0, *, height: int, width: int,
     **order: Any,
 ) -> Iterator[Batch]:
-    """{"frames": (B, H, W, 3) uint8}, random crops for the autoencoder. See `_iterate` for `data`, `order` and errors."""
+    """{"frames": (B, H, W, 3) uint8}: random crops, for the autoencoder. See `_iterate` for the rest and errors."""
     window = transforms.RandomCrop(height, width)
     return _iterate(data, split, (FRAMES,), window, Order(batch_size, seed, **order))
 

@@ -143,7 +143,8 @@ class RandomCrop:
                 f"record {record['id']}: frames are {picture.shape[0]}x{picture.shape[1]}, smaller than the crop "
                 f"{self.height}x{self.width}; lower config.data.height and width"
             )
-        top, left = (rng.integers(have - want + 1) for have, want in zip(picture.shape, (self.height, self.width), strict=False))
+        top = rng.integers(picture.shape[0] - self.height + 1)
+        left = rng.integers(picture.shape[1] - self.width + 1)
         return {"frames": picture[top : top + self.height, left : left + self.width]}
 
 

@@ -54,9 +54,11 @@ def resolve(config: ConfigDict) -> tuple[ConfigDict, dict[str, Mapping[str, Any]
             if not config[field]:
                 continue
             loaded = checkpoint.load(config[field], stage_name)
-            weights[field] = {"params": loaded.params, "extra": loaded.extra}
+            weights[field] = {"params": dict(loaded.params), "extra": loaded.extra}
             if field != "init_from":
                 config.earlier[stage_name] = as_config(loaded.config)
+            elif loaded.config["pose_control"] != config.pose_control:
+                del weights[field]["params"]["pose"]  # the other control's; this one starts anew
     _check_earlier(config)
     return config, weights
 

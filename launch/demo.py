@@ -33,7 +33,10 @@ class Setting:
 SETTINGS = {
     "demo": Setting(clips=64, test_clips=8, frames=360, seconds=10, guider=True),
     # Proves that every step runs; its models have learnt next to nothing.
-    "smoke": Setting(clips=4, test_clips=2, frames=150, seconds=4, guider=False, overrides=("--config.steps=6", "--config.optimizer.warmup_steps=0")),
+    "smoke": Setting(
+        clips=4, test_clips=2, frames=150, seconds=4, guider=False,
+        overrides=("--config.steps=6", "--config.optimizer.warmup_steps=0"),
+    ),
 }
 
 
@@ -88,20 +91,25 @@ class Demo:
             self.train("tokenizer", "tokenizer.py:tiny")
             moves = lanes.submit(self._train_motion)
             pictures.result()
-            self._train_video("video", ())
-            if self.setting.guider:
-                self._train_video("video_guider", ("--config.pose_control=pose_guider",))
+            self._train_video("video")
+            if self.setting.guider:  # starts from the motion decoder's U-Net and ReferenceNet, so a third will do
+                shorter = ("--config.steps=230", *self.setting.overrides)
+                control = "--config.pose_control=pose_guider"
+                self._train_video("video_guider", control, appearance=(*shorter, self._from("video_appearance")))
             moves.result()
 
     def _train_motion(self) -> None:
         self.train("motion", "motion.py:tiny", f"--config.tokenizer_from={self.out / 'tokenizer'}")
         self.train("tokenizer_single_part", "tokenizer.py:tiny_single_part")
 
-    def _train_video(self, name: str, control: Sequence[str]) -> None:
+    def _train_video(self, name: str, *control: str, appearance: Sequence[str] = ()) -> None:
         earlier = [f"--config.{stage}_from={self.out / stage}" for stage in ("autoencoder", "tokenizer")]
-        appearance = f"{name}_appearance"
-        self.train(appearance, "video.py:tiny_appearance", *earlier, *control)
-        self.train(name, "video.py:tiny_motion", *earlier, *control, f"--config.init_from={self.out / appearance}")
+        first = f"{name}_appearance"
+        self.train(first, "video.py:tiny_appearance", *earlier, *control, *appearance)
+        self.train(name, "video.py:tiny_motion", *earlier, *control, self._from(first))
+
+    def _from(self, name: str) -> str:
+        return f"--config.init_from={self.out / name}"
 
     def generate(self) -> None:
         """A dance for a held-out dancer and a held-out song, which are not of one clip."""

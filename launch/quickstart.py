@@ -47,7 +47,7 @@ def _strips(painted: dict[str, list], data: evaluation.Data, clips: int = 3) -> 
     """For the first clips: truth, skeletons, and what each pose control painted."""
     source = sources.from_directory(data.directory, data.split, ["poses"])
     found = []
-    for i in range(clips):
+    for i in range(min(clips, len(source))):
         _, target, _ = next(iter(painted.values()))[i]
         start = (len(source[i]["poses"]) - data.frames) // 2
         skeletons = poses.draw(source[i]["poses"][start : start + data.frames], *target.shape[1:3])

@@ -111,6 +111,12 @@ class Coder(nn.Module):
         return linear.conv(self.out_channels, (3, 3), "conv_out", padding=1, **types)(jax.nn.silu(x))
 
 
+def _narrow_posterior(key: Array, shape: tuple[int], dtype) -> Array:
+    """Initial bias of (mean, logvar). From variance 1 the noise, as large as the latents, drowns the first steps."""
+    del key
+    return jnp.repeat(jnp.asarray([0.0, -6.0], dtype), shape[0] // 2)
+
+
 class AutoencoderKL(nn.Module):
     """Variational autoencoder with a Gaussian posterior; the defaults are those of Stable Diffusion 1.x.
 
@@ -135,7 +141,13 @@ class AutoencoderKL(nn.Module):
         shape = (self.block_out_channels, self.layers_per_block)
         self.encoder = Coder(*shape, 2 * self.latent_channels, self.norm_groups, False, self.remat, **types)
         self.decoder = Coder(*shape, 3, self.norm_groups, True, self.remat, **types)
-        self.quant_conv = linear.conv(2 * self.latent_channels, (1, 1), **types)
+        self.quant_conv = nn.Conv(
+            2 * self.latent_channels, (1, 1), **types,
+            kernel_init=nn.with_logical_partitioning(
+                nn.initializers.lecun_normal(), (None, None, axes.CONV_IN, axes.CONV_OUT)
+            ),
+            bias_init=nn.with_logical_partitioning(_narrow_posterior, (axes.CONV_OUT,)),
+        )
         self.post_quant_conv = linear.conv(self.latent_channels, (1, 1), **types)
 
     @property

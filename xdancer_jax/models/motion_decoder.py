@@ -75,12 +75,16 @@ class MotionDecoder(nn.Module):
     @nn.compact
     @typechecked
     def __call__(
-        self, codes: Float[Array, "B F K C"], confidences: Float[Array, "B F J"]
+        self, codes: Float[Array, "B F K C"], confidences: Float[Array, "B F J"],
+        latent_size: tuple[int, int] | None = None,
     ) -> tuple[Float[Array, "B F _ _ _"], ...]:
-        """codes: codebook vectors of the pose tokens. Returns one (B, F, h / 2^i, w / 2^i, width_i) a level i."""
+        """codes: codebook vectors of the pose tokens. Returns one (B, F, h / 2^i, w / 2^i, width_i) a level i.
+
+        For another `latent_size` than it was trained at, the learnable map is resized (bilinear)."""
         levels = len(self.block_out_channels)
         factor = 2 ** (levels - 1)
-        if any(size % factor for size in self.latent_size) or len(self.channels) != levels:
+        height, width = latent_size or self.latent_size
+        if any(size % factor for size in (*self.latent_size, height, width)) or len(self.channels) != levels:
             raise ValueError(
                 f"MotionDecoder: latent_size {self.latent_size} must be divisible by {factor} and channels "
                 f"{self.channels} must have one entry for each of {levels} levels"
@@ -94,7 +98,8 @@ class MotionDecoder(nn.Module):
             "canvas", nn.with_logical_partitioning(nn.initializers.normal(1.0), (None, None, axes.CONV_IN)),
             shape, self.param_dtype,
         )
-        x = jnp.broadcast_to(canvas.astype(style.dtype), (batch * frames, *shape))
+        canvas = jax.image.resize(canvas.astype(style.dtype), (height // factor, width // factor, shape[-1]), "linear")
+        x = jnp.broadcast_to(canvas, (batch * frames, *canvas.shape))
         residuals = []
         for level in reversed(range(levels)):
             if level < levels - 1:

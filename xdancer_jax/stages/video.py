@@ -60,7 +60,8 @@ def make(
     Args:
       frozen: {"autoencoder": {"params", "extra"}, "tokenizer": {"params", "extra"}} of the trained earlier stages;
         the tokenizer may be missing under the pose guider. `init` puts them under extra["frozen"].
-      initial_params: unboxed parameters to start from (the appearance phase's, for the motion phase).
+      initial_params: unboxed parameters to start from (the appearance phase's, for the motion phase). "pose" may be
+        missing: another pose control starts anew.
     """
     if phase not in PHASES:
         raise ValueError(f"phase={phase!r}: choose one of {PHASES}")
@@ -150,7 +151,10 @@ def _take_same_paths(params: Params, source: Params) -> Params:
 
 
 def _replace(boxed: Params, values: Params) -> Params:
-    """`boxed` with the arrays of `values`. Raises ValueError where paths or shapes differ."""
+    """`boxed` with the arrays of `values`. Raises ValueError where paths or shapes differ; only "pose" may lack."""
+    if "pose" not in values:
+        others = {name: part for name, part in boxed.items() if name != "pose"}
+        return _replace(others, values) | {"pose": boxed["pose"]}
     have = {jax.tree_util.keystr(p): x.shape for p, x in jax.tree_util.tree_leaves_with_path(nn.meta.unbox(boxed))}
     given = {jax.tree_util.keystr(p): x.shape for p, x in jax.tree_util.tree_leaves_with_path(values)}
     wrong = sorted(path for path in have.keys() | given.keys() if have.get(path) != given.get(path))

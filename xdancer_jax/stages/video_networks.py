@@ -77,6 +77,8 @@ class Networks:
         """The U-Net's answer, float32. Where `keep` is False the clip sees neither token nor reference; pose it always
         sees (field.md 5a)."""
         token = condition.token if keep is None else condition.token * keep[:, None, None]
+        if isinstance(self.pose, MotionDecoder):
+            pose_inputs = (*pose_inputs, noisy.shape[2:4])
         residuals = self.pose.apply({"params": params["pose"]}, *pose_inputs)
         output = self.unet.apply(
             {"params": params["unet"]}, noisy, timesteps, token, reference=condition.features, reference_mask=keep,
