@@ -50,7 +50,6 @@ class ToyDance(tfds.core.GeneratorBasedBuilder):
     """Procedural dances with exact beats and poses (data_pipeline/toy)."""
 
     VERSION = tfds.core.Version("1.0.0")
-    BUILDER_CONFIGS = [ToyConfig()]
     # tfds 4.9.10 finds this out with importlib_resources, which it requires but does not declare for Python >= 3.9.
     code_path = epath.Path(__file__)
 
