@@ -3,6 +3,12 @@
 Audio is resampled to 15360 Hz and analysed with a hop of 512 samples, so row t is centred on video time t / 30 s.
 """
 
+import contextlib
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -43,9 +49,14 @@ def features(audio: np.ndarray, sample_rate: int, num_frames: int | None = None)
     Raises:
         ValueError: audio that is empty, not mono, not finite, silent or too short.
     """
+    audio = _check(audio, sample_rate)
+    with _alone_at_first():
+        return _features(audio, sample_rate, num_frames)
+
+
+def _features(audio: np.ndarray, sample_rate: int, num_frames: int | None) -> np.ndarray:
     import librosa
 
-    audio = _check(audio, sample_rate)
     audio = librosa.resample(audio, orig_sr=sample_rate, target_sr=SAMPLE_RATE)
     available = round(len(audio) / HOP)
     frames = available if num_frames is None else num_frames
@@ -73,6 +84,25 @@ def features(audio: np.ndarray, sample_rate: int, num_frames: int | None = None)
     rows[_onsets(envelope), ONSET] = 1
     rows[_beats(envelope), BEAT] = 1
     return rows[:frames]  # librosa adds one frame centred on the end
+
+
+_compiled: list[bool] = []  # holds one item once this process has librosa's kernels
+
+
+@contextlib.contextmanager
+def _alone_at_first() -> Iterator[None]:
+    """Lets one process of this user at a time through, each process's first time only.
+
+    librosa's numba kernels are written to a disk cache on first use. Two processes that write it at once leave a cache
+    that crashes (segmentation fault) whoever loads it next.
+    """
+    if _compiled:
+        yield
+        return
+    with (Path(tempfile.gettempdir()) / f"xdancer_jax_numba_{os.getuid()}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+        _compiled.append(True)
 
 
 def _check(audio: np.ndarray, sample_rate: int) -> np.ndarray:

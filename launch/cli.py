@@ -36,9 +36,17 @@ def _parse(argv: list[str]) -> list[str]:
     try:
         return flags.FLAGS(argv)
     except flags.Error as error:
-        sys.exit(f"error: {error}\nPass --helpshort to see the flags.")
+        sys.exit(f"error: {_last_line(error)} (--helpshort lists the flags)")
     except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
-        sys.exit(f"error: {str(error).strip() or type(error).__name__}")
+        sys.exit(f"error: {_last_line(error)}")
+
+
+def _last_line(error: Exception) -> str:
+    """What went wrong; config_flags puts a whole traceback before it, ml_collections a suggestion behind it."""
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    if "Traceback" in str(error):
+        return lines[-1].split(": ", 1)[-1]
+    return " ".join(lines).replace("\\n", " ").strip("'\"") or type(error).__name__
 
 
 def _quiet_libraries() -> None:

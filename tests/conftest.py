@@ -14,3 +14,5 @@ _cache = tempfile.mkdtemp(prefix="xdancer_jax_tests_")
 atexit.register(shutil.rmtree, _cache, ignore_errors=True)
 os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+# Two test processes that fill numba's default cache at once leave one that crashes whoever loads it.
+os.environ["NUMBA_CACHE_DIR"] = os.path.join(_cache, "numba")

@@ -83,3 +83,7 @@ def test_building_and_loading_import_no_tensorflow_and_no_jax():
     code = "import sys; from data_pipeline import builders, loaders, media, pose_formats\n"
     code += "assert not {'jax', 'tensorflow', 'torch'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_default_size_can_be_built(tmp_path):
+    builders.ToyDance(data_dir=str(tmp_path), config=builders.ToyConfig())  # tfds refuses a name that a class lists

@@ -1,0 +1,68 @@
+import pytest
+
+from configs import autoencoder, motion, tokenizer, video
+from launch import build
+from xdancer_jax.train import checkpoint
+
+
+def locked(config):
+    return config.lock()
+
+
+@pytest.mark.parametrize("variant", tokenizer.VARIANTS)
+def test_every_tokenizer_variant_becomes_a_stage(variant):
+    config, weights = build.resolve(locked(tokenizer.get_config(variant)))
+    assert build.stage(config, weights).name == "tokenizer"
+    tokens = len(build.pose_tokenizer(config).parts) * config.model.tokens_per_part
+    assert tokens == (10 if "tiny" in variant else 30)  # single part: as many tokens a frame
+
+
+@pytest.mark.parametrize("variant", video.VARIANTS)
+def test_every_video_variant_builds_its_networks(variant):
+    config = video.get_config(variant)
+    kind = "tiny" if "tiny" in variant else "paper"
+    config.earlier = {"autoencoder": autoencoder.get_config(kind), "tokenizer": tokenizer.get_config(kind)}
+    networks = build.networks(config)
+    assert networks.unet.block_out_channels == networks.reference_net.block_out_channels
+    assert networks.unet.latent_channels == networks.autoencoder.latent_channels
+    # The motion decoder's map must lie on the latents of the config's frames.
+    factor = networks.autoencoder.downsampling
+    assert networks.pose.latent_size == (config.data.height // factor, config.data.width // factor)
+
+
+@pytest.mark.parametrize("variant", motion.VARIANTS)
+def test_motion_variants_fit_their_tokenizers(variant):
+    config = motion.get_config(variant)
+    theirs = tokenizer.get_config("tiny" if variant == "tiny" else "paper").model
+    assert (config.model.tokens_per_part, config.model.codebook_size) == (theirs.tokens_per_part, theirs.codebook_size)
+    assert build.music_gpt(config).num_positions == (376 if variant == "tiny" else 2224)
+
+
+def test_a_stage_that_stands_on_nothing_says_which_field_to_give():
+    with pytest.raises(ValueError, match=r"config\.tokenizer_from is empty.*--config\.tokenizer_from=DIR"):
+        build.resolve(locked(motion.get_config("tiny")))
+
+
+def test_a_checkpoint_of_another_stage_is_refused_by_name(tmp_path):
+    checkpoint.write_config(tmp_path, "autoencoder", {})
+    config = motion.get_config("tiny")
+    config.tokenizer_from = str(tmp_path)
+    with pytest.raises(ValueError, match="stage is 'autoencoder', expected 'tokenizer'"):
+        build.resolve(locked(config))
+
+
+def test_a_config_read_from_json_has_its_tuples_back():
+    config = build.as_config({"a": [1, [2, 3]], "b": {"c": ["x"]}})
+    assert config.a == (1, (2, 3)) and config.b.c == ("x",)
+
+
+def test_a_missing_data_folder_is_named():
+    with pytest.raises(ValueError, match=r"config\.data\.dir is empty"):
+        build.batches(tokenizer.get_config("tiny"), "train")
+
+
+def test_an_unknown_sharding_table_is_named():
+    config = tokenizer.get_config("tiny")
+    config.sharding = "zero3"
+    with pytest.raises(ValueError, match=r"config\.sharding='zero3'"):
+        build.rules(config)

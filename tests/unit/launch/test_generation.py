@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+from scipy.io import wavfile
+
+from launch import generation
+
+
+def test_out_is_checked_before_the_long_work(tmp_path):
+    generation.check_out(str(tmp_path / "dance.mp4"))
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ValueError, match="videos are written as .mp4"):
+        generation.check_out(str(tmp_path / "dance.avi"))
+    with pytest.raises(OSError, match="does not exist"):
+        generation.check_out(str(tmp_path / "missing" / "dance.mp4"))
+
+
+def _wav(path, seconds, amplitude=0.5, channels=1, dtype=np.int16):
+    time = np.arange(int(22050 * seconds)) / 22050
+    sound = amplitude * np.sin(2 * np.pi * 220 * time) * (np.sin(2 * np.pi * 2 * time) > 0)
+    wave = (sound * np.iinfo(np.int16).max).astype(np.int16)
+    if dtype == np.uint8:
+        wave = ((wave.astype(np.int32) >> 8) + 128).astype(np.uint8)
+    wavfile.write(path, 22050, np.repeat(wave[:, None], channels, axis=1) if channels > 1 else wave)
+    return str(path)
+
+
+@pytest.mark.parametrize(("channels", "dtype"), [(1, np.uint8), (6, np.int16)])
+def test_8_bit_and_6_channel_songs_are_read(tmp_path, channels, dtype):
+    song = generation.read_song(_wav(tmp_path / "song.wav", 3, channels=channels, dtype=dtype), shortest=32)
+    assert song.features.shape == (90, 35)
+    assert np.isfinite(song.features).all() and song.features[:, 0].max() > 1
+
+
+def test_a_song_shorter_than_a_segment_is_refused_with_both_lengths(tmp_path):
+    path = _wav(tmp_path / "short.wav", 1.5)
+    with pytest.raises(ValueError, match=r"short.wav: 1.50 s long, shorter than one segment .* \(2.13 s\)"):
+        generation.read_song(path, shortest=64)
+
+
+def test_a_silent_song_is_named(tmp_path):
+    with pytest.raises(ValueError, match="song.wav: audio: silent"):
+        generation.read_song(_wav(tmp_path / "song.wav", 3, amplitude=0.0), shortest=32)
+
+
+def test_outputs_lie_beside_the_video():
+    names = [path.name for path in generation.outputs("a/dance.mp4")]
+    assert names == ["dance.mp4", "dance_poses.npz", "dance_skeleton.mp4"]
