@@ -24,11 +24,12 @@ def test_plan_ends_at_the_picture():
     np.testing.assert_array_equal(plan.next_alphas_bar[:-1], plan.alphas_bar[1:])
 
 
-def _run(kind, denoiser, plan, noisy, **options):
+def _run(kind, denoiser, plan, noisy, rng=None, **options):
     for i in range(len(plan)):
+        key = None if rng is None else jax.random.fold_in(rng, i)
         alpha = jnp.asarray(plan.alphas_bar[i])
         noisy = samplers.ddim_step(
-            kind, denoiser(noisy, alpha), noisy, alpha, jnp.asarray(plan.next_alphas_bar[i]), **options
+            kind, denoiser(noisy, alpha), noisy, alpha, jnp.asarray(plan.next_alphas_bar[i]), rng=key, **options
         )
     return noisy
 
