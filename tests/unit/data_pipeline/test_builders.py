@@ -86,4 +86,6 @@ def test_building_and_loading_import_no_tensorflow_and_no_jax():
 
 
 def test_the_default_size_can_be_built(tmp_path):
-    builders.ToyDance(data_dir=str(tmp_path), config=builders.ToyConfig())  # tfds refuses a name that a class lists
+    # tfds refuses a config whose name the class lists itself
+    builder = builders.ToyDance(data_dir=str(tmp_path), config=builders.ToyConfig())
+    assert builder.builder_config.train_clips == 64
