@@ -17,7 +17,7 @@ from xdancer_jax.nn.gpt2 import STDDEV, Block, norm
 from xdancer_jax.nn.linear import dense
 from xdancer_jax.typing import Array, Float, Int, typechecked
 
-SLOT_SCALE = 0.2  # of what a slot is the sum of: token, position, music; about that of a trained GPT-2's embeddings
+SLOT_SCALE = 0.2  # of what a slot is the sum of: token, position, music (open)
 
 
 _SLOWEST = 40.0  # frames a radian of the slowest sinusoid of the position table
@@ -88,8 +88,8 @@ class MusicGPT(nn.Module):
     def _position_init(self, key: Array, shape: tuple[int, int], dtype) -> Array:
         """Initial position table: what the slots of one place in a frame share, plus sinusoids of the frame's number.
 
-        Two thirds of a dance's tokens repeat those of the frame before, one frame, not one slot, earlier. With a random
-        table that takes thousands of steps to find, with this one a hundred. GPT-2's own table may take its place.
+        Two thirds of a dance's tokens repeat those of the frame before, one frame, not one slot, earlier. At tiny size,
+        one seed, 160 steps, held-out loss was 1.88 with this table and 2.52 with a random one. GPT-2's may replace it.
         """
         slots = jnp.arange(shape[0]) - self.prefix
         place, frame = slots % self.frame_tokens, slots // self.frame_tokens
