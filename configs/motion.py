@@ -27,6 +27,7 @@ def get_config(variant: str = "medium") -> ConfigDict:
         "num_parts": 5, "tokens_per_part": 6, "codebook_size": 512,  # the tokenizer's
         "segment_frames": 64, "context_frames": 8, "global_tokens": 64,  # paper
         "music_width": 256,  # (open) of the projected music that joins each token's embedding
+        "music_kernel": 16,  # (open) frames that the projected music is filtered over, its own the last
         "global_music": True, "motion_context": True,  # False: the paper's ablations
         "dropout": 0.1,  # GPT-2
         "remat": True,  # recompute blocks in the backward pass
@@ -46,14 +47,14 @@ def get_config(variant: str = "medium") -> ConfigDict:
 
 def _make_tiny(config: ConfigDict) -> None:
     config.model.update(
-        num_layers=2, width=64, num_heads=4, tokens_per_part=2, codebook_size=128, segment_frames=32,
+        num_layers=2, width=64, num_heads=4, tokens_per_part=1, codebook_size=256, segment_frames=32,
         context_frames=4, global_tokens=16, music_width=32, dropout=0.0, remat=False,
     )
-    config.sampling.update(temperature=0.4, top_p=0.9)  # so small a model spreads its bets
+    config.sampling.temperature = 0.8  # so small a model spreads its bets
     config.overlap_frames = 6
     config.data.previous = 32
-    config.steps, config.batch_size = 800, 8
+    config.steps, config.batch_size = 2000, 8
     config.optimizer.learning_rate, config.optimizer.schedule = 5e-3, "cosine"
     config.optimizer.warmup_steps = 20
     config.log_every, config.eval_every, config.eval_batches = 50, 0, 2
-    config.checkpoint.every = 200
+    config.checkpoint.every = 500

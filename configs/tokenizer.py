@@ -42,7 +42,7 @@ def get_config(variant: str = "paper") -> ConfigDict:
 
 def _make_tiny(config: ConfigDict) -> None:
     config.model.update(
-        tokens_per_part=2, codebook_size=128, encoder_width=64, decoder_width=192, depth=1, decay=0.95
+        tokens_per_part=1, codebook_size=256, encoder_width=64, decoder_width=192, depth=1, kernel=5, decay=0.95
     )
     config.data.length = 16
     config.steps, config.batch_size = 500, 32

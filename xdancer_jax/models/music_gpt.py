@@ -2,8 +2,10 @@
 
 Sequence: [G global-music slots][C context frames of S*K slots][T frames of S*K slots]. The slot of token i predicts
 token i + 1, and carries the music of the frame of the token it predicts: so p(token of frame t) sees music up to t
-and none later. (open: the paper says only that a frame's music is concatenated with its tokens.) The global slots are
-projections of the song's features averaged over G equal stretches: averages over the whole song, later parts too.
+and none later. (open: the paper says only that a frame's music is concatenated with its tokens.) The projected
+music goes through a causal filter over time first: the paper's Jukebox features hear what came before, librosa's hear
+one frame, and a dancer must know how long ago the beat was. The global slots are projections of the song's features
+averaged over G equal stretches: averages over the whole song, later parts too.
 """
 
 from typing import NamedTuple
@@ -18,8 +20,6 @@ from xdancer_jax.nn.linear import dense
 from xdancer_jax.typing import Array, Float, Int, typechecked
 
 SLOT_SCALE = 0.2  # of what a slot is the sum of: token, position, music (open)
-
-
 _SLOWEST = 40.0  # frames a radian of the slowest sinusoid of the position table
 
 
@@ -47,7 +47,8 @@ class MusicGPT(nn.Module):
       num_layers, width D, num_heads: medium 24, 1024, 16; small 12, 768, 12.
       num_parts S, tokens_per_part K, codebook_size V: as the tokenizer's.
       segment_frames T (paper 64), context_frames C (8), global_tokens G (64): they fix the number of positions.
-      music_width: of the projected music that is concatenated with every token's embedding (of width D).
+      music_width E: of the projected music that is concatenated with every token's embedding (of width D).
+      music_kernel: taps of the causal filter that each of its channels goes through, in frames.
       global_music, motion_context: False leaves those slots out (ablations); not both, for the first token of a
         segment is predicted by the slot before it.
       dropout: GPT-2 has 0.1. remat: recompute blocks in the backward pass.
@@ -63,6 +64,7 @@ class MusicGPT(nn.Module):
     context_frames: int
     global_tokens: int
     music_width: int
+    music_kernel: int
     global_music: bool
     motion_context: bool
     dropout: float
@@ -114,6 +116,12 @@ class MusicGPT(nn.Module):
         )
         self.slot_table = self.param("slot_table", rows, (self.frame_tokens, self.width), self.param_dtype)
         self.music_projection = dense(self.music_width, (None, axes.MLP), "music_projection", **options)
+        self.music_filter = nn.Conv(
+            self.music_width, (self.music_kernel,), feature_group_count=self.music_width, padding="CAUSAL",
+            name="music_filter", **options,
+            kernel_init=nn.with_logical_partitioning(nn.initializers.lecun_normal(), (None, None, axes.MLP)),
+            bias_init=nn.with_logical_partitioning(nn.initializers.zeros_init(), (axes.MLP,)),
+        )
         self.input_projection = nn.Dense(
             self.width, name="input_projection", **options,
             kernel_init=nn.with_logical_partitioning(_pass_tokens_add_music, (axes.MLP, axes.EMBED)),
@@ -137,17 +145,20 @@ class MusicGPT(nn.Module):
     def __call__(
         self,
         tokens: Int[Array, "B T S K"],
-        music: Float[Array, "B T M"],
         context: Int[Array, "B C S K"],
-        context_music: Float[Array, "B C M"],
+        context_index: Int[Array, "B C"],
+        music: Float[Array, "B F M"],
         song: Float[Array, "B G M"],
         train: bool = False,
     ) -> Float[Array, "B T S K V"]:
         """Teacher-forced logits (float32) of every motion token, given all before it. T up to segment_frames.
 
-        With train=True an rng named "dropout" is needed.
+        music: of a window whose last T frames are the tokens'; context_index: frames of that window that the context
+        tokens belong to. With train=True an rng named "dropout" is needed.
         """
-        slots = self._slots(context, context_music, song, tokens, music)
+        embedded = self.embed_music(music)
+        context_music = jnp.take_along_axis(embedded, context_index[:, :, None], axis=1)
+        slots = self._slots(context, context_music, song, tokens, embedded[:, music.shape[1] - tokens.shape[1] :])
         slots = slots + self.wpe[: slots.shape[1]].astype(slots.dtype)
         hidden, _ = self._transform(slots, train)
         hidden = hidden[:, self.prefix - 1 : -1].reshape(*tokens.shape, self.width)
@@ -155,14 +166,22 @@ class MusicGPT(nn.Module):
         return jnp.einsum("btskd,sdv->btskv", hidden, heads, preferred_element_type=jnp.float32)
 
     @typechecked
+    def embed_music(self, music: Float[Array, "B F M"]) -> Float[Array, "B F E"]:
+        """Music as it joins the tokens. Row t knows frames t - music_kernel + 1 to t; before frame 0, zeros."""
+        return self.music_filter(self.music_projection(music))
+
+    @typechecked
     def prefill(
         self,
         context: Int[Array, "B C S K"],
-        context_music: Float[Array, "B C M"],
+        context_music: Float[Array, "B C E"],
         song: Float[Array, "B G M"],
-        first_music: Float[Array, "B M"],
+        first_music: Float[Array, "B E"],
     ) -> tuple[Float[Array, "B V"], Cache]:
-        """Logits of the first motion token, and the cache to hand to `step`. first_music: of the first frame."""
+        """Logits of the first motion token, and the cache to hand to `step`. Music as `embed_music` gives it.
+
+        first_music: of the first frame.
+        """
         slots = self._slots(context, context_music, song, None, first_music[:, None])
         slots = slots + self.wpe[: self.prefix].astype(slots.dtype)
         hidden, (keys, values) = self._transform(slots, False)
@@ -172,17 +191,16 @@ class MusicGPT(nn.Module):
 
     @typechecked
     def step(
-        self, token: Int[Array, "B"], index: Int[Array, ""], next_music: Float[Array, "B M"], cache: Cache
+        self, token: Int[Array, "B"], index: Int[Array, ""], next_music: Float[Array, "B E"], cache: Cache
     ) -> tuple[Float[Array, "B V"], Cache]:
         """Takes motion token `index` (counted from the segment's first), gives the logits of token index + 1.
 
-        next_music: of the frame of token index + 1.
+        next_music: of the frame of token index + 1, as `embed_music` gives it.
         """
         part = index % self.frame_tokens // self.tokens_per_part
         following = (index + 1) % self.frame_tokens
-        music = self.music_projection(next_music)
         embedded = self.token_table[token + part * self.codebook_size].astype(self.dtype)
-        slot = self.input_projection(jnp.concatenate([embedded, music], axis=-1)) + self.slot_table[following]
+        slot = self.input_projection(jnp.concatenate([embedded, next_music], axis=-1)) + self.slot_table[following]
         position = self.prefix + index
         slot = (slot + self.wpe[position]).astype(self.dtype)
         hidden, (keys, values) = self._transform(slot[:, None], False, cache, position)
@@ -203,7 +221,7 @@ class MusicGPT(nn.Module):
             ids = ids.reshape(ids.shape[0], -1)
             length = ids.shape[1]
             # music of the token that follows; past the very last token there is none, and its slot predicts nothing
-            projected = jnp.repeat(self.music_projection(frame_music), self.frame_tokens, axis=1)
+            projected = jnp.repeat(frame_music, self.frame_tokens, axis=1)
             projected = jnp.concatenate([projected[:, 1:], projected[:, -1:]], axis=1)[:, :length]
             embedded = jnp.concatenate([self.token_table[ids].astype(self.dtype), projected], axis=-1)
             place = self.slot_table[(jnp.arange(length) + 1) % self.frame_tokens].astype(self.dtype)

@@ -63,12 +63,16 @@ def make(
         frozen = extra["frozen"]["tokenizer"]
         tokens = encode(tokenizer, frozen, batch["poses"])
         inputs = _split(model, tokens, batch)
-        real = inputs.pop("tokens")
-        forced = jnp.zeros(real.shape[1], bool)
-        drawn = sample_segment(model, params, **inputs, prompt=real, forced=forced, rng=rng, sampling=sampling)
-        before = tokens[:, : -real.shape[1]]  # decoded along, so that the first frames have their neighbours
+        start = tokens.shape[1] - model.segment_frames
+        music = model.apply({"params": params}, batch["music"], method="embed_music")
+        drawn = sample_segment(
+            model, params, context=inputs["context"], song=batch["song"], music=music[:, start:],
+            context_music=jnp.take_along_axis(music, batch["context_index"][:, :, None], axis=1),
+            prompt=inputs["tokens"], forced=jnp.zeros(model.segment_frames, bool), rng=rng, sampling=sampling,
+        )
+        before = tokens[:, :start]  # decoded along, so that the first frames have their neighbours
         poses = decode(tokenizer, frozen, jnp.concatenate([before, drawn], axis=1))
-        return {"tokens": drawn, "poses": poses[:, before.shape[1] :]}
+        return {"tokens": drawn, "poses": poses[:, start:]}
 
     return Stage("motion", init, loss, {"sample": sample}, trainable)
 
@@ -100,12 +104,11 @@ def _check(model: MusicGPT, tokenizer: PoseTokenizer) -> None:
 def _split(model: MusicGPT, tokens: Array, batch: Batch) -> dict[str, Array]:
     """Arguments of MusicGPT.__call__ from the tokens of a whole window."""
     index = batch["context_index"]
-    start = tokens.shape[1] - model.segment_frames
     return {
-        "tokens": tokens[:, start:],
-        "music": batch["music"][:, start:],
+        "tokens": tokens[:, tokens.shape[1] - model.segment_frames :],
         "context": jnp.take_along_axis(tokens, index[:, :, None, None], axis=1),
-        "context_music": jnp.take_along_axis(batch["music"], index[:, :, None], axis=1),
+        "context_index": index,
+        "music": batch["music"],
         "song": batch["song"],
     }
 
@@ -127,15 +130,18 @@ def sample_segment(
     params: Params,
     *,
     context: Int[Array, "B C S K"],
-    context_music: Float[Array, "B C M"],
+    context_music: Float[Array, "B C E"],
     song: Float[Array, "B G M"],
-    music: Float[Array, "B T M"],
+    music: Float[Array, "B T E"],
     prompt: Int[Array, "B T S K"],
     forced: Bool[Array, "T"],
     rng: Array,
     sampling: Sampling,
 ) -> Int[Array, "B T S K"]:
-    """T frames of tokens, one token at a time with a key-value cache; frames in `forced` are copied from `prompt`."""
+    """T frames of tokens, one token at a time with a key-value cache; frames in `forced` are copied from `prompt`.
+
+    context_music and music are rows of MusicGPT.embed_music.
+    """
     variables = {"params": params}
     batch, frames = prompt.shape[:2]
     length = frames * model.frame_tokens
@@ -166,6 +172,11 @@ def _segment(model, params, context, context_music, song, music, prompt, forced,
         model, params, context=context, context_music=context_music, song=song, music=music, prompt=prompt,
         forced=forced, rng=rng, sampling=sampling,
     )
+
+
+@functools.partial(jax.jit, static_argnames=("model",))
+def _embed_music(model: MusicGPT, params: Params, music: Array) -> Array:
+    return model.apply({"params": params}, music, method="embed_music")
 
 
 @functools.partial(jax.jit, static_argnames=("tokenizer",))
@@ -214,6 +225,7 @@ def generate(
     total = context_span + size + (segments - 1) * stride
     padded = np.zeros((music.shape[0], total, music.shape[2]), np.float32)
     padded[:, context_span : context_span + frames] = music
+    embedded = np.asarray(_embed_music(model, params, padded))
     still = np.asarray(_encode_still(tokenizer, frozen, start_pose))
     tokens = np.repeat(still[:, None], total, axis=1)  # what is not drawn yet is never looked at
     rng = np.random.default_rng(seed)
@@ -224,8 +236,8 @@ def generate(
         forced = np.arange(size) < (overlap if i else 1)
         key = jax.random.fold_in(jax.random.key(seed), i)
         tokens[:, window] = _segment(
-            model, params, tokens[:, chosen], padded[:, chosen], song, padded[:, window], tokens[:, window], forced,
-            key, sampling,
+            model, params, tokens[:, chosen], embedded[:, chosen], song, embedded[:, window], tokens[:, window],
+            forced, key, sampling,
         )
         if progress is not None:
             progress(i + 1, segments)

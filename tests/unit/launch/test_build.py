@@ -14,7 +14,7 @@ def test_every_tokenizer_variant_becomes_a_stage(variant):
     config, weights = build.resolve(locked(tokenizer.get_config(variant)))
     assert build.stage(config, weights).name == "tokenizer"
     tokens = len(build.pose_tokenizer(config).parts) * config.model.tokens_per_part
-    assert tokens == (10 if "tiny" in variant else 30)  # single part: as many tokens a frame
+    assert tokens == (5 if "tiny" in variant else 30)  # single part: as many tokens a frame
 
 
 @pytest.mark.parametrize("variant", video.VARIANTS)
@@ -35,7 +35,7 @@ def test_motion_variants_fit_their_tokenizers(variant):
     config = motion.get_config(variant)
     theirs = tokenizer.get_config("tiny" if variant == "tiny" else "paper").model
     assert (config.model.tokens_per_part, config.model.codebook_size) == (theirs.tokens_per_part, theirs.codebook_size)
-    assert build.music_gpt(config).num_positions == (376 if variant == "tiny" else 2224)
+    assert build.music_gpt(config).num_positions == (196 if variant == "tiny" else 2224)
 
 
 def test_a_stage_that_stands_on_nothing_says_which_field_to_give():

@@ -8,12 +8,15 @@ from configs.motion import get_config
 from xdancer_jax.models.music_gpt import MusicGPT
 
 T, C, S, K, V, G, M = 3, 2, 2, 2, 5, 3, 4
+P = 4  # frames of the window before the T
+TAPS = 3
 
 
 def _model(**changes):
     fields = {
         "num_layers": 2, "width": 8, "num_heads": 2, "num_parts": S, "tokens_per_part": K, "codebook_size": V,
-        "segment_frames": T, "context_frames": C, "global_tokens": G, "music_width": 4, "global_music": True,
+        "segment_frames": T, "context_frames": C, "global_tokens": G, "music_width": 4, "music_kernel": TAPS,
+        "global_music": True,
         "motion_context": True, "dropout": 0.0, "remat": False,
     }
     return MusicGPT(**(fields | changes))
@@ -24,9 +27,9 @@ def inputs():
     rng = np.random.default_rng(0)
     values = {
         "tokens": rng.integers(0, V, (2, T, S, K)).astype(np.int32),
-        "music": rng.normal(size=(2, T, M)).astype(np.float32),
+        "music": rng.normal(size=(2, P + T, M)).astype(np.float32),
         "context": rng.integers(0, V, (2, C, S, K)).astype(np.int32),
-        "context_music": rng.normal(size=(2, C, M)).astype(np.float32),
+        "context_index": np.array([[0, 2], [1, 3]], np.int32),
         "song": rng.normal(size=(2, G, M)).astype(np.float32),
     }
     return jax.tree.map(jnp.asarray, values)
@@ -48,14 +51,15 @@ def test_cached_decoding_gives_the_logits_of_the_packed_pass(ablation, inputs):
     variables = _variables(model, inputs)
     packed = jax.jit(model.apply)(variables, **inputs).reshape(2, T * S * K, V)
     step = jax.jit(lambda *args: model.apply(variables, *args, method="step"))
-    context = [inputs[name] for name in ("context", "context_music", "song")]
+    music = jax.jit(lambda x: model.apply(variables, x, method="embed_music"))(inputs["music"])
+    context_music = np.take_along_axis(np.asarray(music), inputs["context_index"][:, :, None], axis=1)
     logits, cache = jax.jit(lambda *args: model.apply(variables, *args, method="prefill"))(
-        *context, inputs["music"][:, 0]
+        inputs["context"], context_music, inputs["song"], music[:, P]
     )
     np.testing.assert_allclose(logits, packed[:, 0], atol=1e-5)
     tokens = inputs["tokens"].reshape(2, -1)
     for i in range(T * S * K - 1):
-        logits, cache = step(tokens[:, i], jnp.int32(i), inputs["music"][:, (i + 1) // (S * K)], cache)
+        logits, cache = step(tokens[:, i], jnp.int32(i), music[:, P + (i + 1) // (S * K)], cache)
         np.testing.assert_allclose(logits, packed[:, i + 1], atol=1e-5)
 
 
@@ -68,11 +72,21 @@ def test_logits_of_a_frame_depend_on_music_up_to_that_frame(ablation, inputs):
         logits = model.apply(variables, **{**inputs, "music": music})[0]
         return jnp.square(logits).sum(axis=(1, 2, 3))
 
-    gradient = np.abs(jax.jit(jax.jacrev(frame_logits))(inputs["music"]))[:, 0].max(axis=-1)  # (logits of, music of)
+    gradient = np.abs(jax.jit(jax.jacrev(frame_logits))(inputs["music"]))[:, 0, P:].max(axis=-1)  # (logits, music) of
     later = np.triu(np.ones((T, T), bool), 1)
     assert gradient[later].max() == 0
     # without context slots the first token of all follows a global slot, which carries no frame's music
     assert gradient[~later].min() > 0
+
+
+def test_embedded_music_knows_the_frames_of_its_kernel(inputs):
+    model = _model()
+    variables = _variables(model, inputs)
+    embed = jax.jit(jax.jacrev(lambda x: model.apply(variables, x, method="embed_music")[0].sum(axis=-1)))
+    reach = np.abs(embed(inputs["music"]))[:, 0].max(axis=-1) > 0
+    frames = np.arange(P + T)
+    gap = frames[:, None] - frames
+    np.testing.assert_array_equal(reach, (gap >= 0) & (gap < TAPS))
 
 
 def test_logits_of_a_token_depend_on_all_tokens_before_it_and_no_other(inputs):
@@ -90,7 +104,7 @@ def test_logits_of_a_token_depend_on_all_tokens_before_it_and_no_other(inputs):
 
 
 def test_each_ablation_drops_its_input_and_its_slots(inputs):
-    cases = (("global_music", ["song"], G), ("motion_context", ["context", "context_music"], C * S * K))
+    cases = (("global_music", ["song"], G), ("motion_context", ["context"], C * S * K))
     for field, names, slots in cases:
         model = _model(**{field: False})
         assert model.num_positions == _model().num_positions - slots
@@ -119,8 +133,8 @@ def test_medium_is_gpt2_medium_with_the_2224_positions_of_the_paper():
     shape = jax.ShapeDtypeStruct
     params = jax.eval_shape(
         lambda *args: nn.unbox(model.init(jax.random.key(0), *args))["params"],
-        shape(frames, ints), shape((1, frames[1], 35), floats), shape(context, ints),
-        shape((1, context[1], 35), floats), shape((1, model.global_tokens, 35), floats),
+        shape(frames, ints), shape(context, ints), shape(context[:2], ints),
+        shape((1, 2 * frames[1], 35), floats), shape((1, model.global_tokens, 35), floats),
     )
     assert model.num_positions == params["wpe"].shape[0] == 2224
     blocks = sum(x.size for name, tree in params.items() if name.startswith("h_") for x in jax.tree.leaves(tree))

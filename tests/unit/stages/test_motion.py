@@ -13,7 +13,8 @@ from xdancer_jax.stages import motion
 P, T, C, S, K, V, G, M, J = 6, 4, 2, 2, 2, 5, 3, 4, 3
 MODEL = MusicGPT(
     num_layers=1, width=8, num_heads=2, num_parts=S, tokens_per_part=K, codebook_size=V, segment_frames=T,
-    context_frames=C, global_tokens=G, music_width=4, global_music=True, motion_context=True, dropout=0.1, remat=False,
+    context_frames=C, global_tokens=G, music_width=4, music_kernel=1, global_music=True, motion_context=True,
+    dropout=0.1, remat=False,
 )
 TOKENIZER = PoseTokenizer(
     parts=((0, 2), (1,)), tokens_per_part=K, codebook_size=V, code_dim=3, encoder_width=8, decoder_width=8, depth=1,
@@ -65,8 +66,8 @@ def test_loss_is_the_cross_entropy_of_the_last_frames_given_the_chosen_context(l
     tokens = motion.encode(TOKENIZER, extra["frozen"]["tokenizer"], batch["poses"])
     row = np.arange(2)[:, None]
     logits = jax.jit(MODEL.apply)(
-        {"params": params}, tokens[:, P:], batch["music"][:, P:], tokens[row, batch["context_index"]],
-        batch["music"][row, batch["context_index"]], batch["song"],
+        {"params": params}, tokens[:, P:], tokens[row, batch["context_index"]], batch["context_index"], batch["music"],
+        batch["song"],
     )
     logits, target = np.asarray(logits, np.float64), np.asarray(tokens[:, P:])
     chosen = np.take_along_axis(logits, target[..., None], axis=-1)[..., 0]
@@ -108,19 +109,19 @@ def test_sample_draws_from_the_model_and_decodes_after_the_real_segment(stage, s
 def test_greedy_segment_is_the_argmax_of_the_packed_pass_and_forced_frames_are_copied(state, batch):
     params, _ = state
     prompt = jnp.asarray(np.random.default_rng(2).integers(0, V, (2, T, S, K)), jnp.int32)
-    inputs = {
-        "context": prompt[:, :C], "context_music": batch["music"][:, :C], "song": batch["song"],
-        "music": batch["music"][:, P:],
-    }
+    index = jnp.broadcast_to(jnp.arange(C), (2, C))
+    inputs = {"context": prompt[:, :C], "song": batch["song"]}
+    music = motion._embed_music(MODEL, params, batch["music"])
     forced = np.array([True, True, False, False])
     greedy = dataclasses.replace(SAMPLING, temperature=0.0)
     tokens = jax.jit(
         lambda params: motion.sample_segment(
-            MODEL, params, **inputs, prompt=prompt, forced=jnp.asarray(forced), rng=jax.random.key(0), sampling=greedy
+            MODEL, params, **inputs, music=music[:, P:], context_music=music[:, :C], prompt=prompt,
+            forced=jnp.asarray(forced), rng=jax.random.key(0), sampling=greedy,
         )
     )(params)
     np.testing.assert_array_equal(tokens[:, forced], prompt[:, forced])
-    logits = jax.jit(MODEL.apply)({"params": params}, tokens, **inputs)
+    logits = jax.jit(MODEL.apply)({"params": params}, tokens, **inputs, context_index=index, music=batch["music"])
     np.testing.assert_array_equal(tokens[:, ~forced], jnp.argmax(logits, axis=-1)[:, ~forced])
 
 
@@ -169,6 +170,7 @@ def test_context_comes_from_before_the_segment_and_the_overlap_is_its_prompt(sta
         return np.full(prompt.shape, 100 * len(calls)) + np.arange(T)[:, None, None]
 
     monkeypatch.setattr(motion, "_segment", draw)
+    monkeypatch.setattr(motion, "_embed_music", lambda model, params, music: music)
     monkeypatch.setattr(motion, "_decode", lambda tokenizer, frozen, tokens: np.zeros((*tokens.shape[:2], J, 3)))
     music = np.broadcast_to(np.arange(1, 21, dtype=np.float32)[None, :, None], (2, 20, M)).copy()
     out = motion.generate(
