@@ -23,6 +23,7 @@ from xdancer_jax.models.pose_guider import PoseGuider
 from xdancer_jax.models.pose_tokenizer import PoseTokenizer
 from xdancer_jax.models.reference_net import ReferenceNet
 from xdancer_jax.models.unet import UNet
+from xdancer_jax.nn.linear import conv
 from xdancer_jax.stage import Stage
 from xdancer_jax.stages import autoencoder, motion, tokenizer, video
 from xdancer_jax.stages.video_networks import Networks
@@ -141,6 +142,7 @@ def networks(config: ConfigDict) -> Networks:
     return Networks(
         unet=UNet(**model.unet, **types),
         reference_net=ReferenceNet(**shared, **types),
+        photo=conv(model.unet.block_out_channels[0], (3, 3), zero=True, **types),
         image_encoder=ImageEncoder(**model.image_encoder, **types),
         pose=controls[config.pose_control](**model[config.pose_control], **types),
         autoencoder=image_autoencoder(config.earlier.autoencoder),

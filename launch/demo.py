@@ -7,7 +7,6 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +30,7 @@ class Setting:
 
 
 SETTINGS = {
-    "demo": Setting(clips=64, test_clips=8, frames=360, seconds=10, guider=True),
+    "demo": Setting(clips=128, test_clips=16, frames=240, seconds=8, guider=True),
     # Proves that every step runs; its models have learnt next to nothing.
     "smoke": Setting(
         clips=4, test_clips=2, frames=150, seconds=4, guider=False,
@@ -85,28 +84,25 @@ class Demo:
         )
 
     def train_all(self) -> None:
-        """Two lanes: what only needs poses and music; what needs pictures, once the tokenizer is there."""
-        with concurrent.futures.ThreadPoolExecutor(2) as lanes:
-            pictures = lanes.submit(self.train, "autoencoder", "autoencoder.py:tiny")
+        """Two lanes: what only needs poses and music here, what needs pictures in the pool; the guider comes last."""
+        with concurrent.futures.ThreadPoolExecutor(2) as lane:
+            autoencoder = lane.submit(self.train, "autoencoder", "autoencoder.py:tiny")
             self.train("tokenizer", "tokenizer.py:tiny")
-            moves = lanes.submit(self._train_motion)
-            pictures.result()
-            self._train_video("video")
+            appearance = lane.submit(self._train_video, "video_appearance", "appearance", after=autoencoder)
+            video = lane.submit(self._train_video, "video", "motion", self._from("video_appearance"), after=appearance)
+            self.train("motion", "motion.py:tiny", f"--config.tokenizer_from={self.out / 'tokenizer'}")
+            self.train("tokenizer_single_part", "tokenizer.py:tiny_single_part")
             if self.setting.guider:  # starts from the motion decoder's U-Net and ReferenceNet, so a third will do
-                shorter = ("--config.steps=230", *self.setting.overrides)
-                control = "--config.pose_control=pose_guider"
-                self._train_video("video_guider", control, appearance=(*shorter, self._from("video_appearance")))
-            moves.result()
+                self._train_video(
+                    "video_guider", "appearance", "--config.pose_control=pose_guider", "--config.steps=150",
+                    self._from("video_appearance"), after=appearance,
+                )
+            video.result()
 
-    def _train_motion(self) -> None:
-        self.train("motion", "motion.py:tiny", f"--config.tokenizer_from={self.out / 'tokenizer'}")
-        self.train("tokenizer_single_part", "tokenizer.py:tiny_single_part")
-
-    def _train_video(self, name: str, *control: str, appearance: Sequence[str] = ()) -> None:
+    def _train_video(self, name: str, phase: str, *overrides: str, after: concurrent.futures.Future) -> None:
+        after.result()
         earlier = [f"--config.{stage}_from={self.out / stage}" for stage in ("autoencoder", "tokenizer")]
-        first = f"{name}_appearance"
-        self.train(first, "video.py:tiny_appearance", *earlier, *control, *appearance)
-        self.train(name, "video.py:tiny_motion", *earlier, *control, self._from(first))
+        self.train(name, f"video.py:tiny_{phase}", *earlier, *overrides)
 
     def _from(self, name: str) -> str:
         return f"--config.init_from={self.out / name}"
@@ -129,11 +125,11 @@ class Demo:
 
 
 def video_runs(setting: Setting) -> list[str]:
-    """Names of the finished video runs."""
+    """Names of the video runs that are measured; the guider's has seen the appearance phase alone."""
     return ["video", "video_guider"] if setting.guider else ["video"]
 
 
 def workdirs(setting: Setting, out: Path) -> list[Path]:
     """Work directories of all training runs."""
-    videos = [f"{name}{phase}" for name in video_runs(setting) for phase in ("_appearance", "")]
-    return [out / name for name in ("tokenizer", "tokenizer_single_part", "motion", "autoencoder", *videos)]
+    names = ("tokenizer", "tokenizer_single_part", "motion", "autoencoder", "video_appearance", *video_runs(setting))
+    return [out / name for name in names]

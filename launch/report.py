@@ -42,7 +42,7 @@ def rows(results: Mapping[str, Sequence[Result]]) -> list[Row]:
         Row("codebook use, least used part", used, ">=", 0.5, codebook.protocol),
         Row("beats, way from chance to truth", alignment.values["fraction"], ">=", 0.5, alignment.protocol),
     ]
-    for name, label in (("video", "motion decoder"), ("video_guider", "pose guider")):
+    for name, label in (("video", "motion decoder"), ("video_guider", "pose guider (appearance phase)")):
         if name in results:
             psnr = results[name][0]
             gain = psnr.values["score"] - psnr.values["repeat_photo"]

@@ -106,8 +106,11 @@ class PoseTokenizer(nn.Module):
 
     @typechecked
     def lookup(self, tokens: Int[Array, "B T S K"]) -> Float[Array, "B T P C"]:
-        """Tokens -> their codes, P = S*K of them a frame."""
-        codes = self.quantizer.lookup(tokens)
+        """Tokens -> their codes, P = S*K of them a frame; each part's codebook standardised (mean 0, deviation 1).
+
+        Codes are as small as the encoder made them; what reads them should not have to find that out first.
+        """
+        codes = self.quantizer.standardised(tokens)
         return codes.reshape(*codes.shape[:2], -1, self.code_dim)
 
     def _latents(self, poses: Array) -> Array:

@@ -75,6 +75,13 @@ class Quantizer(nn.Module):
         part = jnp.arange(self.parts)[:, None]
         return jnp.asarray(self.embedding.value)[part, tokens]
 
+    @typechecked
+    def standardised(self, tokens: Int[Array, "B T S K"]) -> Float[Array, "B T S K C"]:
+        """Codes of tokens, less the mean of their part's codebook and over its deviation, dimension by dimension."""
+        embedding = jnp.asarray(self.embedding.value)
+        mean, deviation = (f(embedding, axis=1)[:, None] for f in (jnp.mean, jnp.std))
+        return (self.lookup(tokens) - mean) / (deviation + 1e-6)
+
     def _update(self, latents: Array, one_hot: Array, batch_counts: Array) -> None:
         batch_sums = jnp.einsum("btskv,btskc->svc", one_hot, latents, precision="highest")
         counts = self.decay * self.counts.value + (1.0 - self.decay) * batch_counts

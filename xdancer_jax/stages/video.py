@@ -122,7 +122,7 @@ def diffusion_loss(
 
 def _init_params(networks: Networks, rng: Array, batch: Batch, frozen) -> Params:
     """Boxed parameters. The ReferenceNet starts as a copy of the U-Net (paper: "a trainable copy")."""
-    unet_key, reference_key, image_key, pose_key = jax.random.split(rng, 4)
+    unet_key, reference_key, photo_key, image_key, pose_key = jax.random.split(rng, 5)
     one = {name: batch[name][:1] for name in ("reference", "frames", "poses", "pose_images")}
     autoencoder = frozen["autoencoder"]
     latents = encode_latents(
@@ -134,8 +134,9 @@ def _init_params(networks: Networks, rng: Array, batch: Batch, frozen) -> Params
     unet = networks.unet.init(unet_key, clip, jnp.zeros((1,), jnp.int32), token)["params"]
     reference_net = networks.reference_net.init(reference_key, latents, token)["params"]
     pose = networks.pose.init(pose_key, *networks.pose_inputs(frozen, one))["params"]
+    photo = networks.photo.init(photo_key, latents)["params"]
     return {
-        "unet": unet, "reference_net": _take_same_paths(reference_net, unet),
+        "unet": unet, "reference_net": _take_same_paths(reference_net, unet), "photo": photo,
         "image_encoder": image_params["params"], "pose": pose,
     }
 

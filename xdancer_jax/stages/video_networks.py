@@ -3,6 +3,7 @@
 import dataclasses
 from typing import NamedTuple
 
+import flax.linen as nn
 import jax.numpy as jnp
 
 from xdancer_jax.models import image_encoder
@@ -17,20 +18,27 @@ from xdancer_jax.typing import Array, Batch, Bool, Extra, Float, Int, Params, UI
 
 
 class Condition(NamedTuple):
-    """What the dancer looks like: one image token (B, 1, D) and the ReferenceNet's features."""
+    """What the dancer looks like: one image token (B, 1, D), the ReferenceNet's features, and the photo's latents as
+    they are added to the U-Net's first features (B, H, W, width)."""
 
     token: Array
     features: tuple[Array, ...]
+    photo: Array
 
 
 @dataclasses.dataclass(frozen=True)
 class Networks:
-    """Trained: params {"unet", "reference_net", "image_encoder", "pose"}. Frozen: extra["frozen"] {"autoencoder",
-    "tokenizer"}, each {"params", "extra"}. `pose` is the pose control: MotionDecoder (the paper's, which needs the
-    tokenizer) or PoseGuider (its ablation)."""
+    """Trained: params {"unet", "reference_net", "photo", "image_encoder", "pose"}. Frozen: extra["frozen"]
+    {"autoencoder", "tokenizer"}, each {"params", "extra"}.
+
+    `photo` is a convolution of the photo's latents, zero at first, whose output joins the U-Net's first features (open:
+    the paper has the ReferenceNet alone). `pose` is the pose control: MotionDecoder (the paper's, which needs the
+    tokenizer) or PoseGuider (its ablation).
+    """
 
     unet: UNet
     reference_net: ReferenceNet
+    photo: nn.Conv
     image_encoder: ImageEncoder
     pose: MotionDecoder | PoseGuider
     autoencoder: AutoencoderKL
@@ -48,7 +56,7 @@ class Networks:
         pixels = image_encoder.preprocess(images, self.image_encoder.image_size)
         token = self.image_encoder.apply({"params": params["image_encoder"]}, pixels)
         features = self.reference_net.apply({"params": params["reference_net"]}, latents, token)
-        return Condition(token, features)
+        return Condition(token, features, self.photo.apply({"params": params["photo"]}, latents))
 
     def pose_inputs(self, frozen: Extra, batch: Batch) -> tuple[Array, ...]:
         """The arguments of `pose`: (codes, confidences) of "poses" (B, F, 60, 3), or of the tokens in "tokens"
@@ -76,10 +84,13 @@ class Networks:
     ) -> Float[Array, "B F H W C"]:
         """The U-Net's answer, float32. Where `keep` is False the clip sees neither token nor reference; pose it always
         sees (field.md 5a)."""
-        token = condition.token if keep is None else condition.token * keep[:, None, None]
+        token, photo = condition.token, condition.photo
+        if keep is not None:
+            token, photo = token * keep[:, None, None], photo * keep[:, None, None, None]
         if isinstance(self.pose, MotionDecoder):
             pose_inputs = (*pose_inputs, noisy.shape[2:4])
         residuals = self.pose.apply({"params": params["pose"]}, *pose_inputs)
+        residuals = (residuals[0] + photo[:, None], *residuals[1:])
         output = self.unet.apply(
             {"params": params["unet"]}, noisy, timesteps, token, reference=condition.features, reference_mask=keep,
             residuals=residuals, use_temporal=use_temporal,

@@ -116,8 +116,13 @@ def plan_state(
         ema=trainable_sharding if ema else None, rng=whole,
     )
     _log.info("stage %s\n%s", stage.name, optim.overview(params_shape, mask))
-    run = functools.partial(jax.jit(create, out_shardings=layout), weights, key)
+    run = functools.partial(jax.jit(create, out_shardings=layout, compiler_options=_run_once()), weights, key)
     return Plan(_abstract(shapes, layout), layout, mask, run)
+
+
+def _run_once() -> dict[str, int] | None:
+    """Compiler options for a function that runs once: on the CPU, quick to compile rather than quick to run."""
+    return {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
 
 
 def _abstract(shapes: TrainState, layout: TrainState) -> TrainState:

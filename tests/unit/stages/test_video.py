@@ -14,6 +14,7 @@ from xdancer_jax.models.pose_guider import PoseGuider
 from xdancer_jax.models.pose_tokenizer import PoseTokenizer
 from xdancer_jax.models.reference_net import ReferenceNet
 from xdancer_jax.models.unet import UNet
+from xdancer_jax.nn.linear import conv
 from xdancer_jax.stages import autoencoder, video, video_sampling
 from xdancer_jax.stages.video_networks import Networks
 
@@ -24,7 +25,8 @@ LAYOUT = {
 PARTS = tuple(tuple(range(i, i + 12)) for i in range(0, 60, 12))
 TOKENIZER = PoseTokenizer(PARTS, 1, 8, 2, 4, 4, 0, 3, 0.9, 0.0)
 NETWORKS = Networks(
-    UNet(**LAYOUT, temporal_heads=1), ReferenceNet(**LAYOUT), ImageEncoder(8, 4, 4, 1, 1, 4),
+    UNet(**LAYOUT, temporal_heads=1), ReferenceNet(**LAYOUT), conv(4, (3, 3), zero=True),
+    ImageEncoder(8, 4, 4, 1, 1, 4),
     MotionDecoder((4,), (4, 4), (4,), style_width=4), AutoencoderKL((4, 4), 1, 4, 2), TOKENIZER,
 )
 GUIDED = dataclasses.replace(NETWORKS, pose=PoseGuider((4,), (4, 4)), tokenizer=None)
@@ -86,7 +88,7 @@ def test_loss_reaches_every_network_but_not_the_frozen_ones(stage, state):
     params, extra = _opened(state[0]), state[1]
     grad_fn = jax.jit(jax.grad(lambda p, e: stage.loss(p, e, _batch(), jax.random.key(0), False)[0]))
     grads = grad_fn(params, extra)
-    for name in ("unet", "reference_net", "image_encoder", "pose"):
+    for name in ("unet", "reference_net", "photo", "image_encoder", "pose"):
         assert max(float(jnp.abs(g).max()) for g in jax.tree.leaves(grads[name])) > 0, name
 
 
