@@ -32,6 +32,14 @@ _BODY25: Final = (*range(8), *range(9, 19))
 _OPENPOSE_LEFT, _OPENPOSE_RIGHT = 95, 116
 
 
+class UnstatedError(ValueError):
+    """A pose file that does not say of what frame size or rate it is."""
+
+    def __init__(self, path: Path, lacking: str):
+        super().__init__(f"{path}: does not state its {lacking}; pass them to read_poses")
+        self.lacking = lacking
+
+
 class Clip(NamedTuple):
     """Poses (F, 60, 3) in pixels of a height x width frame, and frames per second."""
 
@@ -114,7 +122,7 @@ def read_poses(
     known = {name: stated.get(name) if value is None else value for name, value in given.items()}
     lacking = [name for name, value in known.items() if not value]
     if lacking:
-        raise ValueError(f"{path}: does not state its {', '.join(lacking)}; pass them to read_poses")
+        raise UnstatedError(path, ", ".join(lacking))
     if len(poses) == 0 or not np.isfinite(poses).all():
         raise ValueError(f"{path}: holds no frames, or NaN coordinates")
     return Clip(poses, int(known["height"]), int(known["width"]), float(known["fps"]))

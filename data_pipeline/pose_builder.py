@@ -1,0 +1,119 @@
+"""TFDS builder of a data set from pose files: for the tokenizer, which needs neither music nor pictures.
+
+tfds is imported here, so whoever only loads data should not import this module.
+"""
+
+import dataclasses
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+from etils import epath
+
+from data_pipeline import pose_files, pose_formats, poses, schema
+from data_pipeline.music import FPS
+from data_pipeline.pose_formats import Clip
+
+_ASPECT = 896 / 512  # of the paper's crop
+
+
+@dataclasses.dataclass(kw_only=True)
+class PoseFilesConfig(tfds.core.BuilderConfig):
+    """What decides the bytes of a set; its name, a digest of these, is the folder.
+
+    Attributes:
+        files: pose files of any layout that pose_files.load_poses reads; FILE:HEIGHTxWIDTH:FPS for one that does not
+            state its frame size and rate.
+        held_out: share of each file's frames, its last ones, that makes the test split.
+    """
+
+    name: str = dataclasses.field(default="", init=False)
+    files: tuple[str, ...] = ()
+    held_out: float = 0.2
+
+    def __post_init__(self):
+        if not self.files:
+            raise ValueError("poses: no pose file given")
+        if not 0 < self.held_out < 1:
+            raise ValueError(f"held_out: {self.held_out} is not between 0 and 1")
+        digest = hashlib.sha256(str(self.held_out).encode())
+        for file in self.files:
+            path, size = _parse(file)
+            digest.update(repr(size).encode() + path.read_bytes())
+        self.name = digest.hexdigest()[:12]
+
+
+class PoseFiles(tfds.core.GeneratorBasedBuilder):
+    """Poses of real clips: cropped as the paper does, at 30 fps; the last frames of every clip are the test split."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    code_path = epath.Path(__file__)
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(file_format="array_record", **kwargs)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        whole = schema.tfds_features()
+        return self.dataset_info_from_configs(
+            description="Poses of real clips.",
+            features=tfds.features.FeaturesDict({name: whole[name] for name in ("id", "fps", "poses")}),
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
+        return {split: self._generate_examples(split) for split in ("train", "test")}
+
+    def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
+        config = self.builder_config
+        for key, file in enumerate(config.files):
+            found = read(file)
+            first = round(len(found) * (1 - config.held_out))
+            part = found[:first] if split == "train" else found[first:]
+            if len(part) == 0:
+                raise ValueError(f"{file}: {len(found)} frames at {FPS} fps leave none for {split}; change held_out")
+            record = {"id": f"{_parse(file)[0].stem}-{split}", "fps": FPS, "poses": part}
+            schema.validate(record)
+            yield key, record
+
+
+def _parse(file: str) -> tuple[Path, dict[str, float]]:
+    """FILE or FILE:HEIGHTxWIDTH:FPS -> the path and what was stated of it."""
+    found = re.fullmatch(r"(.+):(\d+)x(\d+):(\d+(?:\.\d+)?)", file)
+    if not found:
+        return Path(file), {}
+    return Path(found[1]), {"height": int(found[2]), "width": int(found[3]), "fps": float(found[4])}
+
+
+def _load(file: str) -> Clip:
+    path, stated = _parse(file)
+    if stated:
+        return pose_formats.read_poses(path, **stated)
+    try:
+        return pose_files.load_poses(path)
+    except pose_formats.UnstatedError as error:
+        raise ValueError(f"{path}: does not state its {error.lacking}; give it as FILE:HEIGHTxWIDTH:FPS") from error
+
+
+def read(file: str) -> np.ndarray:
+    """Poses (F, 60, 3) of a pose file in record coordinates of its crop, at 30 fps. Raises ValueError naming it."""
+    clip = _load(file)
+    try:
+        box = poses.crop_box(clip.poses, clip.height, clip.width, _ASPECT)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
+    height, width = box[3] - box[1], box[2] - box[0]
+    cropped = poses.normalise(poses.crop_poses(clip.poses, box, height, width), height, width)
+    return poses.resample(cropped, clip.fps, FPS)
+
+
+def prepare(data_dir: str, files: Sequence[str], held_out: float) -> str:
+    """Builds the set under `data_dir` unless it is complete there. Returns its folder, which loaders take."""
+    for file in files:
+        read(file)  # so that a bad file is named before anything is written
+    tfds.display_progress_bar(False)
+    builder = PoseFiles(data_dir=data_dir, config=PoseFilesConfig(files=tuple(files), held_out=held_out))
+    builder.download_and_prepare()
+    return str(builder.data_dir)

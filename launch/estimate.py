@@ -1,0 +1,37 @@
+"""Poses of a video, and a look at them:
+
+    python -m launch.estimate --video FILE --out poses.npz [--overlay overlay.mp4] [--pose_weights DIR]
+
+The dancer's 60 joints in every frame by MediaPipe. The file goes into launch.prepare_poses, or launch.generate --pose.
+"""
+
+import numpy as np
+from absl import flags
+from tqdm import tqdm
+
+from data_pipeline import media, pose_estimation, pose_files, pose_weights, poses
+from launch import cli
+
+_VIDEO = flags.DEFINE_string("video", None, "Video of one dancer.")
+_OUT = flags.DEFINE_string("out", None, "Pose file to write (.npz).")
+_OVERLAY = flags.DEFINE_string("overlay", None, "Video to write: the skeleton over the frames (.mp4).")
+_WEIGHTS = flags.DEFINE_string("pose_weights", None, "Folder with MediaPipe's pose and hand bundles (*.task).")
+flags.mark_flags_as_required(["video", "out"])
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    estimator = pose_estimation.MediaPipeEstimator(*pose_weights.find_weights(_WEIGHTS.value))
+    frames, fps = media.read_video(_VIDEO.value)
+    height, width = frames.shape[1:3]
+    found = np.stack(list(tqdm(estimator.video(frames, fps), desc="poses", unit="frame", total=len(frames))))
+    pose_files.save_poses(_OUT.value, found, fps, height, width)
+    seen = (found[..., 2] > poses.VISIBLE).any(axis=1).sum()
+    print(f"{_OUT.value}: a person in {seen} of {len(found)} frames")
+    if _OVERLAY.value:
+        drawn = poses.draw(poses.normalise(found, height, width), height, width)
+        media.write_video(_OVERLAY.value, np.where(drawn.any(axis=-1, keepdims=True), drawn, frames), fps)
+
+
+if __name__ == "__main__":
+    cli.run(main)
