@@ -10,7 +10,7 @@ from absl import flags
 from tqdm import tqdm
 
 from data_pipeline import media, pose_estimation, pose_files, pose_weights, poses
-from launch import cli
+from launch import cli, generation
 
 _VIDEO = flags.DEFINE_string("video", None, "Video of one dancer.")
 _OUT = flags.DEFINE_string("out", None, "Pose file to write (.npz).")
@@ -21,6 +21,9 @@ flags.mark_flags_as_required(["video", "out"])
 
 def main(argv: list[str]) -> None:
     del argv
+    generation.check_out(_OUT.value, ".npz")
+    if _OVERLAY.value:
+        generation.check_out(_OVERLAY.value, flag="overlay")
     estimator = pose_estimation.MediaPipeEstimator(*pose_weights.find_weights(_WEIGHTS.value))
     frames, fps = media.read_video(_VIDEO.value)
     height, width = frames.shape[1:3]

@@ -141,19 +141,19 @@ def outputs(out: str) -> list[Path]:
     return [path, path.with_name(f"{path.stem}_poses.npz"), path.with_name(f"{path.stem}_skeleton.mp4")]
 
 
-def check_out(out: str) -> None:
+def check_out(out: str, suffix: str = ".mp4", flag: str = "out") -> None:
     """Fails before the long work starts: OSError for a folder that cannot be written, ValueError for another suffix."""
     path = Path(out)
-    if path.suffix.lower() != ".mp4":
-        raise ValueError(f"--out={out}: videos are written as .mp4")
+    if path.suffix.lower() != suffix:
+        raise ValueError(f"--{flag}={out}: the file's name must end in {suffix}")
     if not path.parent.is_dir():
-        raise OSError(f"--out={out}: folder {path.parent} does not exist")
+        raise OSError(f"--{flag}={out}: folder {path.parent} does not exist")
     try:
         with tempfile.TemporaryFile(dir=path.parent) as file:
             file.write(b"\0" * 4096)
             os.fsync(file.fileno())
     except OSError as error:
-        raise OSError(f"--out={out}: cannot write into {path.parent}: {error.strerror}") from error
+        raise OSError(f"--{flag}={out}: cannot write into {path.parent}: {error.strerror}") from error
 
 
 class _Bar:

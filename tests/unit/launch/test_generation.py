@@ -8,7 +8,7 @@ from launch import generation
 def test_out_is_checked_before_the_long_work(tmp_path):
     generation.check_out(str(tmp_path / "dance.mp4"))
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(ValueError, match="videos are written as .mp4"):
+    with pytest.raises(ValueError, match="must end in .mp4"):
         generation.check_out(str(tmp_path / "dance.avi"))
     with pytest.raises(OSError, match="does not exist"):
         generation.check_out(str(tmp_path / "missing" / "dance.mp4"))

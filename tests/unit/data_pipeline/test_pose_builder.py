@@ -1,0 +1,74 @@
+import json
+
+import numpy as np
+import pytest
+
+from data_pipeline import loaders, pose_builder, poses, sources
+from data_pipeline.pose_files import save_poses
+
+
+def _file(path, frames=40, seed=0):
+    """Someone in the middle of a 320 x 240 picture, of which the crop keeps columns 91 to 228 (183 wide)."""
+    rng = np.random.default_rng(seed)
+    xy = rng.uniform((120, 40), (200, 200), size=(frames, 60, 2))
+    save_poses(path, np.concatenate([xy, np.ones((frames, 60, 1))], axis=-1).astype(np.float32), 30, 240, 320)
+    return str(path)
+
+
+def test_the_last_frames_of_every_file_are_the_test_split(tmp_path):
+    files = [_file(tmp_path / f"{name}.npz", seed=seed) for seed, name in enumerate("ab")]
+    folder = pose_builder.prepare(str(tmp_path / "data"), files, 0.25)
+    whole = {name: pose_builder.read(file) for name, file in zip("ab", files, strict=True)}
+    for split, part in (("train", slice(0, 30)), ("test", slice(30, 40))):
+        source = sources.from_directory(folder, split, ("poses",))
+        found = {source[i]["id"]: source[i]["poses"] for i in range(len(source))}
+        assert set(found) == {f"a-{split}", f"b-{split}"}
+        for name, expected in whole.items():
+            np.testing.assert_array_equal(found[f"{name}-{split}"], expected[part])
+    assert next(loaders.tokenizer(folder, "train", 3, length=16))["poses"].shape == (3, 16, 60, 3)
+
+
+def test_poses_are_cropped_and_in_record_coordinates(tmp_path):
+    file = _file(tmp_path / "a.npz")
+    with np.load(file) as data:
+        pixels = data["poses"]
+    x0, _, x1, _ = poses.crop_box(pixels, 240, 320)
+    assert x1 - x0 == round(240 / (896 / 512))
+    found = pose_builder.read(file)
+    np.testing.assert_allclose(found[..., 0], (pixels[..., 0] - (x0 + x1) / 2) / 120, atol=1e-5)
+    np.testing.assert_allclose(found[..., 1], (pixels[..., 1] - 120) / 120, atol=1e-5)
+
+
+def test_other_content_or_share_is_another_data_set(tmp_path):
+    def name(file, held_out=0.2):
+        return pose_builder.PoseFilesConfig(files=(file,), held_out=held_out).name
+
+    file = _file(tmp_path / "a.npz")
+    first = name(file)
+    assert name(file, 0.3) != first and name(file + ":240x320:25") != first
+    _file(tmp_path / "a.npz", seed=5)
+    assert name(file) != first
+
+
+def test_what_a_file_does_not_state_can_be_given_with_its_name(tmp_path):
+    keypoints = np.random.default_rng(0).uniform(50, 200, (133, 2)).tolist()
+    person = {"keypoints": keypoints, "keypoint_scores": [0.9] * 133}
+    path = tmp_path / "people.json"
+    path.write_text(json.dumps([{"instances": [person]}] * 30))
+    with pytest.raises(ValueError, match=r"people.json: does not state its height, width, fps; give it as FILE:H"):
+        pose_builder.read(str(path))
+    assert pose_builder.read(f"{path}:240x320:15").shape == (59, 60, 3)
+
+
+def test_bad_input_is_refused_before_anything_is_written(tmp_path):
+    file = _file(tmp_path / "a.npz")
+    broken = tmp_path / "broken.npz"
+    broken.write_bytes(b"PK")
+    with pytest.raises(ValueError, match=r"broken.npz: not a readable .npz"):
+        pose_builder.prepare(str(tmp_path / "data"), [file, str(broken)], 0.2)
+    with pytest.raises(ValueError, match=r"held_out: 1.5"):
+        pose_builder.prepare(str(tmp_path / "data"), [file], 1.5)
+    with pytest.raises(ValueError, match="a.npz: 40 frames at 30 fps leave none for test"):
+        pose_builder.prepare(str(tmp_path / "data"), [file], 0.001)
+    with pytest.raises(FileNotFoundError, match="no data set here"):
+        sources.find(str(tmp_path / "data"))
