@@ -53,8 +53,8 @@ def _make_tiny(config: ConfigDict) -> None:
     config.sampling.temperature = 0.8  # so small a model spreads its bets
     config.overlap_frames = 6
     config.data.previous = 32
-    config.steps, config.batch_size = 2000, 8
+    config.steps, config.batch_size = 2200, 8
     config.optimizer.learning_rate, config.optimizer.schedule = 5e-3, "cosine"
     config.optimizer.warmup_steps = 20
     config.log_every, config.eval_every, config.eval_batches = 50, 0, 2
-    config.checkpoint.every = 500
+    config.checkpoint.every = 0

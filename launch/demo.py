@@ -83,7 +83,7 @@ class Demo:
             f"--test_clips={setting.test_clips}", f"--frames={setting.frames}",
         )
 
-    def train_all(self) -> None:
+    def train_and_generate(self) -> None:
         """Two lanes: what only needs poses and music here, what needs pictures in the pool; the guider comes last."""
         with concurrent.futures.ThreadPoolExecutor(2) as lane:
             autoencoder = lane.submit(self.train, "autoencoder", "autoencoder.py:tiny")
@@ -91,13 +91,14 @@ class Demo:
             appearance = lane.submit(self._train_video, "video_appearance", "appearance", after=autoencoder)
             video = lane.submit(self._train_video, "video", "motion", self._from("video_appearance"), after=appearance)
             self.train("motion", "motion.py:tiny", f"--config.tokenizer_from={self.out / 'tokenizer'}")
+            dance = lane.submit(self.generate, after=video)
             self.train("tokenizer_single_part", "tokenizer.py:tiny_single_part")
-            if self.setting.guider:  # starts from the motion decoder's U-Net and ReferenceNet, so a third will do
+            if self.setting.guider:  # starts from the motion decoder's U-Net and ReferenceNet, so a fifth will do
                 self._train_video(
-                    "video_guider", "appearance", "--config.pose_control=pose_guider", "--config.steps=150",
+                    "video_guider", "appearance", "--config.pose_control=pose_guider", "--config.steps=100",
                     self._from("video_appearance"), after=appearance,
                 )
-            video.result()
+            dance.result()
 
     def _train_video(self, name: str, phase: str, *overrides: str, after: concurrent.futures.Future) -> None:
         after.result()
@@ -107,8 +108,9 @@ class Demo:
     def _from(self, name: str) -> str:
         return f"--config.init_from={self.out / name}"
 
-    def generate(self) -> None:
+    def generate(self, after: concurrent.futures.Future) -> None:
         """A dance for a held-out dancer and a held-out song, which are not of one clip."""
+        after.result()
         photo, song = self.out / "photo.png", self.out / "song.wav"
         source = sources.from_directory(str(self.data), "test", ["poses", "audio", "audio_rate", FRAMES])
         first, last = source[0], source[len(source) - 1]

@@ -23,8 +23,7 @@ def main(argv: list[str]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     job = demo.Demo(setting, out)
     job.prepare()
-    job.train_all()
-    job.generate()
+    job.train_and_generate()
     started = time.perf_counter()
     data = evaluation.Data(str(job.data))
     names = ["tokenizer", "tokenizer_single_part", "motion", "autoencoder"]

@@ -153,7 +153,7 @@ def _take_same_paths(params: Params, source: Params) -> Params:
 
 def _replace(boxed: Params, values: Params) -> Params:
     """`boxed` with the arrays of `values`. Raises ValueError where paths or shapes differ; only "pose" may lack."""
-    if "pose" not in values:
+    if "pose" in boxed and "pose" not in values:
         others = {name: part for name, part in boxed.items() if name != "pose"}
         return _replace(others, values) | {"pose": boxed["pose"]}
     have = {jax.tree_util.keystr(p): x.shape for p, x in jax.tree_util.tree_leaves_with_path(nn.meta.unbox(boxed))}

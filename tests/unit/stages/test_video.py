@@ -172,6 +172,18 @@ def test_appearance_phase_hands_its_parameters_to_the_motion_phase(frozen, state
         broken.init(jax.random.key(5), _batch())
 
 
+def test_another_pose_control_starts_anew_and_the_rest_goes_on(frozen, state):
+    opened = _opened(state[0])
+    others = {name: values for name, values in opened.items() if name != "pose"}
+    stage = video.make(
+        GUIDED, OBJECTIVE, SAMPLER, phase="appearance", frozen={"autoencoder": frozen["autoencoder"]},
+        initial_params=others,
+    )
+    params = nn.meta.unbox(jax.jit(stage.init)(jax.random.key(5), _batch(1))[0])
+    assert "block_0_conv" in params.pop("pose")
+    jax.tree.map(np.testing.assert_array_equal, params, others)
+
+
 def test_objective_and_phase_are_checked(frozen):
     with pytest.raises(ValueError, match="zero_terminal_snr"):
         video.Objective(SCHEDULE, "epsilon")
