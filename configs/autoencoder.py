@@ -46,7 +46,7 @@ def _make_tiny(config: ConfigDict) -> None:
     config.model.update(block_out_channels=(8, 16, 32, 32), layers_per_block=1, latent_channels=16, norm_groups=1)
     config.loss.reconstruction = "l2"
     config.data.height, config.data.width = 56, 32
-    config.steps, config.batch_size = 550, 8
+    config.steps, config.batch_size = 600, 8
     config.optimizer.learning_rate, config.optimizer.schedule = 6e-3, "cosine"
     config.optimizer.warmup_steps = 20
     config.ema_decay = 0.0

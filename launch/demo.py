@@ -93,9 +93,9 @@ class Demo:
             self.train("motion", "motion.py:tiny", f"--config.tokenizer_from={self.out / 'tokenizer'}")
             dance = lane.submit(self.generate, after=video)
             self.train("tokenizer_single_part", "tokenizer.py:tiny_single_part")
-            if self.setting.guider:  # starts from the motion decoder's U-Net and ReferenceNet, so a fifth will do
+            if self.setting.guider:  # starts from the motion decoder's U-Net and ReferenceNet, so a third will do
                 self._train_video(
-                    "video_guider", "appearance", "--config.pose_control=pose_guider", "--config.steps=100",
+                    "video_guider", "appearance", "--config.pose_control=pose_guider", "--config.steps=150",
                     self._from("video_appearance"), after=appearance,
                 )
             dance.result()

@@ -5,6 +5,7 @@ on held-out data. Writes dance.mp4, frames.png, curves.png and report.json.
 """
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,10 @@ def main(argv: list[str]) -> None:
     data = evaluation.Data(str(job.data))
     names = ["tokenizer", "tokenizer_single_part", "motion", "autoencoder"]
     results = {name: evaluation.evaluate(runs.load(out / name), data) for name in names}
-    painted = {name: list(evaluation.self_driven(runs.load(out / name), data)) for name in demo.video_runs(setting)}
+    videos = demo.video_runs(setting)
+    with ThreadPoolExecutor(2) as pool:  # most of it compiles, on one core each
+        clips = pool.map(lambda name: list(evaluation.self_driven(runs.load(out / name), data)), videos)
+        painted = dict(zip(videos, clips, strict=True))
     results |= {name: evaluation.video_figures(clips) for name, clips in painted.items()}
     report.curves(out / "curves.png", demo.workdirs(setting, out))
     report.strips(out / "frames.png", _strips(painted, data))
