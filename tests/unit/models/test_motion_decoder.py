@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from xdancer_jax.models.motion_decoder import MotionDecoder, PoseStyle, instance_norm
+from xdancer_jax.models.motion_decoder import MotionDecoder, PoseStyle, StyledBlock, instance_norm
 
 MODEL = MotionDecoder((8, 4), (4, 6), (4, 4), style_width=8, temporal_kernel=3)
 
@@ -68,3 +68,16 @@ def test_instance_norm():
 def test_sizes_that_do_not_fit_are_named():
     with pytest.raises(ValueError, match="latent_size"):
         MotionDecoder((8, 4), (5, 6), (4, 4), 8).init(jax.random.key(0), *_inputs(1))
+
+
+def test_a_style_scales_and_shifts_the_normalised_channels():
+    block = StyledBlock(3)
+    rng = np.random.default_rng(0)
+    x, style = (jnp.asarray(rng.normal(size=shape), jnp.float32) for shape in ((2, 4, 4, 2), (2, 5)))
+    params = block.init(jax.random.key(0), x, style)["params"]
+    params = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape), jnp.float32), nn.unbox(params))
+    conv = nn.Conv(3, (3, 3)).apply({"params": params["conv"]}, x)
+    normal = (conv - conv.mean((1, 2), keepdims=True)) / conv.std((1, 2), keepdims=True)
+    scale, shift = jnp.split(style @ params["style"]["kernel"] + params["style"]["bias"], 2, axis=-1)
+    expected = nn.silu(normal * (1 + scale[:, None, None]) + shift[:, None, None])
+    np.testing.assert_allclose(block.apply({"params": params}, x, style), expected, atol=1e-4)
