@@ -18,8 +18,6 @@ from data_pipeline import pose_files, pose_formats, poses, schema
 from data_pipeline.music import FPS
 from data_pipeline.pose_formats import Clip
 
-_ASPECT = 896 / 512  # of the paper's crop
-
 
 @dataclasses.dataclass(kw_only=True)
 class PoseFilesConfig(tfds.core.BuilderConfig):
@@ -53,7 +51,9 @@ class PoseFiles(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     code_path = epath.Path(__file__)
 
-    def __init__(self, **kwargs: Any):
+    def __init__(self, *, clips: Sequence[np.ndarray], **kwargs: Any):
+        """`clips`: what `read` gives of each of the config's files. The rest goes to tfds."""
+        self._clips = clips
         super().__init__(file_format="array_record", **kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -68,8 +68,7 @@ class PoseFiles(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
         config = self.builder_config
-        for key, file in enumerate(config.files):
-            found = read(file)
+        for key, (file, found) in enumerate(zip(config.files, self._clips, strict=True)):
             first = round(len(found) * (1 - config.held_out))
             part = found[:first] if split == "train" else found[first:]
             if len(part) == 0:
@@ -101,7 +100,7 @@ def read(file: str) -> np.ndarray:
     """Poses (F, 60, 3) of a pose file in record coordinates of its crop, at 30 fps. Raises ValueError naming it."""
     clip = _load(file)
     try:
-        box = poses.crop_box(clip.poses, clip.height, clip.width, _ASPECT)
+        box = poses.crop_box(clip.poses, clip.height, clip.width)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
     height, width = box[3] - box[1], box[2] - box[0]
@@ -111,9 +110,9 @@ def read(file: str) -> np.ndarray:
 
 def prepare(data_dir: str, files: Sequence[str], held_out: float) -> str:
     """Builds the set under `data_dir` unless it is complete there. Returns its folder, which loaders take."""
-    for file in files:
-        read(file)  # so that a bad file is named before anything is written
+    clips = [read(file) for file in files]  # first, so that a bad file is named before anything is written
     tfds.display_progress_bar(False)
-    builder = PoseFiles(data_dir=data_dir, config=PoseFilesConfig(files=tuple(files), held_out=held_out))
+    config = PoseFilesConfig(files=tuple(files), held_out=held_out)
+    builder = PoseFiles(clips=clips, data_dir=data_dir, config=config)
     builder.download_and_prepare()
     return str(builder.data_dir)

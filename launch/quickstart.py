@@ -8,10 +8,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 from absl import flags
 
-from data_pipeline import poses, sources
 from launch import cli, demo, evaluation, report, runs
 
 _SETTING = flags.DEFINE_enum("setting", "demo", sorted(demo.SETTINGS), "Size.")
@@ -22,6 +20,7 @@ def main(argv: list[str]) -> None:
     del argv
     began, setting, out = time.perf_counter(), demo.SETTINGS[_SETTING.value], Path(_OUT.value)
     out.mkdir(parents=True, exist_ok=True)
+    demo.compile_quickly()
     job = demo.Demo(setting, out)
     job.prepare()
     job.train_and_generate()
@@ -35,7 +34,7 @@ def main(argv: list[str]) -> None:
         painted = dict(zip(videos, clips, strict=True))
     results |= {name: evaluation.video_figures(clips) for name, clips in painted.items()}
     report.curves(out / "curves.png", demo.workdirs(setting, out))
-    report.strips(out / "frames.png", _strips(painted, data))
+    report.strips(out / "frames.png", report.beside_truth(painted, data))
     job.seconds["evaluate"] = time.perf_counter() - started
     found = report.rows(results)
     facts = {
@@ -44,18 +43,6 @@ def main(argv: list[str]) -> None:
     }
     report.write(out / "report.json", found, results, facts)
     print(f"{report.table(found)}\n{facts['seconds']:.0f} s in all; see {out}/dance.mp4, frames.png, curves.png")
-
-
-def _strips(painted: dict[str, list], data: evaluation.Data, clips: int = 3) -> list[list[np.ndarray]]:
-    """For the first clips: truth, skeletons, and what each pose control painted."""
-    source = sources.from_directory(data.directory, data.split, ["poses"])
-    found = []
-    for i in range(min(clips, len(source))):
-        _, target, _ = next(iter(painted.values()))[i]
-        start = (len(source[i]["poses"]) - data.frames) // 2
-        skeletons = poses.draw(source[i]["poses"][start : start + data.frames], *target.shape[1:3])
-        found.append([target, skeletons, *(clips_of[i][0] for clips_of in painted.values())])
-    return found
 
 
 if __name__ == "__main__":

@@ -7,6 +7,12 @@ import jax.numpy as jnp
 from xdancer_jax.typing import Array, Float, Int, Metrics, typechecked
 
 
+@typechecked
+def standardise(embedding: Float[Array, "S V C"]) -> Float[Array, "S V C"]:
+    """Codes less the mean of their part's codebook and over its deviation, dimension by dimension."""
+    return (embedding - embedding.mean(1, keepdims=True)) / (embedding.std(1, keepdims=True) + 1e-6)
+
+
 class Quantizer(nn.Module):
     """Nearest code of the part's own codebook for every latent; everything in float32.
 
@@ -77,10 +83,8 @@ class Quantizer(nn.Module):
 
     @typechecked
     def standardised(self, tokens: Int[Array, "B T S K"]) -> Float[Array, "B T S K C"]:
-        """Codes of tokens, less the mean of their part's codebook and over its deviation, dimension by dimension."""
-        embedding = jnp.asarray(self.embedding.value)
-        mean, deviation = (f(embedding, axis=1)[:, None] for f in (jnp.mean, jnp.std))
-        return (self.lookup(tokens) - mean) / (deviation + 1e-6)
+        """Codes of tokens, see `standardise`."""
+        return standardise(jnp.asarray(self.embedding.value))[jnp.arange(self.parts)[:, None], tokens]
 
     def _update(self, latents: Array, one_hot: Array, batch_counts: Array) -> None:
         batch_sums = jnp.einsum("btskv,btskc->svc", one_hot, latents, precision="highest")

@@ -12,6 +12,7 @@ from xdancer_jax import decoding
 from xdancer_jax.losses import cross_entropy
 from xdancer_jax.models.music_gpt import SLOT_SCALE, MusicGPT
 from xdancer_jax.models.pose_tokenizer import PoseTokenizer
+from xdancer_jax.models.quantizer import standardise
 from xdancer_jax.stage import Stage
 from xdancer_jax.typing import Array, Batch, Bool, Extra, Float, Int, Metrics, Params, typechecked
 
@@ -80,8 +81,7 @@ def make(
 def _start_from_codes(params: Params, codebook: Extra, key: Array) -> Params:
     """Boxed `params` whose token table and heads start as one random projection of the codes, so that tokens of like
     poses start alike, and heads start tied to the table, as GPT-2's are. The table keeps its scale."""
-    codes = jax.tree.leaves(codebook["quantizer"]["embedding"])[0]  # (S, V, C)
-    codes = (codes - codes.mean(1, keepdims=True)) / (codes.std(1, keepdims=True) + 1e-6)
+    codes = standardise(jnp.asarray(jax.tree.leaves(codebook["quantizer"]["embedding"])[0]))  # (S, V, C)
     table, heads = params["token_table"], params["heads"]
     projection = jax.random.normal(key, (codes.shape[0], codes.shape[2], table.value.shape[1])) / codes.shape[2] ** 0.5
     values = SLOT_SCALE * jnp.einsum("svc,scd->svd", codes, projection)

@@ -16,7 +16,7 @@ import pytest
         (["launch.train", "--config=configs/motion.py:tiny", "--workdir=w"], "config.tokenizer_from is empty"),
         (["launch.evaluate", "--checkpoint=nowhere", "--data=nothing"], "nowhere"),
         (["launch.prepare_poses", "--data_dir=d", "--poses=nowhere.npz"], "nowhere.npz: no such file"),
-        (["launch.estimate", "--video=v.mp4", "--out=poses.json"], "--out=poses.json: the file's name must end"),
+        (["launch.estimate_poses", "--video=v.mp4", "--out=poses.json"], "--out=poses.json: the file's name must end"),
         (["launch.generate", "--image=a.png", "--music=b.wav", "--checkpoint=nowhere", "--out=d.mp4"], "nowhere"),
     ],
 )

@@ -1,6 +1,6 @@
 """Poses of a video, and a look at them:
 
-    python -m launch.estimate --video FILE --out poses.npz [--overlay overlay.mp4] [--pose_weights DIR]
+    python -m launch.estimate_poses --video FILE --out poses.npz [--overlay overlay.mp4] [--pose_weights DIR]
 
 The dancer's 60 joints in every frame by MediaPipe. The file goes into launch.prepare_poses, or launch.generate --pose.
 """
@@ -25,15 +25,22 @@ def main(argv: list[str]) -> None:
     if _OVERLAY.value:
         generation.check_out(_OVERLAY.value, flag="overlay")
     estimator = pose_estimation.MediaPipeEstimator(*pose_weights.find_weights(_WEIGHTS.value))
-    frames, fps = media.read_video(_VIDEO.value)
-    height, width = frames.shape[1:3]
-    found = np.stack(list(tqdm(estimator.video(frames, fps), desc="poses", unit="frame", total=len(frames))))
+    fps = media.video_fps(_VIDEO.value)
+    height, width = next(media.iter_video(_VIDEO.value)).shape[:2]
+    frames = media.iter_video(_VIDEO.value)  # one at a time: a long video does not fit into memory
+    found = np.stack(list(tqdm(estimator.video(frames, fps), desc="poses", unit="frame")))
     pose_files.save_poses(_OUT.value, found, fps, height, width)
     seen = (found[..., 2] > poses.VISIBLE).any(axis=1).sum()
     print(f"{_OUT.value}: a person in {seen} of {len(found)} frames")
     if _OVERLAY.value:
-        drawn = poses.draw(poses.normalise(found, height, width), height, width)
-        media.write_video(_OVERLAY.value, np.where(drawn.any(axis=-1, keepdims=True), drawn, frames), fps)
+        pairs = zip(media.iter_video(_VIDEO.value), poses.normalise(found, height, width), strict=True)
+        media.write_video(_OVERLAY.value, (_over(frame, pose) for frame, pose in pairs), fps)
+
+
+def _over(frame: np.ndarray, pose: np.ndarray) -> np.ndarray:
+    """The skeleton of a pose (60, 3) drawn over its frame (H, W, 3)."""
+    drawn = poses.draw(pose[None], *frame.shape[:2])[0]
+    return np.where(drawn.any(axis=-1, keepdims=True), drawn, frame)
 
 
 if __name__ == "__main__":
