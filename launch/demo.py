@@ -126,6 +126,12 @@ class Demo:
         )
 
 
+def compile_quickly() -> None:
+    """For this process and its commands: a third less time in the compiler for steps that take some 5% longer, which
+    pays where a run has a few hundred. To be called before JAX computes anything."""
+    os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=1 {os.environ.get('XLA_FLAGS', '')}"
+
+
 def video_runs(setting: Setting) -> list[str]:
     """Names of the video runs that are measured; the guider's has seen the appearance phase alone."""
     return ["video", "video_guider"] if setting.guider else ["video"]
