@@ -6,8 +6,6 @@
 DIR holds the work directories motion/ and video/. Beside dance.mp4 go dance_poses.npz and dance_skeleton.mp4.
 """
 
-import re
-
 from absl import flags
 
 from data_pipeline.music import FPS
@@ -31,7 +29,8 @@ def main(argv: list[str]) -> None:
     generation.check_out(_OUT.value)
     motion, video = runs.load_pair(_CHECKPOINT.value)
     song = generation.read_song(_MUSIC.value, motion.config.model.segment_frames)
-    dancer = generation.read_dancer(_IMAGE.value, _POSE.value, _WEIGHTS.value, _size(video))
+    size = generation.video_size(_SIZE.value, video.config)
+    dancer = generation.read_dancer(_IMAGE.value, _POSE.value, _WEIGHTS.value, size)
     frames = len(song.features)
     if _SECONDS.value is not None:
         frames = min(frames, max(1, round(_SECONDS.value * FPS)))
@@ -39,16 +38,6 @@ def main(argv: list[str]) -> None:
     pictures = generation.painter(video, _STEPS.value)(dancer, dance, _SEED.value, quiet=False)
     for path in generation.write(_OUT.value, pictures, dance, song):
         print(path)
-
-
-def _size(video: runs.Run) -> tuple[int, int]:
-    if _SIZE.value is None:
-        return video.config.data.height, video.config.data.width
-    match = re.fullmatch(r"(\d+)x(\d+)", _SIZE.value)
-    multiple = generation.size_multiple(video)
-    if not match or any(int(n) % multiple or int(n) == 0 for n in match.groups()):
-        raise ValueError(f"--size={_SIZE.value}: give HEIGHTxWIDTH, both multiples of {multiple}, such as 224x128")
-    return int(match[1]), int(match[2])
 
 
 if __name__ == "__main__":

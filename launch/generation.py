@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from data_pipeline import media, music, pose_estimation, pose_files, pose_weights, poses
@@ -112,11 +114,17 @@ def painter(run: Run, steps: int | None) -> Callable[..., np.ndarray]:
     return paint
 
 
-def size_multiple(run: Run) -> int:
-    """What height and width must be multiples of: the U-Net halves the latents at each level but the first."""
-    levels = len(run.config.model.unet.block_out_channels)
-    factor = 2 ** (len(run.config.earlier.autoencoder.model.block_out_channels) - 1)
-    return factor * 2 ** (levels - 1)
+def video_size(size: str | None, config: ConfigDict) -> tuple[int, int]:
+    """(height, width) of the flag --size, or else of the video run's config. Raises ValueError for one that the
+    networks cannot paint: the autoencoder and then the U-Net halve it at each level but the first."""
+    if size is None:
+        return config.data.height, config.data.width
+    levels = len(config.earlier.autoencoder.model.block_out_channels) + len(config.model.unet.block_out_channels)
+    multiple = 2 ** (levels - 2)
+    match = re.fullmatch(r"(\d+)x(\d+)", size)
+    if not match or any(int(n) % multiple or int(n) == 0 for n in match.groups()):
+        raise ValueError(f"--size={size}: give HEIGHTxWIDTH, both multiples of {multiple}, such as 896x512")
+    return int(match[1]), int(match[2])
 
 
 def write(out: str, frames: np.ndarray, dance: dict[str, np.ndarray], song: Song) -> list[Path]:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
+from configs import autoencoder, video
 from launch import generation
 
 
@@ -45,3 +46,14 @@ def test_a_silent_song_is_named(tmp_path):
 def test_outputs_lie_beside_the_video():
     names = [path.name for path in generation.outputs("a/dance.mp4")]
     assert names == ["dance.mp4", "dance_poses.npz", "dance_skeleton.mp4"]
+
+
+@pytest.mark.parametrize(("kind", "multiple"), [("tiny", 8), ("paper", 64)])
+def test_sizes_are_those_that_the_networks_can_paint(kind, multiple):
+    config = video.get_config(f"{kind}_motion")
+    config.earlier = {"autoencoder": autoencoder.get_config(kind)}
+    assert generation.video_size(None, config) == (config.data.height, config.data.width)
+    assert generation.video_size(f"{3 * multiple}x{multiple}", config) == (3 * multiple, multiple)
+    for size in (f"{multiple + 4}x{multiple}", f"0x{multiple}", "64", "64x64x3", "-64x64"):
+        with pytest.raises(ValueError, match=rf"--size={size}: give HEIGHTxWIDTH, both multiples of {multiple},"):
+            generation.video_size(size, config)
