@@ -103,5 +103,14 @@ def prepare(data_dir: str, config: ToyConfig, workers: int = 2) -> str:
     tfds.display_progress_bar(False)  # ours counts clips
     with _mapper(workers) as run:
         builder = ToyDance(data_dir=data_dir, config=config, run=run)
-        builder.download_and_prepare()
+        write(builder)
     return str(builder.data_dir)
+
+
+def write(builder: tfds.core.GeneratorBasedBuilder) -> None:
+    """Writes the builder's set unless it is complete. Raises OSError, which names its folder, where that fails."""
+    try:
+        builder.download_and_prepare()
+    except RuntimeError as error:  # of the ArrayRecord writer, for a full disk
+        message = f"{builder.data_dir}: the data set could not be written, nothing is left of it: {error}"
+        raise OSError(message) from error

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from data_pipeline import pose_files, pose_formats, poses, schema
+from data_pipeline import builders, pose_files, pose_formats, poses, schema
 from data_pipeline.music import FPS
 from data_pipeline.pose_formats import Clip
 
@@ -114,5 +114,5 @@ def prepare(data_dir: str, files: Sequence[str], held_out: float) -> str:
     tfds.display_progress_bar(False)
     config = PoseFilesConfig(files=tuple(files), held_out=held_out)
     builder = PoseFiles(clips=clips, data_dir=data_dir, config=config)
-    builder.download_and_prepare()
+    builders.write(builder)
     return str(builder.data_dir)

@@ -54,6 +54,8 @@ def _quiet_libraries() -> None:
     if logging.get_verbosity() == logging.INFO:  # not chosen on the command line
         logging.set_verbosity(logging.WARNING)
         logging.use_absl_handler()
+        # Orbax logs the traceback of an error in a thread, and raises it as well.
+        logging.get_absl_handler().addFilter(lambda record: record.exc_info is None)
         ours = std_logging.getLogger("xdancer_jax")
         ours.setLevel(std_logging.INFO)
         handler = std_logging.StreamHandler()

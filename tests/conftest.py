@@ -2,8 +2,11 @@
 
 import atexit
 import os
+import resource
 import shutil
 import tempfile
+
+import pytest
 
 os.environ["XDANCER_TYPECHECK"] = "1"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -16,3 +19,12 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 # Two test processes that fill numba's default cache at once leave one that crashes whoever loads it.
 os.environ["NUMBA_CACHE_DIR"] = os.path.join(_cache, "numba")
+
+
+@pytest.fixture
+def full_disk():
+    """Lets no file grow beyond 16 KiB, which libraries meet as they meet a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

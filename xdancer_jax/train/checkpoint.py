@@ -4,6 +4,7 @@ A work directory holds config.json ({"stage", "config"}) and checkpoints/<step>/
 "/"-joined path ("params/encoder/kernel") to array, so that reading one needs no model, optimizer or mesh.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -42,7 +43,8 @@ class Checkpointer:
         return self
 
     def __exit__(self, *unused) -> None:
-        self._orbax.close()
+        with self._naming_what_failed():
+            self._orbax.close()
 
     @property
     def latest(self) -> int | None:
@@ -50,12 +52,26 @@ class Checkpointer:
         return None if self._orbax.latest is None else self._orbax.latest.step
 
     def save(self, step: int, state: TrainState) -> None:
-        """Starts to write `state`; returns once it is copied, so that it may be donated."""
+        """Starts to write `state`; returns once it is copied, so that it may be donated.
+
+        Raises:
+          OSError: this checkpoint or the one before could not be written; `__exit__` raises it too.
+        """
         empty = trees.empty_dicts(state.params, "params") + trees.empty_dicts(state.extra, "extra")
-        with jax.transfer_guard("allow"):
+        with jax.transfer_guard("allow"), self._naming_what_failed():
             self._orbax.save_checkpointables_async(
                 step, {_ITEM: trees.by_path(state)}, custom_metadata={"empty": empty}
             )
+
+    @contextlib.contextmanager
+    def _naming_what_failed(self):
+        try:
+            yield
+        except (ValueError, OSError) as error:  # tensorstore says ValueError for a full disk
+            raise OSError(
+                f"{self.directory}: a checkpoint could not be written; the finished ones stay, and the same command "
+                f"goes on from the newest: {error}"
+            ) from error
 
     def restore(self, step: int, abstract: TrainState) -> TrainState:
         """The state of `step`, laid out as `abstract` says; the mesh may differ from the one that wrote it.

@@ -60,6 +60,12 @@ def test_an_interrupted_build_leaves_no_data_set(tmp_path, monkeypatch):
         sources.find(str(tmp_path))
 
 
+def test_a_full_disk_is_named_and_leaves_no_data_set(tmp_path, full_disk):
+    with pytest.raises(OSError, match=f"{tmp_path}.*could not be written, nothing is left of it"):
+        builders.prepare(str(tmp_path), CONFIG, workers=0)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
 def test_a_wrong_split_or_folder_is_named(data_dir, tmp_path):
     with pytest.raises(ValueError, match="no split 'valid'; it has test, train"):
         sources.from_directory(data_dir, "valid", ("poses",))

@@ -107,6 +107,14 @@ def test_unfinished_writes_are_ignored_and_removed_by_the_next_run(tmp_path):
         assert [entry.name for entry in checkpointer.directory.iterdir()] == ["1"]
 
 
+def test_a_full_disk_is_named_and_earlier_checkpoints_stay(tmp_path, full_disk):
+    save(tmp_path, [state(1)])
+    params = {"w": jnp.asarray(np.random.default_rng(0).random(100_000, np.float32))}
+    with pytest.raises(OSError, match=f"{tmp_path}/checkpoints: a checkpoint could not be written; the finished ones"):
+        save(tmp_path, [state(2, params=params)])
+    assert checkpoint.load(tmp_path, "toy").step == 1
+
+
 def test_config_is_replaced_whole_and_never_by_another_stage(tmp_path):
     checkpoint.write_config(tmp_path, "toy", {"a": 1})
     checkpoint.write_config(tmp_path, "toy", {"a": (2,)})
