@@ -72,6 +72,12 @@ def test_size_of_stable_diffusion_1_5_and_animatediff_2():
     assert UNet().num_taps == 16
 
 
+def test_each_clip_has_its_own_time_step():
+    latents, timesteps, token = _inputs()
+    changed = _full(inputs=(latents, jnp.array([timesteps[0], 300]), token)) - _full()
+    assert jnp.abs(changed[0]).max() == 0 and jnp.abs(changed[1]).min() > 0
+
+
 def test_motion_modules_start_as_identity():
     params = jax.tree_util.tree_map_with_path(
         lambda path, x: x * 0 if "motion_modules" in str(path) and "'proj_out'" in str(path) else x, _params()
