@@ -14,7 +14,7 @@ def get_base() -> ConfigDict:
     config.steps = 10_000  # optimizer steps of the whole run; a resumed run stops at the same step
     config.batch_size = 64  # examples a step over all processes; a multiple of data x fsdp
     config.dtype = "float32"  # activations: "float32" or "bfloat16"
-    config.param_dtype = "float32"  # parameters, optimizer moments and EMA
+    config.param_dtype = "float32"  # parameters, optimizer moments and EMA; training takes no other
 
     config.mesh = ConfigDict()  # devices along each mesh axis; -1 on one of them means the rest
     config.mesh.data = -1  # batch split, parameters copied

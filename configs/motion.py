@@ -1,6 +1,6 @@
-"""Stage 2, music to pose tokens (paper, section 3.3), over a trained tokenizer.
+r"""Stage 2, music to pose tokens (paper, section 3.3), over a trained tokenizer.
 
-    python -m launch.train --config=configs/motion.py:medium --config.data.dir=DATA --workdir=out/motion \\
+    python -m launch.train --config=configs/motion.py:medium --config.data.dir=DATA --workdir=out/motion \
         --config.tokenizer_from=out/tokenizer
 
 Variants: "medium" (GPT-2 medium, the paper's model, 2224 positions); "small" (GPT-2 small, its ablation); "tiny" for

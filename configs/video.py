@@ -1,9 +1,9 @@
-"""Stage 3, latent video diffusion (paper, section 3.5), in two phases.
+r"""Stage 3, latent video diffusion (paper, section 3.5), in two phases.
 
-    python -m launch.train --config=configs/video.py:paper_appearance --config.data.dir=DATA --workdir=out/appearance \\
+    python -m launch.train --config=configs/video.py:paper_appearance --config.data.dir=DATA --workdir=out/appearance \
         --config.autoencoder_from=out/autoencoder --config.tokenizer_from=out/tokenizer
-    python -m launch.train --config=configs/video.py:paper_motion --config.data.dir=DATA --workdir=out/motion \\
-        --config.autoencoder_from=out/autoencoder --config.tokenizer_from=out/tokenizer \\
+    python -m launch.train --config=configs/video.py:paper_motion --config.data.dir=DATA --workdir=out/video \
+        --config.autoencoder_from=out/autoencoder --config.tokenizer_from=out/tokenizer \
         --config.init_from=out/appearance
 
 Variants: {paper, tiny}_{appearance, motion}. "paper" is Stable Diffusion 1.5 at 896 x 512; "tiny" are toy dancers at

@@ -116,7 +116,7 @@ def _iterate(
     order: Order,
 ) -> Iterator[Batch]:
     """The Grain pipeline. `data` is a data set folder (`sources.from_directory`) or records in memory, where `split`
-    is not looked at. `order` takes the fields of `Order`: evaluation passes shuffle=False, num_epochs=1 and gets a
+    is not looked at. `order` takes the fields of `Order`: evaluation may pass shuffle=False, num_epochs=1 and gets a
     last batch that may be smaller.
 
     Raises:

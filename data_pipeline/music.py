@@ -1,4 +1,4 @@
-"""Music features at 30 fps: the 35 columns of the AIST++/EDGE librosa baseline (field.md section 4), on video time.
+"""Music features at 30 fps: the 35 columns of the AIST++/EDGE librosa baseline, on video time.
 
 Audio is resampled to 15360 Hz and analysed with a hop of 512 samples, so row t is centred on video time t / 30 s.
 """

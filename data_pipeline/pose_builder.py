@@ -88,11 +88,11 @@ def _parse(file: str) -> tuple[Path, dict[str, float]]:
 
 def _load(file: str) -> Clip:
     path, stated = _parse(file)
-    if stated:
-        return pose_formats.read_poses(path, **stated)
     try:
         return pose_files.load_poses(path)
     except pose_formats.UnstatedError as error:
+        if stated:
+            return pose_formats.read_poses(path, **stated)
         raise ValueError(f"{path}: does not state its {error.lacking}; give it as FILE:HEIGHTxWIDTH:FPS") from error
 
 

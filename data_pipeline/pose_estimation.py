@@ -82,8 +82,12 @@ class MediaPipeEstimator:
         self._pose_task, self._hand_task = str(pose_task), str(hand_task)
         self.min_confidence, self.min_hand_confidence = min_confidence, min_hand_confidence
         self.hand_crops = hand_crops
-        self._images = self._landmarker(self.min_confidence)
-        self._hands = self._hand_landmarker()
+        try:
+            self._images = self._landmarker(self.min_confidence)
+            self._hands = self._hand_landmarker()
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"{pose_task} or {hand_task} is no model bundle of MediaPipe ({reason})") from error
         self.close = weakref.finalize(self, _close, self._images, self._hands)
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
@@ -240,7 +244,7 @@ def _import_mediapipe() -> Any:
             from mediapipe.tasks.python import vision
     except ImportError as error:
         raise ImportError(
-            "pose estimation needs mediapipe: pip install xdancer_jax[pose] or give --pose FILE"
+            "pose estimation needs mediapipe: pip install -e '.[pose]' in the checkout, or give --pose FILE"
         ) from error
     return vision
 

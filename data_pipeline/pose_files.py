@@ -3,6 +3,7 @@
 import io
 import os
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Final
 
@@ -38,7 +39,7 @@ def load_poses(path: str | os.PathLike[str]) -> Clip:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             values = {key: data[key] for key in _KEYS if key in data}
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
         raise ValueError(f"{path}: not a readable .npz file ({error})") from error
     if "poses" not in values:
         return read_poses(path)
@@ -46,8 +47,8 @@ def load_poses(path: str | os.PathLike[str]) -> Clip:
     if missing:
         raise ValueError(f"{path}: pose file without {', '.join(missing)}; it needs {', '.join(_KEYS)}")
     poses, *scalars = (values[key] for key in _KEYS)
-    if any(value.size != 1 for value in scalars):
-        raise ValueError(f"{path}: height, width and fps must be single numbers")
+    if any(value.dtype.kind not in "iuf" for value in (poses, *scalars)) or any(value.size != 1 for value in scalars):
+        raise ValueError(f"{path}: poses must be numbers, and height, width and fps single ones")
     return _checked(path, poses.astype(np.float32), *(value.item() for value in scalars))
 
 

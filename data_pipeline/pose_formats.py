@@ -3,6 +3,7 @@
 import json
 import os
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -36,7 +37,8 @@ class UnstatedError(ValueError):
     """A pose file that does not say of what frame size or rate it is."""
 
     def __init__(self, path: Path, lacking: str):
-        super().__init__(f"{path}: does not state its {lacking}; pass them to read_poses")
+        super().__init__(f"{path}: does not state its {lacking} and launch.generate "
+                         "cannot take it; launch.prepare_poses can, as FILE:HEIGHTxWIDTH:FPS")
         self.lacking = lacking
 
 
@@ -99,7 +101,7 @@ def read_poses(
     """Reads a pose file by what it holds: .npz of MediaPipe ("pose", "lh", "rh") or OpenPose-137 ("xy",
     "confidence"), .json of COCO-WholeBody-133 (a list of frames with "instances").
 
-    `height`, `width` and `fps` stand in for what the file does not state, and overrule what it does. Of several people
+    `height`, `width` and `fps` stand in for what the file does not state. Of several people
     the one with the best score is taken; a frame without any is all zeros.
 
     Raises:
@@ -116,10 +118,10 @@ def read_poses(
                 poses, stated = _arrays(data), _stated(data)
         else:
             raise ValueError("expected .npz or .json")
-    except (ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path}: not a pose file of a known layout ({str(error).splitlines()[0]})") from error
     given = {"height": height, "width": width, "fps": fps}
-    known = {name: stated.get(name) if value is None else value for name, value in given.items()}
+    known = given | stated
     lacking = [name for name, value in known.items() if not value]
     if lacking:
         raise UnstatedError(path, ", ".join(lacking))
@@ -148,5 +150,8 @@ def _wholebody(frames: list[dict[str, Any]]) -> np.ndarray:
     for row, frame in zip(keypoints, frames, strict=True):
         if frame["instances"]:
             person = max(frame["instances"], key=lambda instance: np.mean(instance["keypoint_scores"]))
-            row[:, :2], row[:, 2] = person["keypoints"], person["keypoint_scores"]
+            xy, scores = np.asarray(person["keypoints"], np.float32), np.asarray(person["keypoint_scores"], np.float32)
+            if xy.shape != (133, 2) or scores.shape != (133,):
+                raise ValueError(f"expected 133 keypoints with scores, got {xy.shape} and {scores.shape}")
+            row[:, :2], row[:, 2] = xy, scores
     return from_wholebody(keypoints)

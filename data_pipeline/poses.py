@@ -1,7 +1,7 @@
 """Poses as numbers and as pictures: coordinates, resampling in time, the paper's crop, drawn skeletons.
 
 Pixel coordinates: x right, y down, 0 at the left and top edge. Record coordinates: centred on the frame and divided by
-half its height, so that the aspect ratio is kept (paper.md "Pose"). Confidence is left as it is by all of them.
+half its height, so that the aspect ratio is kept. Confidence is left as it is by all of them.
 """
 
 import colorsys

@@ -1,6 +1,6 @@
 """The 60 joints of a pose, the 5 parts they fall into, and how they are joined.
 
-Layout (paper.md "Pose"; the OpenPose-18 body followed by two OpenPose hands, as DWPose gives it):
+Layout (the OpenPose-18 body followed by two OpenPose hands, as DWPose gives it):
 0-17 body, 18-38 left hand, 39-59 right hand. Left and right are the dancer's own.
 """
 

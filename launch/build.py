@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
+import numpy as np
 from ml_collections import ConfigDict
 
 from configs.sharding import TABLES
@@ -37,6 +38,7 @@ EARLIER = {
     "autoencoder": {},
     "video": {"autoencoder_from": "autoencoder", "tokenizer_from": "tokenizer", "init_from": "video"},
 }
+DTYPES = ("float32", "bfloat16")
 _UNET_ONLY = ("temporal", "temporal_heads", "temporal_max_frames", "mid_temporal")
 
 
@@ -48,6 +50,7 @@ def resolve(config: ConfigDict) -> tuple[ConfigDict, dict[str, Mapping[str, Any]
     """
     if config.name not in EARLIER:
         raise ValueError(f"config.name: unknown stage {config.name!r}; choose one of {sorted(EARLIER)}")
+    _check_fields(config)
     config, weights = config.copy_and_resolve_references(), {}
     with config.unlocked():
         config.earlier = ConfigDict()
@@ -58,10 +61,44 @@ def resolve(config: ConfigDict) -> tuple[ConfigDict, dict[str, Mapping[str, Any]
             weights[field] = {"params": dict(loaded.params), "extra": loaded.extra}
             if field != "init_from":
                 config.earlier[stage_name] = as_config(loaded.config)
-            elif loaded.config["pose_control"] != config.pose_control:
+                continue
+            _check_init(loaded.extra["frozen"], weights)
+            if loaded.config["pose_control"] != config.pose_control:
                 del weights[field]["params"]["pose"]  # the other control's; this one starts anew
     _check_earlier(config)
     return config, weights
+
+
+def _check_fields(config: ConfigDict) -> None:
+    for name in ("steps", "batch_size", "log_every"):
+        if config[name] < 1:
+            raise ValueError(f"config.{name}={config[name]}: must be at least 1")
+    if config.name == "motion" and config.data.previous < config.model.context_frames:
+        raise ValueError(
+            f"config.data.previous={config.data.previous}: holds no {config.model.context_frames} context frames "
+            "(config.model.context_frames)"
+        )
+    for name in ("dtype", "param_dtype"):
+        if config[name] not in DTYPES:
+            raise ValueError(f"config.{name}={config[name]!r}: choose one of {DTYPES}")
+
+
+def _check_init(frozen: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
+    """The run that init_from names must stand on the same earlier stages as this one."""
+    for name, value in frozen.items():
+        field = f"{name}_from"
+        if field in weights and not same_weights(value, weights[field]):
+            raise ValueError(
+                f"config.init_from was trained over another {name} than config.{field} names; give the {name} that it "
+                "was trained over"
+            )
+
+
+def same_weights(a: Any, b: Any) -> bool:
+    """Whether two trees of arrays are equal, leaf by leaf and bit by bit."""
+    leaves_a, tree_a = jax.tree.flatten(a)
+    leaves_b, tree_b = jax.tree.flatten(b)
+    return tree_a == tree_b and all(np.array_equal(x, y) for x, y in zip(leaves_a, leaves_b, strict=True))
 
 
 def _check_earlier(config: ConfigDict) -> None:
@@ -93,7 +130,7 @@ def stage(config: ConfigDict, weights: Mapping[str, Any]) -> Stage:
         names = tuple(PARTS) if len(_parts(config)) > 1 else ("body",)
         return tokenizer.make(pose_tokenizer(config), names, trainable=config.trainable, **config.loss)
     if config.name == "autoencoder":
-        return autoencoder.make(image_autoencoder(config), **config.loss)
+        return autoencoder.make(image_autoencoder(config), trainable=config.trainable, **config.loss)
     if config.name == "motion":
         frozen = weights["tokenizer_from"]
         return motion.make(
@@ -157,6 +194,12 @@ def objective(config: ConfigDict) -> video.Objective:
 
 
 def optimizer(config: ConfigDict) -> Optimizer:
+    """Raises ValueError for weights in bfloat16, whose moments and averages would soon stand still."""
+    if config.param_dtype != "float32":
+        raise ValueError(
+            f"config.param_dtype={config.param_dtype!r}: training keeps weights, moments and averages in float32; "
+            "--config.dtype=bfloat16 computes in bfloat16"
+        )
     return make_optimizer(steps=config.steps, **config.optimizer)
 
 

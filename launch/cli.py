@@ -9,7 +9,7 @@ from collections.abc import Callable
 from absl import app, flags, logging
 
 # What bad input raises, anywhere below: each message names the file, field or flag and the way out.
-EXPECTED = (ValueError, OSError, FloatingPointError)
+EXPECTED = (ValueError, OSError, FloatingPointError, ImportError)
 
 
 def run(main: Callable[[list[str]], None]) -> None:
@@ -37,7 +37,9 @@ def _parse(argv: list[str]) -> list[str]:
         return flags.FLAGS(argv)
     except flags.Error as error:
         sys.exit(f"error: {_last_line(error)} (--helpshort lists the flags)")
-    except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+    except (AttributeError, KeyError) as error:
+        sys.exit(f"error: unknown config field: {_last_line(error)}")
+    except (TypeError, ValueError, OSError) as error:
         sys.exit(f"error: {_last_line(error)}")
 
 

@@ -31,7 +31,7 @@ class Setting:
 
 SETTINGS = {
     "demo": Setting(clips=128, test_clips=16, frames=240, seconds=8, guider=True),
-    # Proves that every step runs; its models have learnt next to nothing.
+    # Proves that every step but the guider runs; its models have learnt next to nothing.
     "smoke": Setting(
         clips=4, test_clips=2, frames=150, seconds=4, guider=False,
         overrides=("--config.steps=6", "--config.optimizer.warmup_steps=0"),

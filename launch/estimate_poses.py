@@ -34,13 +34,7 @@ def main(argv: list[str]) -> None:
     print(f"{_OUT.value}: a person in {seen} of {len(found)} frames")
     if _OVERLAY.value:
         pairs = zip(media.iter_video(_VIDEO.value), poses.normalise(found, height, width), strict=True)
-        media.write_video(_OVERLAY.value, (_over(frame, pose) for frame, pose in pairs), fps)
-
-
-def _over(frame: np.ndarray, pose: np.ndarray) -> np.ndarray:
-    """The skeleton of a pose (60, 3) drawn over its frame (H, W, 3)."""
-    drawn = poses.draw(pose[None], *frame.shape[:2])[0]
-    return np.where(drawn.any(axis=-1, keepdims=True), drawn, frame)
+        media.write_video(_OVERLAY.value, (poses.overlay(*pair) for pair in pairs), fps)
 
 
 if __name__ == "__main__":

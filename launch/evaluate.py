@@ -1,15 +1,16 @@
 """The figures of a trained run, offline: python -m launch.evaluate --checkpoint DIR --data DIR [--out FILE]
 
 DIR is a work directory of any stage. Each figure is printed with the protocol that made it (docs/metrics.md) and
-written, with all its constants, as a line of FILE (default: DIR/evaluation.jsonl).
+added, with all its constants and what was measured, as a line to FILE (default: DIR/evaluation.jsonl).
 """
 
+import dataclasses
 from pathlib import Path
 
 from absl import flags
 
-from data_pipeline.media import write_atomically
-from launch import cli, evaluation, runs
+from launch import cli, evaluation, generation, runs
+from xdancer_jax.evals import protocols
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Work directory of a run.")
 _DATA = flags.DEFINE_string("data", None, "Prepared data set.")
@@ -25,13 +26,16 @@ def main(argv: list[str]) -> None:
     del argv
     run = runs.load(_CHECKPOINT.value)
     data = evaluation.Data(_DATA.value, _SPLIT.value, _CLIPS.value, _FRAMES.value, _SEED.value)
+    out = Path(_OUT.value or run.workdir / "evaluation.jsonl")
+    generation.check_out(str(out), ".jsonl")
     results = evaluation.evaluate(run, data)
     print(f"{run.workdir}: stage {run.config.name}, step {run.step}, {_DATA.value} {_SPLIT.value}")
     for result in results:
         for name, value in result.values.items():
             print(f"  {result.protocol:<24} {name:<28} {value:.4f}")
-    out = Path(_OUT.value or run.workdir / "evaluation.jsonl")
-    write_atomically(out, "".join(result.as_json() + "\n" for result in results).encode())
+    source = {"run": str(run.workdir), "step": run.step, **dataclasses.asdict(data)}
+    for result in results:
+        protocols.append(out, dataclasses.replace(result, source=source))
     print(out)
 
 

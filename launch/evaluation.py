@@ -38,8 +38,9 @@ class Data:
     frames: int = 16
     seed: int = 0
 
-    def records(self, fields: Sequence[str], split: str | None = None) -> list[dict]:
-        source = sources.from_directory(self.directory, split or self.split, fields)
+    def records(self, fields: Sequence[str]) -> list[dict]:
+        """The chosen clips of the split."""
+        source = sources.from_directory(self.directory, self.split, fields)
         return [source[i] for i in range(min(len(source), self.clips or len(source)))]
 
 
@@ -53,7 +54,8 @@ def evaluate(run: Run, data: Data) -> list[Result]:
 
 def tokenizer(run: Run, data: Data) -> list[Result]:
     """Reconstruction error of whole clips by part, against predicting the training set's mean pose; codebook use."""
-    baseline = mean_pose(np.concatenate([record["poses"] for record in data.records(["poses"], "train")]))
+    train = dataclasses.replace(data, split="train", clips=0)
+    baseline = mean_pose(np.concatenate([record["poses"] for record in train.records(["poses"])]))
     return tokenizer_figures(run, [record["poses"] for record in data.records(["poses"])], baseline)
 
 
@@ -91,15 +93,15 @@ def motion(run: Run, data: Data) -> list[Result]:
 
 
 def autoencoder(run: Run, data: Data) -> list[Result]:
-    """Reconstruction of every 30th frame."""
+    """Reconstruction of one frame a second, beside repeating each clip's first."""
     reconstruct = jax.jit(run.stage.functions["reconstruct"])
-    target, output = [], []
-    for record in data.records([FRAMES]):
-        frames = np.stack([media.decode_jpeg(frame) for frame in record[FRAMES][:: music.FPS]])
-        target.append(frames)
-        output.append(np.asarray(reconstruct(run.params, run.extra, {"frames": frames}, jax.random.key(0))["frames"]))
-    target, output = np.concatenate(target), np.concatenate(output)
-    return [video_report(metric, output[None], target[None], target[:1]) for metric in (PSNR(), FrameL1())]
+    records = data.records([FRAMES])
+    shortest, clips = min(len(record[FRAMES]) for record in records), []
+    for record in records:
+        frames = np.stack([media.decode_jpeg(frame) for frame in record[FRAMES][: shortest : music.FPS]])
+        output = reconstruct(run.params, run.extra, {"frames": frames}, jax.random.key(0))["frames"]
+        clips.append((np.asarray(output), frames, frames[0]))
+    return video_figures(clips)
 
 
 def video(run: Run, data: Data) -> list[Result]:

@@ -6,6 +6,8 @@
 DIR holds the work directories motion/ and video/. Beside dance.mp4 go dance_poses.npz and dance_skeleton.mp4.
 """
 
+import math
+
 from absl import flags
 
 from data_pipeline.music import FPS
@@ -19,8 +21,9 @@ _SECONDS = flags.DEFINE_float("seconds", None, "Length of the dance; the whole s
 _SEED = flags.DEFINE_integer("seed", 0, "Another seed, another dance.", lower_bound=0)
 _STEPS = flags.DEFINE_integer("steps", None, "Denoising steps; the checkpoint's if not given.", lower_bound=1)
 _SIZE = flags.DEFINE_string("size", None, "HxW of the video in pixels; the checkpoint's if not given.")
-_POSE = flags.DEFINE_string("pose", None, "Pose of the photo (npz of pose_files.save_poses) instead of the estimator.")
+_POSE = flags.DEFINE_string("pose", None, "Pose file of the photo instead of the estimator (see README).")
 _WEIGHTS = flags.DEFINE_string("pose_weights", None, "Folder with MediaPipe's pose and hand bundles (*.task).")
+flags.register_validator("seconds", lambda n: n is None or math.isfinite(n), "must be a number of seconds")
 flags.mark_flags_as_required(["image", "music", "checkpoint", "out"])
 
 
@@ -31,11 +34,12 @@ def main(argv: list[str]) -> None:
     song = generation.read_song(_MUSIC.value, motion.config.model.segment_frames)
     size = generation.video_size(_SIZE.value, video.config)
     dancer = generation.read_dancer(_IMAGE.value, _POSE.value, _WEIGHTS.value, size)
+    paint = generation.painter(video, _STEPS.value)
     frames = len(song.features)
     if _SECONDS.value is not None:
         frames = min(frames, max(1, round(_SECONDS.value * FPS)))
     dance = generation.choreograph(motion, song, dancer, frames, _SEED.value)
-    pictures = generation.painter(video, _STEPS.value)(dancer, dance, _SEED.value, quiet=False)
+    pictures = paint(dancer, dance, _SEED.value, quiet=False)
     for path in generation.write(_OUT.value, pictures, dance, song):
         print(path)
 

@@ -67,7 +67,10 @@ def read_dancer(image: str, pose_file: str | None, pose_weights_dir: str | None,
         weights = pose_weights.find_weights(pose_weights_dir)
         picture, pose = pose_estimation.estimate_file(pose_estimation.MediaPipeEstimator(*weights), image)
     height, width = size
-    box = poses.crop_box(pose, *picture.shape[:2], aspect=height / width)
+    try:
+        box = poses.crop_box(pose, *picture.shape[:2], aspect=height / width)
+    except ValueError as error:
+        raise ValueError(f"{pose_file or image}: {error}") from error
     cropped = poses.normalise(poses.crop_poses(pose, box, height, width), height, width)
     return Dancer(poses.crop_image(picture, box, height, width), cropped)
 
@@ -152,8 +155,8 @@ def outputs(out: str) -> list[Path]:
 def check_out(out: str, suffix: str = ".mp4", flag: str = "out") -> None:
     """Fails before the long work starts: OSError for a folder that cannot be written, ValueError for another suffix."""
     path = Path(out)
-    if path.suffix.lower() != suffix:
-        raise ValueError(f"--{flag}={out}: the file's name must end in {suffix}")
+    if path.suffix != suffix or path.is_dir():
+        raise ValueError(f"--{flag}={out}: the file's name must end in {suffix}, and no folder have it")
     if not path.parent.is_dir():
         raise OSError(f"--{flag}={out}: folder {path.parent} does not exist")
     try:

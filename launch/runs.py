@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
 from ml_collections import ConfigDict
 
 from launch import build
@@ -47,15 +45,9 @@ def load_pair(directory: str | Path) -> tuple[Run, Run]:
     """
     motion, video = (load(Path(directory) / name, name) for name in ("motion", "video"))
     frozen = video.extra["frozen"]
-    if "tokenizer" in frozen and not _equal(frozen["tokenizer"], motion.extra["frozen"]["tokenizer"]):
+    if "tokenizer" in frozen and not build.same_weights(frozen["tokenizer"], motion.extra["frozen"]["tokenizer"]):
         raise ValueError(
             f"{video.workdir} was trained over another tokenizer than {motion.workdir}; its motion decoder cannot "
             "read these tokens: train both with the same tokenizer_from"
         )
     return motion, video
-
-
-def _equal(a: Any, b: Any) -> bool:
-    leaves_a, tree_a = jax.tree.flatten(a)
-    leaves_b, tree_b = jax.tree.flatten(b)
-    return tree_a == tree_b and all(np.array_equal(x, y) for x, y in zip(leaves_a, leaves_b, strict=True))

@@ -5,12 +5,14 @@ whole: small heads and odd channel counts are common, and a whole copy is correc
 counts such parameters and names the largest. A logical name without a rule is always an error.
 """
 
+import functools
 import logging
 import math
 from collections.abc import Mapping, Sequence
 
 import flax.linen as nn
 import jax
+import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from xdancer_jax import axes
@@ -59,8 +61,27 @@ def batch_sharding(mesh: Mesh, rules: Rules, batch_size: int) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(names) if names else PartitionSpec())
 
 
+@functools.cache
+def _check_mesh(mesh: Mesh, rules: Rules) -> None:
+    """Raises ValueError where two processes would hold the same examples: each loads its own."""
+    names = _mesh_axes("batch", axes.BATCH, mesh, rules)
+    processes = np.vectorize(lambda device: device.process_index)(mesh.devices)
+    check_processes(processes, [name in names for name in mesh.axis_names], dict(mesh.shape))
+
+
+def check_processes(processes: np.ndarray, splits_batch: Sequence[bool], shape: Mapping[str, int]) -> None:
+    """`processes`: the process of each device of a mesh of `shape`. See _check_mesh."""
+    whole = tuple(axis for axis, splits in enumerate(splits_batch) if not splits)
+    if (processes.min(axis=whole, keepdims=True) != processes).any():
+        raise ValueError(
+            f"mesh {dict(shape)}: axes {[list(shape)[axis] for axis in whole]} reach over processes, which load "
+            "different examples; keep the product of these axes within the devices of one process"
+        )
+
+
 def put_batch(batch: Batch, mesh: Mesh, rules: Rules) -> dict[str, Array]:
     """Global device arrays, split along B, from this process's share of a batch (host arrays, B first)."""
+    _check_mesh(mesh, rules)
     local = len(next(iter(batch.values())))
     split = batch_sharding(mesh, rules, local * jax.process_count())
     return {name: jax.make_array_from_process_local_data(split, array) for name, array in batch.items()}

@@ -1,4 +1,5 @@
-"""The seam: everything the trainer, the evaluators and the launchers know of a model."""
+"""The seam: everything that training knows of a model. Generation calls the stages' own modules for what a batch
+cannot hold: dances and videos of any length."""
 
 import dataclasses
 from collections.abc import Callable, Mapping

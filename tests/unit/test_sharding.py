@@ -1,6 +1,7 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from jax.sharding import AbstractMesh, AxisType, PartitionSpec
 
@@ -58,6 +59,15 @@ def test_batch_is_split_over_data_and_fsdp_and_must_divide():
     assert sharding.batch_sharding(MESH, tables.data, 16).spec == PartitionSpec(("data", "fsdp"))
     with pytest.raises(ValueError, match="batch_size 12 is no multiple of the 8 devices"):
         sharding.batch_sharding(MESH, tables.data, 12)
+
+
+def test_processes_must_not_share_examples():
+    shape = {"data": 2, "fsdp": 1, "tensor": 2}
+    by_row, by_column = np.array([[[0, 0]], [[1, 1]]]), np.array([[[0, 1]], [[0, 1]]])
+    sharding.check_processes(by_row, [True, True, False], shape)
+    sharding.check_processes(by_column, [True, True, True], shape)
+    with pytest.raises(ValueError, match=r"axes \['tensor'\] reach over processes"):
+        sharding.check_processes(by_column, [True, True, False], shape)
 
 
 def test_mesh_fills_one_free_size_and_must_use_every_device():

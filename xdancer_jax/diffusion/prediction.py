@@ -31,7 +31,7 @@ def add_noise(clean: Float[Array, "B *S"], noise: Float[Array, "B *S"], alpha_ba
 @typechecked
 def sample_noise(rng: Array, shape: tuple[int, ...], offset: float = 0.0) -> Float[Array, "..."]:
     """Normal noise (B, F, H, W, C) plus `offset` times one normal number a clip and channel (noise offset of
-    Crosslabs 2023; field.md 5b)."""
+    Crosslabs 2023)."""
     pixel_key, offset_key = jax.random.split(rng)
     noise = jax.random.normal(pixel_key, shape)
     if offset:
@@ -70,7 +70,7 @@ def to_clean_and_noise(
 def min_snr_weight(kind: str, alpha_bar: Float[Array, "B"], gamma: float) -> Float[Array, "B"]:
     """Loss weight min(SNR, gamma) of Hang et al. 2023 on x_0, turned into the units of `kind`.
 
-    For v it is min(SNR + 1, gamma) / (SNR + 1), the AnimateAnyone trainers' form (field.md 5b), which keeps weight 1
+    For v it is min(SNR + 1, gamma) / (SNR + 1), the AnimateAnyone trainers' form, which keeps weight 1
     where the SNR is zero.
     """
     snr = alpha_bar / jnp.maximum(1 - alpha_bar, 1e-8)

@@ -22,7 +22,8 @@ def timesteps(num_train_steps: int, num_steps: int, spacing: str) -> np.ndarray:
     if not 0 < num_steps < num_train_steps:
         raise ValueError(f"sampler.num_steps={num_steps}: must lie in [1, {num_train_steps - 1}]")
     if spacing == "trailing":
-        return (np.round(np.arange(num_train_steps, 0, -num_train_steps / num_steps)) - 1).astype(np.int32)
+        # Not np.arange with a fractional stride: for 61 and other counts it gives one step too many.
+        return (np.round(num_train_steps - np.arange(num_steps) * num_train_steps / num_steps) - 1).astype(np.int32)
     if spacing == "leading":
         return (np.arange(num_steps) * (num_train_steps // num_steps) + 1)[::-1].astype(np.int32)
     raise ValueError(f"sampler.spacing={spacing!r}: choose one of {SPACINGS}")

@@ -35,7 +35,7 @@ def rescale_zero_terminal_snr(alphas_bar: np.ndarray) -> np.ndarray:
 class NoiseSchedule:
     """alpha_bar_t for t in [0, num_steps): x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) noise.
 
-    Training and sampling must share one schedule (field.md 5c, trap 1), so one object serves both.
+    Training and sampling must share one schedule, so one object serves both.
     """
 
     kind: str = "scaled_linear"

@@ -1,4 +1,4 @@
-"""Overlapping temporal windows for clips longer than the model's context (paper.md "Inference"; field.md 5d)."""
+"""Overlapping temporal windows for clips longer than the model's context (paper, "prompt travelling")."""
 
 import jax.numpy as jnp
 import numpy as np

@@ -29,12 +29,14 @@ class Result:
       constants: its fields other than `id`.
       values: figures by name; NaN (null in the file) where a figure is not defined.
       counts: what the figures were computed over (sequences, beats, frames), by name.
+      source: what was measured, such as the run, its step, the data, the split and the seed.
     """
 
     protocol: str
     constants: Mapping[str, Any]
     values: Mapping[str, float]
     counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    source: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def as_json(self) -> str:
         """One line of strict JSON."""

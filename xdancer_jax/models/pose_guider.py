@@ -1,4 +1,4 @@
-"""PoseGuider of AnimateAnyone: drawn skeleton maps -> features for the U-Net's input (field.md 5a)."""
+"""PoseGuider of AnimateAnyone: drawn skeleton maps -> features for the U-Net's input."""
 
 import flax.linen as nn
 

@@ -13,7 +13,8 @@ from xdancer_jax.typing import Array, Extra, Float, Params, UInt8, typechecked
 
 
 def make(
-    model: AutoencoderKL, *, reconstruction: str = "l1", kl_weight: float = 1e-6, stats_decay: float = 0.99
+    model: AutoencoderKL, *, reconstruction: str = "l1", kl_weight: float = 1e-6, stats_decay: float = 0.99,
+    trainable: tuple[str, ...] = (".*",),
 ) -> Stage:
     """Stage over {"frames": (B, H, W, 3) uint8}.
 
@@ -51,7 +52,7 @@ def make(
         mean, _ = model.apply({"params": params}, to_signed(batch["frames"]), method="encode")
         return {"frames": to_unit(model.apply({"params": params}, mean, method="decode"))}
 
-    return Stage("autoencoder", init, loss, {"reconstruct": reconstruct})
+    return Stage("autoencoder", init, loss, {"reconstruct": reconstruct}, trainable)
 
 
 @typechecked

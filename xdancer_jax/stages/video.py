@@ -1,4 +1,4 @@
-"""Stage 3: latent video diffusion, in two phases (paper, section 3.5; AnimateAnyone's recipe, field.md 5).
+"""Stage 3: latent video diffusion, in two phases (paper, section 3.5; AnimateAnyone's recipe).
 
 "appearance": two random frames of a clip, no temporal modules. "motion": 16 consecutive frames. The paper trains the
 motion decoder in the second phase alone; here the pose control already learns in the first (open), as AnimateAnyone's
@@ -90,7 +90,7 @@ def diffusion_loss(
     use_temporal: bool,
 ) -> tuple[Array, tuple[Metrics, Extra]]:
     """One time step a clip. In evaluation nothing is dropped and the time steps are evenly spread, not drawn, so that
-    losses of different checkpoints compare (field.md D12)."""
+    losses of different checkpoints compare."""
     noise_key, step_key, drop_key, frame_key, reference_key = jax.random.split(rng, 5)
     frozen, schedule = extra["frozen"], objective.schedule
     clips, frames = batch["frames"].shape[:2]

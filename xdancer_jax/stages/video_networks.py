@@ -83,7 +83,7 @@ class Networks:
         use_temporal: bool,
     ) -> Float[Array, "B F H W C"]:
         """The U-Net's answer, float32. Where `keep` is False the clip sees neither token nor reference; pose it always
-        sees (field.md 5a)."""
+        sees."""
         token, photo = condition.token, condition.photo
         if keep is not None:
             token, photo = token * keep[:, None, None], photo * keep[:, None, None, None]

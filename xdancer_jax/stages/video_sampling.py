@@ -67,7 +67,7 @@ def make_generate(
     """generate(params, extra, rng, *, reference, poses, pose_images=None, tokens=None, progress=None) -> frames.
 
     A clip of any length from one photo: every step denoises all overlapping windows and averages their predictions
-    ("prompt travelling", paper.md "Inference"). Only one window at a time is on the device's hands, so every length
+    ("prompt travelling" in the paper). Only one window at a time is on the device's hands, so every length
     shares the compiled functions, which belong to the returned closure: make it once.
 
       reference: (H, W, 3) uint8. poses: (F, 60, 3). pose_images: (F, H, W, 3) uint8, for the pose guider.
@@ -146,7 +146,7 @@ def _decode_chunks(decode_fn, extra: Extra, latents: Array, chunk: int) -> np.nd
 
 
 def _pad(values: np.ndarray, size: int) -> np.ndarray:
-    """The last frame repeated until there are `size`: below the trained window the pictures degrade (field.md 5d)."""
+    """The last frame repeated until there are `size`: below the trained window the pictures degrade."""
     values = np.asarray(values)
     missing = size - len(values)
     return values if missing <= 0 else np.concatenate([values, np.repeat(values[-1:], missing, axis=0)])

@@ -119,6 +119,26 @@ def load(workdir: str | Path, stage: str, step: int | None = None) -> Loaded:
     return Loaded(config, step, tree.get("params", {}), tree.get("extra", {}))
 
 
+def check_resume(workdir: str | Path, stage: str, config: Mapping[str, Any]) -> int:
+    """Step of the newest checkpoint from which a run of `stage` with `config` goes on in `workdir`; 0 to start anew.
+
+    Raises:
+      ValueError: `workdir` is another stage's, or its checkpoints hold the weights of other earlier stages
+        (fields *_from) than `config` names.
+    """
+    if not (Path(workdir) / "config.json").exists():
+        return 0
+    before = read_config(workdir, stage)
+    start = _newest(_checkpoints(workdir))
+    for name in (name for name in config if name.endswith("_from") and start):
+        if os.path.abspath(before.get(name, "")) != os.path.abspath(config[name]):
+            raise ValueError(
+                f"{name}={config[name]!r}: the checkpoints of {workdir} were trained with {before.get(name)!r} and "
+                "hold its weights; give that, or another work directory"
+            )
+    return start
+
+
 def write_config(workdir: str | Path, stage: str, config: Mapping[str, Any]) -> None:
     """Writes config.json (at once or not at all) from process 0.
 
@@ -155,7 +175,11 @@ def _read(workdir: str | Path, wanted: str) -> dict[str, Any]:
     if not path.exists():
         found = sorted(entry.name for entry in path.parent.iterdir())
         raise ValueError(f"{path}: not found; {path.parent} is no work directory, it holds {found[:8] or 'nothing'}")
-    return json.loads(path.read_text())
+    try:
+        content = json.loads(path.read_text())
+        return {"stage": content["stage"], "config": content["config"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: not the config of a run ({error!r}); restore it or train anew") from error
 
 
 def _checkpoints(workdir: str | Path) -> Path:
@@ -164,20 +188,27 @@ def _checkpoints(workdir: str | Path) -> Path:
 
 def _find(directory: Path, step: int | None) -> int:
     """`step`, or the newest finished step, of `directory`."""
+    found = _newest(directory) if step is None else step
+    if found and (directory / str(found)).is_dir():
+        return found
     names = sorted(entry.name for entry in directory.iterdir()) if directory.is_dir() else []
+    wanted = "finished checkpoint" if step is None else f"checkpoint of step {step}"
+    raise ValueError(f"{directory}: no {wanted}; found {names or 'nothing'}")
+
+
+def _newest(directory: Path) -> int:
+    """The newest finished step of `directory`; 0 if there is none."""
+    names = [entry.name for entry in directory.iterdir()] if directory.is_dir() else []
     # Orbax writes under another name, and renames what is finished to its step number.
-    steps = sorted(int(name) for name in names if name.isdigit())
-    if step in steps:
-        return step
-    if step is not None or not steps:
-        wanted = "finished checkpoint" if step is None else f"checkpoint of step {step}"
-        raise ValueError(f"{directory}: no {wanted}; found {names or 'nothing'}")
-    return steps[-1]
+    return max((int(name) for name in names if name.isdigit()), default=0)
 
 
 def _stored(orbax: ocp.training.Checkpointer, step: int) -> dict[str, Any]:
-    """Shape and dtype of every leaf of checkpoint `step`, by path."""
-    return orbax.checkpointables_metadata(step).metadata[_ITEM]
+    """Shape and dtype of every leaf of checkpoint `step`, by path. Raises ValueError where Orbax cannot tell."""
+    found = orbax.checkpointables_metadata(step).metadata
+    if not found or not found.get(_ITEM):
+        raise ValueError(f"{orbax.directory}/{step}: a damaged checkpoint; remove it to go on from an earlier one")
+    return found[_ITEM]
 
 
 def _check_leaves(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

@@ -59,13 +59,14 @@ def train(
       ValueError: `workdir` holds another stage or a checkpoint of another model, or the data ended early.
       FloatingPointError: a loss or gradient norm is not finite; the checkpoints of earlier steps stay.
     """
-    checkpoint.write_config(workdir, stage.name, config)
+    # Data, model and checkpoint are tried before anything is written: a refused run leaves `workdir` as it was.
+    start = checkpoint.check_resume(workdir, stage.name, config)
+    first, batches = _peek(make_iterator(start), start)
+    shapes = _shapes(sharding.put_batch(first, mesh, rules))
+    plan = plan_state(stage, optimizer, shapes, seed=seed, ema=ema_decay > 0, mesh=mesh, rules=rules)
     with Checkpointer(workdir, checkpoint_keep) as checkpointer:
-        start = checkpointer.latest or 0
-        first, batches = _peek(make_iterator(start), start)
-        shapes = _shapes(sharding.put_batch(first, mesh, rules))
-        plan = plan_state(stage, optimizer, shapes, seed=seed, ema=ema_decay > 0, mesh=mesh, rules=rules)
-        state = plan.create() if checkpointer.latest is None else checkpointer.restore(start, plan.abstract)
+        state = checkpointer.restore(start, plan.abstract) if start else plan.create()
+        checkpoint.write_config(workdir, stage.name, config)
         if start >= steps:
             return state, Summary(start, start, 0.0, 0.0, 0.0, {})
         began = time.perf_counter()

@@ -64,6 +64,11 @@ def trainable_mask(params: PyTree, regexes: Sequence[str]) -> PyTree:
     Raises:
       ValueError: a regex matches no parameter.
     """
+    for regex in regexes:
+        try:
+            re.compile(regex)
+        except re.error as error:
+            raise ValueError(f"trainable: {regex!r} is no regular expression ({error})") from error
     paths = list(trees.by_path(params))
     unmatched = [regex for regex in regexes if not any(re.search(regex, path) for path in paths)]
     if unmatched or not regexes:

@@ -58,6 +58,8 @@ def test_what_a_file_does_not_state_can_be_given_with_its_name(tmp_path):
     with pytest.raises(ValueError, match=r"people.json: does not state its height, width, fps; give it as FILE:H"):
         pose_builder.read(str(path))
     assert pose_builder.read(f"{path}:240x320:15").shape == (59, 60, 3)
+    ours = _file(tmp_path / "ours.npz")
+    np.testing.assert_array_equal(pose_builder.read(f"{ours}:9x9:9"), pose_builder.read(ours))  # the file knows better
 
 
 def test_bad_input_is_refused_before_anything_is_written(tmp_path):

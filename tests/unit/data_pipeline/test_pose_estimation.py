@@ -78,7 +78,7 @@ def test_without_mediapipe_the_error_says_what_to_do(monkeypatch, tmp_path):
     task = tmp_path / "x.task"
     task.write_bytes(b"")
     monkeypatch.setitem(sys.modules, "mediapipe.tasks.python", None)
-    with pytest.raises(ImportError, match=r"pip install xdancer_jax\[pose\] or give --pose FILE"):
+    with pytest.raises(ImportError, match=r"pip install -e '.\[pose\]' in the checkout, or give --pose FILE"):
         MediaPipeEstimator(task, task)
     with pytest.raises(FileNotFoundError, match="no model bundle at .*y.task"):
         MediaPipeEstimator(tmp_path / "y.task", task)

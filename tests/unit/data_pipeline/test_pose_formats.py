@@ -51,6 +51,13 @@ def test_wholebody_takes_the_best_person_and_zeros_for_nobody(tmp_path):
         pose_formats.read_poses(path)
 
 
+def test_wholebody_of_another_number_of_keypoints_is_refused(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps([{"instances": [{"keypoints": [[1.0, 2.0]], "keypoint_scores": [0.5]}]}]))
+    with pytest.raises(ValueError, match=r"a.json: .*expected 133 keypoints with scores, got \(1, 2\)"):
+        pose_formats.read_poses(path, height=10, width=20, fps=30)
+
+
 @pytest.mark.parametrize("name", ["a.json", "a.npz", "a.txt"])
 def test_other_files_are_refused_by_name(tmp_path, name):
     with pytest.raises(FileNotFoundError, match=name):

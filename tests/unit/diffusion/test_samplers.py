@@ -18,6 +18,14 @@ def test_spacings():
         samplers.timesteps(1000, 0, "trailing")
 
 
+@pytest.mark.parametrize("spacing", samplers.SPACINGS)
+def test_every_number_of_steps_is_that_number(spacing):
+    for count in range(1, 1000):
+        steps = samplers.timesteps(1000, count, spacing)
+        assert len(steps) == count and steps[-1] >= 0 and (np.diff(steps) < 0).all()
+        assert spacing == "leading" or steps[0] == 999
+
+
 def test_plan_ends_at_the_picture():
     plan = samplers.plan(SCHEDULE, 4, "trailing")
     assert plan.alphas_bar[0] == 0 and plan.next_alphas_bar[-1] == 1

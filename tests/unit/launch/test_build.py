@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from configs import autoencoder, motion, tokenizer, video
@@ -66,3 +67,54 @@ def test_an_unknown_sharding_table_is_named():
     config.sharding = "zero3"
     with pytest.raises(ValueError, match=r"config\.sharding='zero3'"):
         build.rules(config)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("log_every", 0, "config.log_every=0: must be at least 1"),
+        ("batch_size", 0, "config.batch_size=0"),
+        ("dtype", "bf16", "config.dtype='bf16': choose one of"),
+    ],
+)
+def test_fields_out_of_range_are_named(field, value, message):
+    config = tokenizer.get_config("tiny")
+    config[field] = value
+    with pytest.raises(ValueError, match=message):
+        build.resolve(config)
+
+
+def test_weights_are_not_trained_in_bfloat16():
+    config = tokenizer.get_config("tiny")
+    config.param_dtype = "bfloat16"
+    with pytest.raises(ValueError, match="config.param_dtype='bfloat16': training keeps"):
+        build.optimizer(config)
+
+
+def test_context_frames_must_fit_the_segment_before():
+    config = motion.get_config("tiny")
+    config.data.previous = 2
+    with pytest.raises(ValueError, match="config.data.previous=2: holds no 4 context frames"):
+        build.resolve(config)
+
+
+@pytest.mark.parametrize("get_config", [tokenizer.get_config, autoencoder.get_config])
+def test_every_stage_takes_the_choice_of_what_it_trains(get_config):
+    config = get_config("tiny")
+    config.trainable = ("^decoder",)
+    assert build.stage(*build.resolve(config)).trainable == ("^decoder",)
+
+
+def test_init_from_must_stand_on_the_same_earlier_stages(monkeypatch):
+    def loaded(workdir, stage):
+        params, below = {"w": np.full(2, workdir == "other")}, {"params": {"w": np.full(2, False)}, "extra": {}}
+        extra = {"frozen": {"tokenizer": below}} if stage == "video" else {}
+        return checkpoint.Loaded({"name": stage, "pose_control": "motion_decoder"}, 1, params, extra)
+
+    monkeypatch.setattr(checkpoint, "load", loaded)
+    config = video.get_config("tiny_motion")
+    config.update(autoencoder_from="a", init_from="v", tokenizer_from="same")
+    assert set(build.resolve(config)[1]) == {"autoencoder_from", "tokenizer_from", "init_from"}
+    config.tokenizer_from = "other"
+    with pytest.raises(ValueError, match="init_from was trained over another tokenizer than config.tokenizer_from"):
+        build.resolve(config)

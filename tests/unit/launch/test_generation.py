@@ -11,6 +11,9 @@ def test_out_is_checked_before_the_long_work(tmp_path):
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ValueError, match="must end in .mp4"):
         generation.check_out(str(tmp_path / "dance.avi"))
+    (tmp_path / "folder.mp4").mkdir()
+    with pytest.raises(ValueError, match="folder.mp4: .* no folder"):
+        generation.check_out(str(tmp_path / "folder.mp4"))
     with pytest.raises(OSError, match="does not exist"):
         generation.check_out(str(tmp_path / "missing" / "dance.mp4"))
 

@@ -123,3 +123,30 @@ def test_config_is_replaced_whole_and_never_by_another_stage(tmp_path):
     with pytest.raises(ValueError, match="stage is 'toy', expected 'video'"):
         checkpoint.write_config(tmp_path, "video", {})
     assert [entry.name for entry in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_a_run_goes_on_with_the_earlier_stages_it_began_with(tmp_path):
+    config = {"tokenizer_from": "out/tokenizer", "steps": 3}
+    assert checkpoint.check_resume(tmp_path, "toy", config) == 0
+    checkpoint.write_config(tmp_path, "toy", config)
+    assert checkpoint.check_resume(tmp_path, "toy", config | {"tokenizer_from": "other"}) == 0  # nothing trained yet
+    with Checkpointer(tmp_path, 1) as checkpointer:
+        checkpointer.save(2, state(2))
+    assert checkpoint.check_resume(tmp_path, "toy", config | {"steps": 9, "tokenizer_from": "./out/tokenizer"}) == 2
+    with pytest.raises(ValueError, match="tokenizer_from='other': the checkpoints .* trained with 'out/tokenizer'"):
+        checkpoint.check_resume(tmp_path, "toy", config | {"tokenizer_from": "other"})
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "[1]"])
+def test_a_damaged_config_is_named(tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ValueError, match="config.json: not the config of a run"):
+        checkpoint.read_stage(tmp_path)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    save(tmp_path, [state(1)])
+    for path in (tmp_path / "checkpoints" / "1").rglob("_METADATA"):
+        path.unlink()
+    with pytest.raises(ValueError, match="checkpoints/1: a damaged checkpoint"):
+        checkpoint.load(tmp_path, "toy")

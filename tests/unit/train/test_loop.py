@@ -59,6 +59,20 @@ def test_nan_stops_the_run_and_leaves_the_last_good_checkpoint(tmp_path):
     toy_stage.assert_same(resumed, straight)
 
 
+def test_a_refused_run_leaves_the_folder_as_it_was(tmp_path):
+    def content(folder):
+        return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    with pytest.raises(ValueError, match="is empty"):
+        toy_stage.run(tmp_path / "new", 3, make_iterator=lambda start: iter(()))
+    assert not (tmp_path / "new").exists()
+    toy_stage.run(tmp_path / "old", 3)
+    before = content(tmp_path / "old")
+    with pytest.raises(ValueError, match="does not fit this run's config"):
+        toy_stage.run(tmp_path / "old", 6, config={"other": 1}, ema_decay=0.0)
+    assert content(tmp_path / "old") == before
+
+
 def test_data_that_ends_early_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="the data ended before step 3 of 6"):
         toy_stage.run(tmp_path, 6, make_iterator=two_batches)

@@ -60,3 +60,8 @@ def test_overview_counts_trainable_and_frozen():
     params = {"unet": {"w": jnp.zeros((3, 4)), "b": jnp.zeros(4)}}
     text = optim.overview(params, {"unet": {"w": True, "b": False}})
     assert text.splitlines()[-1].split() == ["total", "12", "4"]
+
+
+def test_a_broken_regex_is_named():
+    with pytest.raises(ValueError, match=r"trainable: '\(' is no regular expression"):
+        optim.trainable_mask({"w": jnp.ones(2)}, ["("])
