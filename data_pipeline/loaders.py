@@ -70,14 +70,15 @@ def motion(
     num_context: int = 8,
     song_bins: int = 64,
     static_context_rate: float = 0.2,
+    margin: int = 0,
     **order: Any,
 ) -> Iterator[Batch]:
-    """{"poses": (B, P+T, 60, 3), "music": (B, P+T, 35), "context_index": (B, C) int32, "song": (B, G, 35)}.
+    """{"poses": (B, A+P+T+A, 60, 3), "music": (B, P+T, 35), "context_index": (B, C) int32, "song": (B, G, 35)}.
 
-    P = `previous`, T = `length`, C = `num_context`, G = `song_bins`; music is normalised. Evaluation passes
-    static_context_rate=0. See `transforms.MotionWindow`; `_iterate` for `data`, `order` and errors.
+    P = `previous`, T = `length`, C = `num_context`, G = `song_bins`, A = `margin`; music is normalised. Evaluation
+    passes static_context_rate=0. See `transforms.MotionWindow`; `_iterate` for `data`, `order` and errors.
     """
-    window = transforms.MotionWindow(previous, length, num_context, song_bins, static_context_rate)
+    window = transforms.MotionWindow(previous, length, num_context, song_bins, static_context_rate, margin)
     return _iterate(data, split, ("poses", "music"), window, Order(batch_size, seed, **order))
 
 
@@ -90,12 +91,13 @@ def video(
     num_frames: int,
     height: int,
     width: int,
+    margin: int = 0,
     **order: Any,
 ) -> Iterator[Batch]:
-    """{"reference": (B, H, W, 3) uint8, "reference_pose": (B, 60, 3), "frames": (B, F, H, W, 3) uint8,
-    "poses": (B, F, 60, 3), "pose_images": (B, F, H, W, 3) uint8}, F = `num_frames`: 1 for the appearance phase, 16
-    consecutive ones for the motion phase. See `_iterate` for `data`, `order` and errors."""
-    window = transforms.VideoWindow(num_frames, height, width)
+    """{"reference": (B, H, W, 3) uint8, "frames": (B, F, H, W, 3) uint8, "poses": (B, F, 60, 3),
+    "pose_window": (B, A+F+A, 60, 3), "pose_images": (B, F, H, W, 3) uint8}, F = `num_frames`: 1 for the appearance
+    phase, 16 consecutive ones for the motion phase; A = `margin`. See `_iterate` for `data`, `order` and errors."""
+    window = transforms.VideoWindow(num_frames, height, width, margin)
     return _iterate(data, split, ("poses", FRAMES), window, Order(batch_size, seed, **order))
 
 

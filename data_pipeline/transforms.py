@@ -31,6 +31,11 @@ def _start(record: Record, field: str, length: int, rng: np.random.Generator) ->
     return int(rng.integers(frames - length + 1))
 
 
+def _poses(record: Record, start: int, stop: int) -> np.ndarray:
+    """A copy of the poses (stop - start, 60, 3); before the clip its first pose, after it its last."""
+    return record["poses"][np.clip(np.arange(start, stop), 0, len(record["poses"]) - 1)]
+
+
 @dataclasses.dataclass(frozen=True)
 class PoseWindow:
     """Stage 1: "poses" (length, 60, 3), consecutive."""
@@ -53,8 +58,9 @@ class MotionWindow:
     music. With probability `static_context_rate` all previous poses are the first pose to predict, as when a photo
     starts a dance; their music stays. Music is normalised; zero stands for "no music yet".
 
-    Gives "poses" (P+T, 60, 3), "music" (P+T, 35), "context_index" (C,) int32 sorted, drawn uniformly from the P frames
-    (without replacement while C <= P), "song" (G, 35).
+    Gives "poses" (A+P+T+A, 60, 3), "music" (P+T, 35), "context_index" (C,) int32 sorted, drawn uniformly from the P
+    frames (without replacement while C <= P), "song" (G, 35). The A = `margin` frames more on either side are for the
+    tokenizer to look at: a frame's tokens depend on its neighbours.
     """
 
     previous: int = 64
@@ -62,11 +68,12 @@ class MotionWindow:
     num_context: int = 8
     song_bins: int = 64
     static_context_rate: float = 0.2
+    margin: int = 0
 
     def spec(self) -> Spec:
         frames = self.previous + self.length
         return {
-            "poses": ((frames, *_POSE), _FLOAT),
+            "poses": ((frames + 2 * self.margin, *_POSE), _FLOAT),
             "music": ((frames, music.NUM_FEATURES), _FLOAT),
             "context_index": ((self.num_context,), _INT),
             "song": ((self.song_bins, music.NUM_FEATURES), _FLOAT),
@@ -75,9 +82,10 @@ class MotionWindow:
     def __call__(self, record: Record, rng: np.random.Generator) -> Example:
         start = _start(record, "poses", self.length, rng)
         index = np.arange(start - self.previous, start + self.length)
-        window = record["poses"][np.maximum(index, 0)]
+        window = _poses(record, index[0] - self.margin, index[-1] + 1 + self.margin)
         if rng.random() < self.static_context_rate:
-            window[: self.previous] = window[self.previous]
+            first = self.margin + self.previous
+            window[:first] = window[first]
         song = music.normalise(record["music"])
         context = rng.choice(self.previous, self.num_context, replace=self.num_context > self.previous)
         return {
@@ -92,21 +100,23 @@ class MotionWindow:
 class VideoWindow:
     """Stage 3: a random reference frame and `num_frames` consecutive frames of the same clip, decoded, with poses.
 
-    Gives "reference" (H, W, 3) uint8, "reference_pose" (60, 3), "frames" (F, H, W, 3) uint8, "poses" (F, 60, 3),
-    "pose_images" (F, H, W, 3) uint8. `height` and `width` are those of the pictures; others are an error.
+    Gives "reference" (H, W, 3) uint8, "frames" (F, H, W, 3) uint8, "poses" (F, 60, 3), "pose_window" (A+F+A, 60, 3),
+    "pose_images" (F, H, W, 3) uint8. The A = `margin` frames more on either side are for the tokenizer to look at.
+    `height` and `width` are those of the pictures; others are an error.
     """
 
     num_frames: int
     height: int
     width: int
+    margin: int = 0
 
     def spec(self) -> Spec:
         picture = (self.height, self.width, 3)
         return {
             "reference": (picture, _BYTE),
-            "reference_pose": (_POSE, _FLOAT),
             "frames": ((self.num_frames, *picture), _BYTE),
             "poses": ((self.num_frames, *_POSE), _FLOAT),
+            "pose_window": ((self.num_frames + 2 * self.margin, *_POSE), _FLOAT),
             "pose_images": ((self.num_frames, *picture), _BYTE),
         }
 
@@ -116,9 +126,9 @@ class VideoWindow:
         window = slice(start, start + self.num_frames)
         return {
             "reference": _picture(record, reference, self.height, self.width),
-            "reference_pose": record["poses"][reference],
             "frames": np.stack([_picture(record, start + i, self.height, self.width) for i in range(self.num_frames)]),
             "poses": record["poses"][window],
+            "pose_window": _poses(record, window.start - self.margin, window.stop + self.margin),
             "pose_images": poses.draw(record["poses"][window], self.height, self.width),
         }
 

@@ -225,10 +225,13 @@ def batches(config: ConfigDict, split: str, start_step: int = 0, *, train: bool 
         return loaders.tokenizer(*common, length=data.length, **order)
     if config.name == "autoencoder":
         return loaders.frames(*common, height=data.height, width=data.width, **order)
+    margin = pose_tokenizer(config.earlier.tokenizer).reach if "tokenizer" in config.earlier else 0
     if config.name == "video":
-        return loaders.video(*common, num_frames=data.frames, height=data.height, width=data.width, **order)
+        return loaders.video(
+            *common, num_frames=data.frames, height=data.height, width=data.width, margin=margin, **order
+        )
     return loaders.motion(
         *common, previous=data.previous, length=config.model.segment_frames,
         num_context=config.model.context_frames, song_bins=config.model.global_tokens,
-        static_context_rate=data.static_context_rate if train else 0.0, **order,
+        static_context_rate=data.static_context_rate if train else 0.0, margin=margin, **order,
     )

@@ -123,4 +123,7 @@ def self_driven(run: Run, data: Data) -> Iterator[tuple[np.ndarray, np.ndarray, 
         window = slice(start, start + data.frames)
         photo, *target = (media.decode_jpeg(frame) for frame in [record[FRAMES][0], *record[FRAMES][window]])
         dancer = generation.Dancer(photo, record["poses"][0])
-        yield paint(dancer, {"poses": record["poses"][window]}, data.seed), np.stack(target), photo
+        dance = {"poses": record["poses"][window]}
+        if run.config.pose_control == "motion_decoder":
+            dance["tokens"] = generation.tokens_of(run, record["poses"])[window]
+        yield paint(dancer, dance, data.seed), np.stack(target), photo

@@ -18,6 +18,7 @@ from launch import build
 from launch.runs import Run
 from xdancer_jax.stages import motion as motion_stage
 from xdancer_jax.stages import video_sampling
+from xdancer_jax.stages.tokenizer import encode
 from xdancer_jax.stages.video import Sampler
 
 AUDIO_RATE = 44_100
@@ -91,10 +92,19 @@ def choreograph(
     return {name: value[0] for name, value in made.items()}
 
 
+def tokens_of(run: Run, clip: np.ndarray) -> np.ndarray:
+    """Tokens (F, S, K) of the poses (F, 60, 3) of a whole clip by the tokenizer inside a video run."""
+    tokenizer = build.pose_tokenizer(run.config.earlier.tokenizer)
+    return np.asarray(_encode(tokenizer, run.extra["frozen"]["tokenizer"], clip[None])[0])
+
+
+_encode = jax.jit(encode, static_argnums=0)
+
+
 def painter(run: Run, steps: int | None) -> Callable[..., np.ndarray]:
     """paint(dancer, dance, seed, quiet=True) -> frames (F, H, W, 3) uint8 by the video run; make it once, it compiles.
 
-    `dance` holds "poses" (F, 60, 3) and, where stage 2 wrote them, "tokens" (F, S, K).
+    `dance` holds "poses" (F, 60, 3) and, for the motion decoder, "tokens" (F, S, K).
     """
     config, objective = run.config, build.objective(run.config)
     sampler = Sampler(**config.sampler) if steps is None else Sampler(**{**config.sampler, "num_steps": steps})
@@ -106,7 +116,7 @@ def painter(run: Run, steps: int | None) -> Callable[..., np.ndarray]:
         conditions = {"poses": dance["poses"]}
         if config.pose_control == "pose_guider":
             conditions["pose_images"] = poses.draw(dance["poses"], *dancer.photo.shape[:2])
-        elif "tokens" in dance:
+        else:
             conditions["tokens"] = dance["tokens"]
         with _Bar("video", "window", quiet) as progress:
             frames = generate(

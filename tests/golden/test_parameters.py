@@ -28,7 +28,8 @@ def _batch(config):
     if config.name == "video":
         return {
             "reference": jnp.zeros((1, *size, 3), jnp.uint8), "frames": jnp.zeros((*frames, *size, 3), jnp.uint8),
-            "poses": jnp.zeros((*frames, 60, 3)), "pose_images": jnp.zeros((*frames, *size, 3), jnp.uint8),
+            "poses": jnp.zeros((*frames, 60, 3)), "pose_window": jnp.zeros((*frames, 60, 3)),
+            "pose_images": jnp.zeros((*frames, *size, 3), jnp.uint8),
         }
     if config.name == "tokenizer":
         return {"poses": jnp.zeros((1, config.data.length, 60, 3))}

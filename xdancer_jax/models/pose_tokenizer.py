@@ -35,8 +35,7 @@ class PoseTokenizer(nn.Module):
     """One encoder and one codebook per part; all parts' codes go through one shared decoder, then one head per part.
 
     There is no temporal downsampling, so a single frame can be encoded, and T is free. Tokens of a frame depend on
-    its neighbours within the convolutions' reach of (depth + 1) * (kernel - 1) / 2 frames to either side; beyond the
-    ends of the clip the convolutions see zeros.
+    its neighbours within the convolutions' `reach` to either side; beyond the ends of the clip they see zeros.
 
     Fields:
       parts: joint indices of every part, in token order; each of the J joints in exactly one part. The single-part
@@ -85,6 +84,11 @@ class PoseTokenizer(nn.Module):
     def num_joints(self) -> int:
         """J."""
         return sum(len(part) for part in self.parts)
+
+    @property
+    def reach(self) -> int:
+        """Frames to either side that the tokens of a frame depend on."""
+        return (self.depth + 1) * (self.kernel // 2)
 
     @typechecked
     def __call__(

@@ -14,6 +14,7 @@ from xdancer_jax.models.music_gpt import SLOT_SCALE, MusicGPT
 from xdancer_jax.models.pose_tokenizer import PoseTokenizer
 from xdancer_jax.models.quantizer import standardise
 from xdancer_jax.stage import Stage
+from xdancer_jax.stages.tokenizer import decode, encode
 from xdancer_jax.typing import Array, Batch, Bool, Extra, Float, Int, Metrics, Params, typechecked
 
 
@@ -36,7 +37,8 @@ def make(
 ) -> Stage:
     """The stage. Batches are the loader's "motion" batches: P frames of the segment before, then T frames.
 
-    The window of P + T frames is tokenized as one; context tokens are those at "context_index", targets the last T.
+    Their poses have a margin of A frames more on either side, best the tokenizer's `reach`: the window is tokenized as
+    one, and the P + T frames of the music are kept. Context tokens are those at "context_index", targets the last T.
     `frozen_tokenizer` is (params, extra) of a trained tokenizer stage; init puts it under extra["frozen"]["tokenizer"].
     functions: "sample" goes on from the real segment before it -> {"tokens": (B, T, S, K), "poses": (B, T, J, 3)}.
     Raises ValueError where model and tokenizer do not fit together.
@@ -46,13 +48,13 @@ def make(
     def init(rng: Array, batch: Batch) -> tuple[Params, Extra]:
         params, extra = frozen_tokenizer
         frozen = {"tokenizer": {"params": params, "extra": extra}}
-        tokens = jnp.zeros((*batch["poses"].shape[:2], model.num_parts, model.tokens_per_part), jnp.int32)
+        tokens = jnp.zeros((*batch["music"].shape[:2], model.num_parts, model.tokens_per_part), jnp.int32)
         init_key, table_key = jax.random.split(rng)
         boxed = model.init(init_key, **_split(model, tokens, batch))["params"]
         return _start_from_codes(boxed, extra["codebook"], table_key), {"frozen": frozen}
 
     def loss(params: Params, extra: Extra, batch: Batch, rng: Array, train: bool):
-        tokens = encode(tokenizer, extra["frozen"]["tokenizer"], batch["poses"])
+        tokens = encode(tokenizer, extra["frozen"]["tokenizer"], batch["poses"], batch["music"].shape[1])
         inputs = _split(model, tokens, batch)
         logits = model.apply({"params": params}, **inputs, train=train, rngs={"dropout": rng})
         nats = cross_entropy(logits, inputs["tokens"])
@@ -62,7 +64,7 @@ def make(
 
     def sample(params: Params, extra: Extra, batch: Batch, rng: Array) -> dict[str, Array]:
         frozen = extra["frozen"]["tokenizer"]
-        tokens = encode(tokenizer, frozen, batch["poses"])
+        tokens = encode(tokenizer, frozen, batch["poses"], batch["music"].shape[1])
         inputs = _split(model, tokens, batch)
         start = tokens.shape[1] - model.segment_frames
         music = model.apply({"params": params}, batch["music"], method="embed_music")
@@ -111,17 +113,6 @@ def _split(model: MusicGPT, tokens: Array, batch: Batch) -> dict[str, Array]:
         "music": batch["music"],
         "song": batch["song"],
     }
-
-
-def encode(tokenizer: PoseTokenizer, frozen: Extra, poses: Float[Array, "B T J 3"]) -> Int[Array, "B T S K"]:
-    """Tokens of poses by a frozen tokenizer {"params", "extra"}; no gradient."""
-    variables = {"params": frozen["params"], **frozen["extra"]}
-    return jax.lax.stop_gradient(tokenizer.apply(variables, poses, method="encode"))
-
-
-def decode(tokenizer: PoseTokenizer, frozen: Extra, tokens: Int[Array, "B T S K"]) -> Float[Array, "B T J 3"]:
-    """Poses of tokens by a frozen tokenizer {"params", "extra"}."""
-    return tokenizer.apply({"params": frozen["params"], **frozen["extra"]}, tokens, method="decode")
 
 
 @typechecked
@@ -181,9 +172,8 @@ def _embed_music(model: MusicGPT, params: Params, music: Array) -> Array:
 
 @functools.partial(jax.jit, static_argnames=("tokenizer",))
 def _encode_still(tokenizer: PoseTokenizer, frozen: Extra, pose: Array) -> Array:
-    frames = 2 * (tokenizer.depth + 1) * tokenizer.kernel + 1  # beyond the encoder's reach to either side
-    still = jnp.repeat(pose[:, None], frames, axis=1)
-    return encode(tokenizer, frozen, still)[:, frames // 2]
+    still = jnp.repeat(pose[:, None], 2 * tokenizer.reach + 1, axis=1)
+    return encode(tokenizer, frozen, still, 1)[:, 0]
 
 
 _decode = functools.partial(jax.jit, static_argnames=("tokenizer",))(decode)
@@ -246,4 +236,4 @@ def generate(
     return {"tokens": tokens[:, crop], "poses": poses[:, crop]}
 
 
-__all__ = ["Sampling", "decode", "encode", "generate", "make", "sample_segment"]
+__all__ = ["Sampling", "generate", "make", "sample_segment"]

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 import flax.linen as nn
+import jax
 
 from xdancer_jax.losses import pose_l1, pose_norm
 from xdancer_jax.models.pose_tokenizer import PoseTokenizer
 from xdancer_jax.stage import Stage
-from xdancer_jax.typing import Array, Batch, Extra, Metrics, Params
+from xdancer_jax.typing import Array, Batch, Extra, Float, Int, Metrics, Params
 
 
 def make(
@@ -63,4 +64,20 @@ def make(
     return Stage("tokenizer", init, loss, {"reconstruct": reconstruct}, trainable)
 
 
-__all__ = ["make"]
+def encode(
+    tokenizer: PoseTokenizer, frozen: Extra, poses: Float[Array, "B T J 3"], frames: int | None = None
+) -> Int[Array, "B F S K"]:
+    """Tokens of the middle `frames` poses (None: of all) by a frozen tokenizer {"params", "extra"}; no gradient."""
+    variables = {"params": frozen["params"], **frozen["extra"]}
+    tokens = jax.lax.stop_gradient(tokenizer.apply(variables, poses, method="encode"))
+    frames = poses.shape[1] if frames is None else frames
+    margin = (poses.shape[1] - frames) // 2
+    return tokens[:, margin : margin + frames]
+
+
+def decode(tokenizer: PoseTokenizer, frozen: Extra, tokens: Int[Array, "B T S K"]) -> Float[Array, "B T J 3"]:
+    """Poses of tokens by a frozen tokenizer {"params", "extra"}."""
+    return tokenizer.apply({"params": frozen["params"], **frozen["extra"]}, tokens, method="decode")
+
+
+__all__ = ["decode", "encode", "make"]

@@ -55,7 +55,7 @@ def make(
     trainable: Sequence[str] = (".*",),
     initial_params: Params | None = None,
 ) -> Stage:
-    """Stage over video batches {"reference", "frames", "poses", "pose_images"}.
+    """Stage over video batches {"reference", "frames", "poses", "pose_window", "pose_images"}.
 
     Args:
       frozen: {"autoencoder": {"params", "extra"}, "tokenizer": {"params", "extra"}} of the trained earlier stages;
@@ -123,7 +123,7 @@ def diffusion_loss(
 def _init_params(networks: Networks, rng: Array, batch: Batch, frozen) -> Params:
     """Boxed parameters. The ReferenceNet starts as a copy of the U-Net (paper: "a trainable copy")."""
     unet_key, reference_key, photo_key, image_key, pose_key = jax.random.split(rng, 5)
-    one = {name: batch[name][:1] for name in ("reference", "frames", "poses", "pose_images")}
+    one = {name: batch[name][:1] for name in ("reference", "frames", "poses", "pose_window", "pose_images")}
     autoencoder = frozen["autoencoder"]
     latents = encode_latents(
         networks.autoencoder, autoencoder["params"], autoencoder["extra"], one["reference"], None

@@ -14,6 +14,7 @@ from xdancer_jax.models.pose_guider import PoseGuider
 from xdancer_jax.models.pose_tokenizer import PoseTokenizer
 from xdancer_jax.models.reference_net import ReferenceNet
 from xdancer_jax.models.unet import UNet
+from xdancer_jax.stages.tokenizer import encode
 from xdancer_jax.typing import Array, Batch, Bool, Extra, Float, Int, Params, UInt8, typechecked
 
 
@@ -59,14 +60,15 @@ class Networks:
         return Condition(token, features, self.photo.apply({"params": params["photo"]}, latents))
 
     def pose_inputs(self, frozen: Extra, batch: Batch) -> tuple[Array, ...]:
-        """The arguments of `pose`: (codes, confidences) of "poses" (B, F, 60, 3), or of the tokens in "tokens"
-        (B, F, S, K) where the batch has them (stage 2 wrote them); (maps in [0, 1],) of "pose_images"."""
+        """The arguments of `pose`: (maps in [0, 1],) of "pose_images"; or (codes, confidences), the latter of "poses"
+        (B, F, 60, 3), the codes of "tokens" (B, F, S, K) where the batch has them (generation), else of the middle F
+        frames of "pose_window" (B, A+F+A, 60, 3)."""
         if isinstance(self.pose, PoseGuider):
             return (batch["pose_images"].astype(jnp.float32) / 255,)
         variables = {"params": frozen["tokenizer"]["params"], **frozen["tokenizer"]["extra"]}
         tokens = batch.get("tokens")
         if tokens is None:
-            tokens = self.tokenizer.apply(variables, batch["poses"], method="encode")
+            tokens = encode(self.tokenizer, frozen["tokenizer"], batch["pose_window"], batch["poses"].shape[1])
         codes = self.tokenizer.apply(variables, tokens, method="lookup")
         return codes, batch["poses"][..., 2]
 

@@ -71,7 +71,7 @@ def make_generate(
     shares the compiled functions, which belong to the returned closure: make it once.
 
       reference: (H, W, 3) uint8. poses: (F, 60, 3). pose_images: (F, H, W, 3) uint8, for the pose guider.
-      tokens: (F, S, K) int32 that stage 2 wrote; without them the poses are tokenised here, window by window.
+      tokens: (F, S, K) int32 for the motion decoder, that stage 2 wrote or the tokenizer made of the whole clip.
       progress: called with (windows done, windows in all).
       Returns (F, H, W, 3) float32 in [0, 1].
     """

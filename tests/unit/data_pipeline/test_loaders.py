@@ -97,9 +97,25 @@ def test_video_pictures_belong_to_their_poses(num_frames):
     batch = next(loaders.video(_records(), "train", 4, **shape))
     assert {k: (v.shape, v.dtype) for k, v in batch.items()} == loaders.element_spec("video", 4, **shape)
     np.testing.assert_allclose(batch["frames"][:, :, 3, 3, 0] / 8, batch["poses"][:, :, 0, 1], atol=0.3)
-    np.testing.assert_allclose(batch["reference"][:, 3, 3, 0] / 8, batch["reference_pose"][:, 0, 1], atol=0.3)
     assert (np.diff(batch["poses"][:, :, 0, 1]) == 1).all()
-    assert (batch["reference_pose"][:, 0, 0] == batch["poses"][:, 0, 0, 0]).all()
+
+
+def test_margins_are_the_neighbouring_frames():
+    def both(loader, **options):
+        return (next(loader(_records(), "train", 16, margin=margin, **options)) for margin in (0, 3))
+
+    plain, wide = both(loaders.motion, static_context_rate=0.5, **WINDOW)
+    np.testing.assert_array_equal(wide["poses"][:, 3:-3], plain["poses"])
+    still = (plain["poses"][:, :9, 0, 1] == plain["poses"][:, 8:9, 0, 1]).all(axis=1)
+    assert still.any() and not still.all()
+    np.testing.assert_array_equal(wide["poses"][still, 0], plain["poses"][still, 0])
+    last = plain["poses"][:, -1, 0, 1]
+    np.testing.assert_array_equal(wide["poses"][:, -3:, 0, 1], np.minimum(last[:, None] + [1, 2, 3], 23))
+    plain, wide = both(loaders.video, num_frames=4, height=16, width=8)
+    np.testing.assert_array_equal(wide["poses"], plain["poses"])
+    first = plain["poses"][:, 0, 0, 1]
+    wanted = np.clip(first[:, None] + np.arange(-3, 7), 0, 23)
+    np.testing.assert_array_equal(wide["pose_window"][..., 0, 1], wanted)
 
 
 def test_single_frames():

@@ -9,6 +9,7 @@ import pytest
 from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.models.pose_tokenizer import PoseTokenizer
 from xdancer_jax.stages import motion
+from xdancer_jax.stages.tokenizer import decode, encode
 
 P, T, C, S, K, V, G, M, J = 6, 4, 2, 2, 2, 5, 3, 4, 3
 MODEL = MusicGPT(
@@ -60,10 +61,13 @@ def loss(stage):
     return jax.jit(stage.loss, static_argnames="train")
 
 
-def test_loss_is_the_cross_entropy_of_the_last_frames_given_the_chosen_context(loss, state, batch):
+@pytest.mark.parametrize("margin", [0, 2])
+def test_loss_is_the_cross_entropy_of_the_last_frames_given_the_chosen_context(loss, state, batch, margin):
     params, extra = state
+    batch = batch | {"poses": jnp.pad(batch["poses"], ((0, 0), (margin, margin), (0, 0), (0, 0)), constant_values=0.3)}
     value, (metrics, after) = loss(params, extra, batch, jax.random.key(0), train=False)
-    tokens = motion.encode(TOKENIZER, extra["frozen"]["tokenizer"], batch["poses"])
+    tokens = encode(TOKENIZER, extra["frozen"]["tokenizer"], batch["poses"])
+    tokens = tokens[:, margin : tokens.shape[1] - margin]
     row = np.arange(2)[:, None]
     logits = jax.jit(MODEL.apply)(
         {"params": params}, tokens[:, P:], tokens[row, batch["context_index"]], batch["context_index"], batch["music"],
@@ -101,8 +105,8 @@ def test_sample_draws_from_the_model_and_decodes_after_the_real_segment(stage, s
     np.testing.assert_array_equal(one["tokens"], same["tokens"])
     assert (one["tokens"] != other["tokens"]).any()
     frozen = extra["frozen"]["tokenizer"]
-    tokens = motion.encode(TOKENIZER, frozen, batch["poses"])
-    whole = motion.decode(TOKENIZER, frozen, jnp.concatenate([tokens[:, :P], one["tokens"]], axis=1))
+    tokens = encode(TOKENIZER, frozen, batch["poses"])
+    whole = decode(TOKENIZER, frozen, jnp.concatenate([tokens[:, :P], one["tokens"]], axis=1))
     np.testing.assert_allclose(one["poses"], whole[:, P:], atol=1e-5)
 
 
@@ -156,7 +160,7 @@ def test_generate_is_decided_by_its_seed_and_compiles_one_segment(state):
 def test_generate_starts_with_the_start_pose_and_later_music_changes_no_earlier_frame(state):
     out, pose = _generate(state, 11)
     still = np.repeat(pose[:, None], 21, axis=1)
-    tokens = motion.encode(TOKENIZER, state[1]["frozen"]["tokenizer"], jnp.asarray(still))[:, 10]
+    tokens = encode(TOKENIZER, state[1]["frozen"]["tokenizer"], jnp.asarray(still))[:, 10]
     np.testing.assert_array_equal(out["tokens"][:, 0], tokens)
     shorter, _ = _generate(state, 6)
     np.testing.assert_array_equal(shorter["tokens"], out["tokens"][:, :6])

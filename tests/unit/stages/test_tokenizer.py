@@ -93,3 +93,21 @@ def test_reconstruct_agrees_with_the_metrics(stage, loss, state, batch):
 def test_names_and_parts_must_match(model):
     with pytest.raises(ValueError, match="1 names for the 2 parts"):
         tokenizer.make(model, ("all",), commitment_weight=0.25, confidence_weighted=False)
+
+
+def test_a_frame_far_enough_from_the_ends_has_the_tokens_of_the_whole_clip():
+    model = PoseTokenizer(
+        parts=((0, 1), (2, 3)), tokens_per_part=2, codebook_size=64, code_dim=3, encoder_width=8, decoder_width=8,
+        depth=2, kernel=3, decay=0.9, reset_below=0.1,
+    )
+    poses = jnp.asarray(np.random.default_rng(0).random((1, 40, 4, 3)), jnp.float32)
+    variables = nn.unbox(jax.jit(model.init)(jax.random.key(0), poses))
+    values = np.random.default_rng(1)
+    params = jax.tree.map(lambda x: jnp.asarray(values.normal(size=x.shape) * 0.5, x.dtype), variables["params"])
+    frozen = {"params": params, "extra": {"codebook": variables["codebook"]}}
+    whole, reach = tokenizer.encode(model, frozen, poses), model.reach
+    assert reach == 3
+    part = tokenizer.encode(model, frozen, poses[:, 20 - reach : 28 + reach], 8)
+    np.testing.assert_array_equal(part, whole[:, 20:28])
+    cut = tokenizer.encode(model, frozen, poses[:, 20:28])
+    assert (cut[:, [0, -1]] != whole[:, [20, 27]]).any()
