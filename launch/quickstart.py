@@ -20,7 +20,7 @@ def main(argv: list[str]) -> None:
     del argv
     began, setting, out = time.perf_counter(), demo.SETTINGS[_SETTING.value], Path(_OUT.value)
     out.mkdir(parents=True, exist_ok=True)
-    demo.compile_quickly()
+    demo.set_environment()
     job = demo.Demo(setting, out)
     job.prepare()
     job.train_and_generate()
