@@ -20,6 +20,7 @@ CORE = [
     "optax>=0.2.8",
     "orbax-checkpoint>=0.12.8",
     "pillow>=13",
+    "safetensors>=0.8",
     "scipy>=1.17.1",
     "tensorboardX>=2.6.5",
     "tensorflow-datasets>=4.9.10",

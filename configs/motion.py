@@ -22,6 +22,7 @@ def get_config(variant: str = "medium") -> ConfigDict:
     config = get_base()
     config.name = "motion"
     config.tokenizer_from = ""  # work directory of the trained tokenizer; frozen
+    config.gpt2 = ""  # safetensors file of GPT-2 in its public layout to start from (paper); "" starts from nothing
     config.model = ConfigDict({
         "num_layers": 24, "width": 1024, "num_heads": 16,  # GPT-2 medium
         "num_parts": 5, "tokens_per_part": 6, "codebook_size": 512,  # the tokenizer's

@@ -25,6 +25,7 @@ from xdancer_jax.models.pose_tokenizer import PoseTokenizer
 from xdancer_jax.models.reference_net import ReferenceNet
 from xdancer_jax.models.unet import UNet
 from xdancer_jax.nn.linear import conv
+from xdancer_jax.pretrained import gpt2
 from xdancer_jax.stage import Stage
 from xdancer_jax.stages import autoencoder, motion, tokenizer, video
 from xdancer_jax.stages.video_networks import Networks
@@ -66,6 +67,9 @@ def resolve(config: ConfigDict) -> tuple[ConfigDict, dict[str, Mapping[str, Any]
             if loaded.config["pose_control"] != config.pose_control:
                 del weights[field]["params"]["pose"]  # the other control's; this one starts anew
     _check_earlier(config)
+    if config.name == "motion" and config.gpt2:
+        model = music_gpt(config)
+        weights["gpt2"] = gpt2.read(config.gpt2, model.num_layers, model.width, model.num_positions)
     return config, weights
 
 
@@ -135,7 +139,7 @@ def stage(config: ConfigDict, weights: Mapping[str, Any]) -> Stage:
         frozen = weights["tokenizer_from"]
         return motion.make(
             music_gpt(config), pose_tokenizer(config.earlier.tokenizer), (frozen["params"], frozen["extra"]),
-            sampling=motion.Sampling(**config.sampling), trainable=config.trainable,
+            sampling=motion.Sampling(**config.sampling), trainable=config.trainable, initial=weights.get("gpt2"),
         )
     frozen = {name: weights[f"{name}_from"] for name in ("autoencoder", "tokenizer") if f"{name}_from" in weights}
     return video.make(

@@ -2,8 +2,9 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,12 +35,14 @@ def make(
     *,
     sampling: Sampling,
     trainable: tuple[str, ...] = (".*",),
+    initial: Mapping[str, np.ndarray] | None = None,
 ) -> Stage:
     """The stage. Batches are the loader's "motion" batches: P frames of the segment before, then T frames.
 
     Their poses have a margin of A frames more on either side, best the tokenizer's `reach`: the window is tokenized as
     one, and the P + T frames of the music are kept. Context tokens are those at "context_index", targets the last T.
     `frozen_tokenizer` is (params, extra) of a trained tokenizer stage; init puts it under extra["frozen"]["tokenizer"].
+    `initial`: arrays by "/"-joined parameter path that take the place of random ones (pretrained.gpt2).
     functions: "sample" goes on from the real segment before it -> {"tokens": (B, T, S, K), "poses": (B, T, J, 3)}.
     Raises ValueError where model and tokenizer do not fit together.
     """
@@ -51,7 +54,8 @@ def make(
         tokens = jnp.zeros((*batch["music"].shape[:2], model.num_parts, model.tokens_per_part), jnp.int32)
         init_key, table_key = jax.random.split(rng)
         boxed = model.init(init_key, **_split(model, tokens, batch))["params"]
-        return _start_from_codes(boxed, extra["codebook"], table_key), {"frozen": frozen}
+        boxed = _start_from_codes(boxed, extra["codebook"], table_key)
+        return _start_from_arrays(boxed, initial or {}), {"frozen": frozen}
 
     def loss(params: Params, extra: Extra, batch: Batch, rng: Array, train: bool):
         tokens = encode(tokenizer, extra["frozen"]["tokenizer"], batch["poses"], batch["music"].shape[1])
@@ -91,6 +95,26 @@ def _start_from_codes(params: Params, codebook: Extra, key: Array) -> Params:
         "token_table": table.replace_boxed(values.reshape(table.value.shape).astype(table.value.dtype)),
         "heads": heads.replace_boxed(jnp.swapaxes(values, 1, 2).astype(heads.value.dtype)),
     }
+
+
+def _is_box(leaf) -> bool:
+    return isinstance(leaf, nn.meta.AxisMetadata)
+
+
+def _start_from_arrays(params: Params, arrays: Mapping[str, np.ndarray]) -> Params:
+    """Boxed `params` with the values of `arrays` at their paths; a path that is not there is a KeyError."""
+    left = dict(arrays)
+
+    def replace(path, box):
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        if name not in left:
+            return box
+        return box.replace_boxed(jnp.asarray(left.pop(name), box.value.dtype))
+
+    params = jax.tree_util.tree_map_with_path(replace, params, is_leaf=_is_box)
+    if left:
+        raise KeyError(f"no parameters {sorted(left)}")
+    return params
 
 
 def _check(model: MusicGPT, tokenizer: PoseTokenizer) -> None:

@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from configs import motion
+from launch import build
+from xdancer_jax.pretrained import gpt2
+
+SIZE = {"num_layers": 2, "width": 8, "num_positions": 12}
+
+
+def _public(positions=12, **changes):
+    """A random GPT-2 in the public layout, with what old files carry besides."""
+    rng = np.random.default_rng(0)
+    shapes = gpt2.shapes(**SIZE) | {"wpe": (positions, 8)}
+    tensors = {theirs: rng.normal(size=shapes[ours]).astype(np.float32) for theirs, ours in gpt2.names(2).items()}
+    tensors |= {"wte.weight": np.ones((5, 8), np.float32), "h.0.attn.bias": np.ones((1, 1, 12, 12), np.float32)}
+    return {name: value for name, value in (tensors | changes).items() if value is not None}
+
+
+def test_the_shapes_are_those_of_the_model():
+    config = motion.get_config("medium")
+    lines = (Path(__file__).parents[2] / "golden" / "motion_medium.txt").read_text().splitlines()
+    golden = (line.split() for line in lines[:-1])
+    theirs = {path: tuple(map(int, shape)) for path, *shape in golden}
+    ours = gpt2.shapes(24, 1024, build.music_gpt(config).num_positions)
+    assert len(ours) == 24 * 12 + 3 and all(theirs[path] == shape for path, shape in ours.items())
+
+
+def test_round_trip_is_exact(tmp_path):
+    save_file({f"transformer.{name}": value for name, value in _public().items()}, tmp_path / "a.safetensors")
+    ours = gpt2.read(tmp_path / "a.safetensors", **SIZE)
+    back = gpt2.to_public(ours)
+    assert back.keys() == _public().keys() - {"wte.weight", "h.0.attn.bias"}
+    for name, value in back.items():
+        np.testing.assert_array_equal(value, _public()[name])
+
+
+def test_positions_are_interpolated_from_the_first_to_the_last():
+    table = _public(4)["wpe.weight"]
+    found = gpt2.from_public(_public(4), **SIZE)["wpe"]
+    assert found.shape == (12, 8)
+    np.testing.assert_array_equal(found[[0, -1]], table[[0, -1]])
+    for channel in range(8):
+        wanted = np.interp(np.linspace(0, 3, 12), range(4), table[:, channel])
+        np.testing.assert_allclose(found[:, channel], wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_every_array_that_does_not_fit_is_listed(tmp_path):
+    tensors = _public(**{
+        "ln_f.bias": None, "h.2.ln_1.weight": np.ones(8, np.float32),
+        "h.1.mlp.c_fc.weight": np.ones((32, 8), np.float32), "wpe.weight": np.ones((12, 9), np.float32),
+    })
+    save_file(tensors, tmp_path / "a.safetensors")
+    with pytest.raises(ValueError, match="a.safetensors: no GPT-2 of 2 layers and width 8") as error:
+        gpt2.read(tmp_path / "a.safetensors", **SIZE)
+    assert str(error.value).splitlines()[1:] == [
+        "  extra h.2.ln_1.weight", "  mis-shaped h.1.mlp.c_fc.weight: (32, 8), (8, 32) expected",
+        "  mis-shaped wpe.weight: (12, 9), (12, 8) expected", "  missing ln_f.bias",
+    ]
+
+
+def test_a_file_that_is_cut_or_missing_is_named(tmp_path):
+    path = tmp_path / "a.safetensors"
+    save_file(_public(), path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="a.safetensors: not a whole safetensors file"):
+        gpt2.read(path, **SIZE)
+    with pytest.raises(FileNotFoundError, match="b.safetensors: no such file"):
+        gpt2.read(tmp_path / "b.safetensors", **SIZE)
