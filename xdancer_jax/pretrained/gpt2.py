@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 _LEFT_OUT = re.compile(r"wte\.weight|lm_head\.weight|h\.\d+\.attn\.(masked_)?bias")
 _POSITIONS = "wpe.weight"
@@ -55,8 +56,7 @@ def read(path: str | Path, num_layers: int, width: int, num_positions: int) -> d
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     try:
-        with safe_open(path, framework="numpy") as file:
-            tensors = {name.removeprefix("transformer."): file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        tensors = {name.removeprefix("transformer."): array for name, array in load_file(path).items()}
     except SafetensorError as error:
         raise ValueError(f"{path}: not a whole safetensors file ({error})") from error
     try:
@@ -90,11 +90,8 @@ def to_public(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _stretch(table: np.ndarray, length: int) -> np.ndarray:
     """Rows of `table` (L, D) at `length` even places from its first to its last."""
-    places = np.linspace(0, len(table) - 1, length)
-    below = np.minimum(places.astype(int), len(table) - 1)
-    above = np.minimum(below + 1, len(table) - 1)
-    share = (places - below).astype(np.float32)[:, None]
-    return (1 - share) * table[below] + share * table[above]
+    places, rows = np.linspace(0, len(table) - 1, length), np.arange(len(table))
+    return np.stack([np.interp(places, rows, channel) for channel in table.T], axis=1).astype(np.float32)
 
 
 __all__ = ["from_public", "names", "read", "shapes", "to_public"]
