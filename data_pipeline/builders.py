@@ -28,6 +28,7 @@ class ToyConfig(tfds.core.BuilderConfig):
         train_clips, test_clips: clips a split; the splits share no song and no dancer.
         frames: of each clip, at 30 fps.
         height, width: of the pictures, pixels.
+        choreography: every clip is the same dance, which the genres do not have; to fine-tune on.
     """
 
     name: str = dataclasses.field(default="", init=False)
@@ -37,11 +38,14 @@ class ToyConfig(tfds.core.BuilderConfig):
     frames: int = 360
     height: int = 112
     width: int = 64
+    choreography: bool = False
 
     def __post_init__(self):
         self.name = (
             f"seed{self.seed}_clips{self.train_clips}-{self.test_clips}_frames{self.frames}_{self.height}x{self.width}"
         )
+        if self.choreography:
+            self.name = f"choreography_{self.name}"
         if self.train_clips < 1 or self.test_clips < 1:
             raise ValueError(f"clips: a split needs at least 1, got {self.train_clips} and {self.test_clips}")
 
@@ -89,7 +93,10 @@ def _mapper(workers: int):
 
 def make_example(config: dict[str, Any], split: str, index: int) -> dict[str, Any]:
     """One encoded clip. `config` holds the fields of `ToyConfig`; a plain dict, so that workers unpickle it cheaply."""
-    clip = toy.make_clip(config["seed"], index, split, config["frames"], config["height"], config["width"])
+    clip = toy.make_clip(
+        config["seed"], index, split, config["frames"], config["height"], config["width"],
+        choreography=config["choreography"],
+    )
     samples = clip["audio"].astype(np.float32) / 32768
     return schema.encode({**clip, "music": music.features(samples, clip["audio_rate"], config["frames"])})
 

@@ -6,6 +6,7 @@ because it imports jax where jax is installed.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,9 +14,9 @@ import numpy as np
 
 from data_pipeline import sources, transforms
 from data_pipeline.schema import FRAMES
-from data_pipeline.sources import RecordSource
 
 Batch = dict[str, np.ndarray]
+_Window = Callable[[dict[str, Any], np.random.Generator], Batch]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Order:
         seed: of shuffling and of every window.
         shuffle: a new order every epoch; False keeps the order of the files.
         num_epochs: passes over the clips, one window of each a pass; None never ends.
+        share: of the split's clips that is used, in (0, 1]; at least one. The same clips for every seed, and a smaller
+            share lies inside a larger one.
         start_step: first batch wanted.
         process_index, process_count: this process and how many share each global batch.
         worker_count: processes that prepare batches; 0 prepares them in threads of this one.
@@ -37,6 +40,7 @@ class Order:
     seed: int = 0
     shuffle: bool = True
     num_epochs: int | None = None
+    share: float = 1.0
     start_step: int = 0
     process_index: int = 0
     process_count: int = 1
@@ -50,6 +54,8 @@ class Order:
             raise ValueError(f"process_index: {self.process_index} is not one of {self.process_count} processes")
         if self.start_step < 0:
             raise ValueError(f"start_step: {self.start_step} is negative")
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share: {self.share} is not in (0, 1]; 1 uses every clip of the split")
 
 
 def tokenizer(
@@ -71,15 +77,30 @@ def motion(
     song_bins: int = 64,
     static_context_rate: float = 0.2,
     margin: int = 0,
+    replay: str | Sequence[dict[str, Any]] | None = None,
+    replay_rate: float = 0.0,
+    replay_static_context_rate: float | None = None,
     **order: Any,
 ) -> Iterator[Batch]:
     """{"poses": (B, A+P+T+A, 60, 3), "music": (B, P+T, 35), "context_index": (B, C) int32, "song": (B, G, 35)}.
 
     P = `previous`, T = `length`, C = `num_context`, G = `song_bins`, A = `margin`; music is normalised. Evaluation
     passes static_context_rate=0. See `transforms.MotionWindow`; `_iterate` for `data`, `order` and errors.
+
+    For fine-tuning, an example comes with probability `replay_rate` from the same split of the data set `replay`, all
+    of its clips, whatever `share` is; `replay_static_context_rate` holds for these examples (None: the same as for the
+    others). So a model that learns a few clips still sees what it began with, most of all how to start from any pose.
     """
+    if not 0 <= replay_rate < 1:
+        raise ValueError(f"replay_rate: {replay_rate} is not in [0, 1)")
+    if replay_rate and not replay:
+        raise ValueError(f"replay_rate: {replay_rate} needs a data set; name it in replay, or set the rate to 0")
     window = transforms.MotionWindow(previous, length, num_context, song_bins, static_context_rate, margin)
-    return _iterate(data, split, ("poses", "music"), window, Order(batch_size, seed, **order))
+    replayed = None
+    if replay_rate:
+        rate = static_context_rate if replay_static_context_rate is None else replay_static_context_rate
+        replayed = _Replayed(replay, replay_rate, dataclasses.replace(window, static_context_rate=rate))
+    return _iterate(data, split, ("poses", "music"), window, Order(batch_size, seed, **order), replayed)
 
 
 def video(
@@ -110,12 +131,22 @@ def frames(
     return _iterate(data, split, (FRAMES,), window, Order(batch_size, seed, **order))
 
 
+@dataclasses.dataclass(frozen=True)
+class _Replayed:
+    """A second data set, how often an example comes from it, and what cuts these."""
+
+    data: str | Sequence[dict[str, Any]]
+    rate: float
+    window: _Window
+
+
 def _iterate(
     data: str | Sequence[dict[str, Any]],
     split: str,
     fields: tuple[str, ...],
-    window: Callable[[dict[str, Any], np.random.Generator], Batch],
+    window: _Window,
     order: Order,
+    replayed: _Replayed | None = None,
 ) -> Iterator[Batch]:
     """The Grain pipeline. `data` is a data set folder (`sources.from_directory`) or records in memory, where `split`
     is not looked at. `order` takes the fields of `Order`: evaluation may pass shuffle=False, num_epochs=1 and gets a
@@ -126,13 +157,14 @@ def _iterate(
     """
     import grain
 
-    source = (
-        sources.from_directory(data, split, fields) if isinstance(data, str) else sources.from_arrays(data, fields)
-    )
-    _check_size(source, order)
-    epochs = sources.Epochs(source, order.seed, order.shuffle, order.num_epochs)
+    entries = _epochs(data, split, fields, order)
+    _check_size(entries, order)
+    if replayed is not None:
+        others = _epochs(replayed.data, split, fields, dataclasses.replace(order, share=1.0, num_epochs=None))
+        entries = sources.Replay(entries, others, order.seed, replayed.rate)
+        window = functools.partial(_cut, window, replayed.window)
     rows = order.batch_size // order.process_count
-    dataset = grain.MapDataset.source(epochs).random_map(window, seed=order.seed).batch(rows)
+    dataset = grain.MapDataset.source(entries).random_map(window, seed=order.seed).batch(rows)
     dataset = dataset[order.start_step * order.process_count + order.process_index :: order.process_count]
     options = grain.ReadOptions(num_threads=order.num_threads, prefetch_buffer_size=2 * max(1, order.num_threads))
     batches = dataset.to_iter_dataset(options)
@@ -141,10 +173,25 @@ def _iterate(
     return iter(batches)
 
 
-def _check_size(source: RecordSource, order: Order) -> None:
+def _cut(own: _Window, replay: _Window, entry: tuple[dict[str, Any], bool], rng: np.random.Generator) -> Batch:
+    """The example of an entry of `sources.Replay`."""
+    record, replayed = entry
+    return (replay if replayed else own)(record, rng)
+
+
+def _epochs(
+    data: str | Sequence[dict[str, Any]], split: str, fields: tuple[str, ...], order: Order
+) -> sources.Epochs:
+    source = (
+        sources.from_directory(data, split, fields) if isinstance(data, str) else sources.from_arrays(data, fields)
+    )
     if len(source) == 0:
         raise ValueError("data: no records to load")
-    examples = len(source) * (order.num_epochs or 0)
+    return sources.Epochs(source, order.seed, order.shuffle, order.num_epochs, order.share)
+
+
+def _check_size(epochs: sources.Epochs, order: Order) -> None:
+    examples = epochs.records * (order.num_epochs or 0)
     if examples % order.batch_size and order.process_count > 1:
         raise ValueError(
             f"num_epochs: {examples} examples do not fill batches of {order.batch_size} on {order.process_count} "

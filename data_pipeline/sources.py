@@ -73,28 +73,61 @@ class Epochs:
     """Pass after pass over a source: entry i is a record of pass i // n, a new order each pass if shuffled.
 
     In place of Grain's shuffle, whose cost per entry grows as the source gets smaller (15 ms at 6 records, measured:
-    it walks a 16-bit cipher until the index falls into the source).
+    it walks a 16-bit cipher until the index falls into the source). Of the source a `share` is used, at least one
+    record: the same ones whatever the seed, and among those of every larger share.
     """
 
-    def __init__(self, source: RecordSource, seed: int, shuffle: bool, num_epochs: int | None):
+    def __init__(self, source: RecordSource, seed: int, shuffle: bool, num_epochs: int | None, share: float = 1.0):
         self._source, self._seed, self._shuffle, self._num_epochs = source, seed, shuffle, num_epochs
-        self._order = (-1, np.arange(len(source)))  # of the pass in use; swapped whole, so threads need no lock
+        count = max(1, round(share * len(source)))
+        self._used = np.sort(np.random.default_rng(0).permutation(len(source))[:count])
+        self._order = (-1, self._used)  # of the pass in use; swapped whole, so threads need no lock
+
+    @property
+    def records(self) -> int:
+        """Of a pass."""
+        return len(self._used)
 
     def __len__(self) -> int:
-        return _ENDLESS if self._num_epochs is None else self._num_epochs * len(self._source)
+        return _ENDLESS if self._num_epochs is None else self._num_epochs * self.records
 
     def __repr__(self) -> str:
-        return f"Epochs({self._source!r}, seed={self._seed}, shuffle={self._shuffle}, num_epochs={self._num_epochs})"
+        return (
+            f"Epochs({self.records} of {self._source!r}, seed={self._seed}, shuffle={self._shuffle}, "
+            f"num_epochs={self._num_epochs})"
+        )
 
     def __getitem__(self, index: int) -> Record:
-        epoch, position = divmod(int(index), len(self._source))
+        epoch, position = divmod(int(index), self.records)
         if not self._shuffle:
-            return self._source[position]
+            return self._source[self._used[position]]
         known, order = self._order
         if known != epoch:
-            order = np.random.default_rng((self._seed, epoch)).permutation(len(self._source))
+            order = self._used[np.random.default_rng((self._seed, epoch)).permutation(self.records)]
             self._order = epoch, order
         return self._source[order[position]]
+
+
+class Replay:
+    """Entry i is (record, True) of `replayed` with probability `rate`, else (record, False) of `own`.
+
+    Which of the two is a function of (seed, i) alone, and the record is entry i of it: the examples that are not
+    replayed are those of a run without replay.
+    """
+
+    def __init__(self, own: Epochs, replayed: Epochs, seed: int, rate: float):
+        self._own, self._replayed, self._seed, self._rate = own, replayed, seed, rate
+
+    def __len__(self) -> int:
+        return len(self._own)
+
+    def __repr__(self) -> str:
+        return f"Replay({self._own!r}, {self._replayed!r}, seed={self._seed}, rate={self._rate})"
+
+    def __getitem__(self, index: int) -> tuple[Record, bool]:
+        # The 1 keeps this stream apart from those of the passes, (seed, pass): numpy ignores zeros at the end.
+        chosen = np.random.default_rng((self._seed, int(index), 1)).random() < self._rate
+        return (self._replayed if chosen else self._own)[index], bool(chosen)
 
 
 def _size(record: Record) -> int:

@@ -11,6 +11,7 @@ _FRAMES = flags.DEFINE_integer("frames", 360, "Frames of a clip, at 30 fps.", lo
 _HEIGHT = flags.DEFINE_integer("height", 112, "Height of the pictures, pixels.", lower_bound=16)
 _WIDTH = flags.DEFINE_integer("width", 64, "Width of the pictures, pixels.", lower_bound=16)
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of every clip.", lower_bound=0)
+_CHOREOGRAPHY = flags.DEFINE_bool("choreography", False, "One dance in every clip, that no genre has; to fine-tune on.")
 _WORKERS = flags.DEFINE_integer("workers", 2, "Processes that render; 0 renders in this one.", lower_bound=0)
 flags.mark_flag_as_required("data_dir")
 
@@ -21,7 +22,7 @@ def main(argv: list[str]) -> None:
 
     config = builders.ToyConfig(
         seed=_SEED.value, train_clips=_CLIPS.value, test_clips=_TEST_CLIPS.value, frames=_FRAMES.value,
-        height=_HEIGHT.value, width=_WIDTH.value,
+        height=_HEIGHT.value, width=_WIDTH.value, choreography=_CHOREOGRAPHY.value,
     )
     print(builders.prepare(_DATA_DIR.value, config, _WORKERS.value))
 

@@ -43,11 +43,12 @@ def make_dancer(rng: np.random.Generator) -> Dancer:
 
 def make_clip(
     seed: int, index: int, split: str, num_frames: int = 360, height: int = 112, width: int = 64,
-    render_frames: bool = True,
+    render_frames: bool = True, choreography: bool = False,
 ) -> dict[str, Any]:
     """One clip at 30 fps with its song; the same arguments give the same bytes.
 
-    The splits share the genres (genre = index modulo their number) and no song or dancer.
+    The splits share the genres (genre = index modulo their number) and no song or dancer. With `choreography` every
+    clip is the one dance moves.CHOREOGRAPHY, to other songs and by other dancers than those of the ordinary clips.
 
     Returns:
       id, song, dancer: str; style: int; fps: int; poses: (F, 60, 3) float32; audio: (samples,) int16;
@@ -59,11 +60,12 @@ def make_clip(
     if split not in SPLITS:
         raise ValueError(f"toy clip: split {split!r} is not one of {SPLITS}")
     entropy = (seed, SPLITS.index(split), index)
-    song_rng, dancer_rng, dance_rng = (np.random.default_rng((*entropy, stream)) for stream in range(3))
+    streams = range(3, 6) if choreography else range(3)
+    song_rng, dancer_rng, dance_rng = (np.random.default_rng((*entropy, stream)) for stream in streams)
     song = make_song(song_rng, index % len(GENRES), num_frames / _FPS)
     dancer = make_dancer(dancer_rng)
-    motion = make_motion(dance_rng, song, dancer, num_frames, _FPS, width / height)
-    name = f"toy-{seed}-{split}-{index:05d}"
+    motion = make_motion(dance_rng, song, dancer, num_frames, _FPS, width / height, choreography)
+    name = f"toy-{'choreography-' if choreography else ''}{seed}-{split}-{index:05d}"
     clip = {
         "id": name, "song": f"{name}-song", "dancer": f"{name}-dancer", "style": song.genre, "fps": _FPS,
         "poses": motion.poses, "audio": np.round(song.audio * 32767.0).astype(np.int16), "audio_rate": song.sample_rate,

@@ -1,4 +1,4 @@
-"""Dances: key poses of the genre, one after the other, each reached on its beat."""
+"""Dances: key poses of the genre or of the choreography, one after the other, each reached on its beat."""
 
 import dataclasses
 from typing import Final
@@ -26,8 +26,8 @@ def _ease(u: np.ndarray) -> np.ndarray:
     return u**3 * (10.0 - 15.0 * u + 6.0 * u**2)
 
 
-def _keys(rng: np.random.Generator, song: Song, dancer: Dancer, count: int) -> np.ndarray:
-    """(count, parameters): key pose k is reached on beat k * beats_per_move."""
+def _genre_keys(rng: np.random.Generator, song: Song, count: int) -> np.ndarray:
+    """(count, parameters): key pose k of the song's genre, for beat k * beats_per_move."""
     beats = moves.BEATS_PER_MOVE[song.genre]
     follow = rng.random(count * beats // BEATS_PER_PHRASE + 1) < _FOLLOW_SECTION
     keys = []
@@ -37,8 +37,12 @@ def _keys(rng: np.random.Generator, song: Song, dancer: Dancer, count: int) -> n
         pattern = moves.PATTERNS[song.genre][section if follow[phrase] else 1 - section]
         key = pattern[k % 4]
         keys.append(moves.mirror(key) if moves.MIRRORED[song.genre] and (k // 4) % 2 else key)
-    out = moves.NEUTRAL + dancer.energy * (np.stack(keys) - moves.NEUTRAL)
-    return out + 0.02 * rng.standard_normal(out.shape) * (np.abs(out) > 0.05)
+    return np.stack(keys)
+
+
+def _danced(keys: np.ndarray, dancer: Dancer) -> np.ndarray:
+    """Key poses as large as the dancer makes them."""
+    return moves.NEUTRAL + dancer.energy * (keys - moves.NEUTRAL)
 
 
 def _feet(state: np.ndarray, start: np.ndarray, end: np.ndarray, u: np.ndarray, dancer: Dancer) -> None:
@@ -58,20 +62,33 @@ def _feet(state: np.ndarray, start: np.ndarray, end: np.ndarray, u: np.ndarray, 
 
 
 def make_motion(
-    rng: np.random.Generator, song: Song, dancer: Dancer, num_frames: int, fps: float = 30.0, aspect: float = 4 / 7
+    rng: np.random.Generator, song: Song, dancer: Dancer, num_frames: int, fps: float = 30.0, aspect: float = 4 / 7,
+    choreography: bool = False,
 ) -> Motion:
-    """Dances to `song` for num_frames. `aspect` is frame width over height: joints outside of it have confidence 0."""
+    """Dances to `song` for num_frames. `aspect` is frame width over height: joints outside of it have confidence 0.
+
+    `choreography` dances moves.CHOREOGRAPHY, its first key pose on the first beat of every phrase, whatever the genre.
+    """
     beats = song.beats(np.arange(num_frames) / fps) + BEATS_PER_PHRASE  # a phrase ahead: the song may start mid-beat
-    count = beats / moves.BEATS_PER_MOVE[song.genre]
-    skipped = BEATS_PER_PHRASE // moves.BEATS_PER_MOVE[song.genre]
-    keys = _keys(rng, song, dancer, int(count[-1]) + 2 - skipped)
-    keys = np.concatenate([keys[:1].repeat(skipped - 1, 0), _lead_in(song, dancer)[None], keys])
+    beats_per_move = 1 if choreography else moves.BEATS_PER_MOVE[song.genre]
+    count = beats / beats_per_move
+    skipped = BEATS_PER_PHRASE // beats_per_move
+    wanted = int(count[-1]) + 2 - skipped
+    if choreography:
+        keys = moves.CHOREOGRAPHY[np.arange(wanted) % BEATS_PER_PHRASE]
+        bounce, before = moves.CHOREOGRAPHY_BOUNCE, moves.CHOREOGRAPHY[-1]
+    else:
+        keys = _genre_keys(rng, song, wanted)
+        bounce, before = moves.BOUNCE[song.genre], _lead_in(song)
+    keys = _danced(keys, dancer)
+    keys += 0.02 * rng.standard_normal(keys.shape) * (np.abs(keys) > 0.05)
+    keys = np.concatenate([keys[:1].repeat(skipped - 1, 0), _danced(before, dancer)[None], keys])
     index = count.astype(int)
     start, end, u = keys[index], keys[index + 1], count - index
     state = start + _ease(u)[:, None] * (end - start)
     _feet(state, start, end, u, dancer)
     pulse = 0.5 * (1.0 + np.cos(2.0 * np.pi * beats))
-    state[:, PARAMETER["drop"]] += dancer.energy * moves.BOUNCE[song.genre] * pulse
+    state[:, PARAMETER["drop"]] += dancer.energy * bounce * pulse
     joints = pose_joints(state, dancer)
     score = confidences(joints, dancer, aspect)
     poses = np.concatenate([joints[..., :2], score[..., None]], axis=-1)
@@ -80,8 +97,7 @@ def make_motion(
     return Motion(poses.astype(np.float32), joints)
 
 
-def _lead_in(song: Song, dancer: Dancer) -> np.ndarray:
+def _lead_in(song: Song) -> np.ndarray:
     """The key pose before beat 0 of the first phrase: the last of the phrase that would have come before."""
     pattern = moves.PATTERNS[song.genre][song.sections[0]]
-    key = moves.mirror(pattern[-1]) if moves.MIRRORED[song.genre] else pattern[-1]
-    return moves.NEUTRAL + dancer.energy * (key - moves.NEUTRAL)
+    return moves.mirror(pattern[-1]) if moves.MIRRORED[song.genre] else pattern[-1]

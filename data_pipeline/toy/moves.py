@@ -110,6 +110,19 @@ _HALFTIME = (
     ),
 )
 
+# One dance of eight counts, the same to every song: no genre has any of its pairs of arms. Fine-tuning learns it.
+CHOREOGRAPHY: Final = np.stack([
+    _key("out", "out", _FLATS, x=-0.16, drop=0.04, lean=0.15, head_yaw=-0.4, steps=(0.14, 0.11)),
+    _key("halo", "punch", ("open", "fist"), x=-0.05, drop=0.11, bend=0.2, nod=0.25, steps=(0.14, 0.14)),
+    _key("goal", "up", ("fist", "open"), x=0.1, drop=0.01, lean=-0.15, tilt=0.25, steps=(0.1, 0.13)),
+    _key("halo", "hip", ("flat", "fist"), x=0.17, drop=0.08, yaw=-0.4, head_yaw=0.5, steps=(0.12, 0.15)),
+    _key("across", "out", ("fist", "flat"), x=0.02, drop=0.03, lean=0.2, yaw=0.4, lifts=(0.0, 0.15)),
+    _key("high", "chest", ("open", "fist"), x=-0.14, drop=0.12, lean=-0.1, nod=0.3, steps=(0.15, 0.13)),
+    _key("up", "behind", ("open", "loose"), x=0.03, drop=0.0, lean=0.1, head_yaw=0.7, nod=-0.25),
+    _key("flex", "low", ("fist", "open"), x=0.15, drop=0.09, bend=0.2, tilt=-0.25, lifts=(0.13, 0.0)),
+])
+CHOREOGRAPHY_BOUNCE: Final = 0.015  # statures
+
 # PATTERNS[genre][section]: (4, parameters); BEATS_PER_MOVE[genre]: beats from one key pose to the next;
 # MIRRORED[genre]: every other round of the four is danced to the other side.
 PATTERNS: Final = tuple(tuple(np.stack(p) for p in style) for style in (_HIPHOP, _HOUSE, _POP, _HALFTIME))

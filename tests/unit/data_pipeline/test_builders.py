@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import subprocess
 import sys
@@ -89,6 +90,16 @@ def test_building_and_loading_import_no_tensorflow_and_no_jax():
     code = "import sys; from data_pipeline import builders, loaders, media, pose_formats\n"
     code += "assert not {'jax', 'tensorflow', 'torch'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_choreography_is_a_set_of_its_own(tmp_path):
+    one = dataclasses.replace(CONFIG, train_clips=1, choreography=True)
+    assert one.name == "choreography_seed3_clips1-1_frames30_32x16"
+    folder = builders.prepare(str(tmp_path), one, workers=0)
+    record = sources.from_directory(folder, "train", ("poses", "song"))[0]
+    clip = toy.make_clip(3, 0, "train", 30, 32, 16, choreography=True)
+    np.testing.assert_array_equal(record["poses"], clip["poses"])
+    assert record["song"] == clip["song"] == "toy-choreography-3-train-00000-song"
 
 
 def test_the_default_size_can_be_built(tmp_path):

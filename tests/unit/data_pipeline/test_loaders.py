@@ -62,6 +62,75 @@ def test_evaluation_is_one_pass_in_order():
     assert [b["poses"][:, 0, 0, 0].tolist() for b in batches] == [[0, 1], [2, 3], [4]]
 
 
+def _clips(batches: list[dict]) -> np.ndarray:
+    return np.concatenate([batch["poses"][:, 0, 0, 0] for batch in batches]).astype(int)
+
+
+def test_a_share_is_the_same_clips_for_every_seed_and_inside_a_larger_share():
+    def used(share, seed=0):
+        batches = loaders.tokenizer(_records(20, 4), "train", 1, seed, length=4, share=share, num_epochs=1)
+        return sorted(_clips(list(batches)).tolist())
+
+    nested = [used(share) for share in (0.001, 0.1, 0.5, 0.9, 1.0)]
+    assert [len(clips) for clips in nested] == [1, 2, 10, 18, 20]
+    assert all(set(small) < set(large) for small, large in itertools.pairwise(nested))
+    assert nested[2] == used(0.5, seed=1) != list(range(10))
+    order = loaders.tokenizer(_records(20, 4), "test", 1, length=4, share=0.5, num_epochs=1, shuffle=False)
+    assert _clips(list(order)).tolist() == nested[2]
+
+
+def test_every_loader_takes_a_share():
+    records = _records(8)
+    for loader, options in (
+        (loaders.tokenizer, {"length": 4}),
+        (loaders.motion, WINDOW),
+        (loaders.video, {"num_frames": 1, "height": 16, "width": 8}),
+        (loaders.frames, {"height": 16, "width": 8}),
+    ):
+        assert len(list(loader(records, "train", 1, share=0.25, num_epochs=1, **options))) == 2
+
+
+REPLAY = {"replay": [{**r, "poses": r["poses"] + np.array([100, 0, 0], np.float32)} for r in _records(7)]}
+
+
+def test_replayed_examples_come_at_their_rate_and_leave_the_others_as_they_were():
+    options = {"seed": 3, "static_context_rate": 0, **WINDOW}
+    plain = _take(loaders.motion(_records(), "train", 8, **options), 50)
+    mixed = _take(loaders.motion(_records(), "train", 8, **REPLAY, replay_rate=0.3, **options), 50)
+    clips = _clips(mixed)
+    replayed = clips >= 100
+    assert 0.22 < replayed.mean() < 0.38  # 400 examples: three and a half deviations of chance
+    assert set(clips[replayed]) == set(range(100, 107)) and set(clips[~replayed]) == set(range(5))
+    for field in plain[0]:
+        before, after = (np.concatenate([batch[field] for batch in batches]) for batches in (plain, mixed))
+        np.testing.assert_array_equal(before[~replayed], after[~replayed])
+    assert _same(_take(loaders.motion(_records(), "train", 8, **REPLAY, replay_rate=0.0, **options), 50), plain)
+
+
+def test_replay_is_the_same_after_a_restart_and_on_other_process_counts():
+    def batches(count, seed=7, **order):
+        return _take(loaders.motion(_records(), "train", 4, seed, **REPLAY, replay_rate=0.5, **WINDOW, **order), count)
+
+    whole = batches(8)
+    assert 0 < (_clips(whole) >= 100).sum() < 32
+    assert _same(batches(3, start_step=5), whole[5:])
+    assert not np.array_equal(_clips(batches(8, seed=8)) >= 100, _clips(whole) >= 100)
+    parts = [batches(8, process_index=i, process_count=2) for i in range(2)]
+    joined = [{key: np.concatenate([a[key], b[key]]) for key in a} for a, b in zip(*parts, strict=True)]
+    assert _same(joined, whole)
+
+
+@pytest.mark.parametrize(("own", "replay", "wanted"), [(0.0, 1.0, (0, 1)), (1.0, 0.0, (1, 0)), (1.0, None, (1, 1))])
+def test_replayed_windows_have_their_own_static_contexts(own, replay, wanted):
+    options = {"replay_rate": 0.5, "replay_static_context_rate": replay, "static_context_rate": own}
+    batches = _take(loaders.motion(_records(), "train", 8, **REPLAY, **options, **WINDOW), 4)
+    time = np.concatenate([batch["poses"][:, :, 0, 1] for batch in batches])
+    still = (time[:, :8] == time[:, 8:9]).all(axis=1)
+    later = time[:, 8] > 0  # a window from the clip's first frame stands still in any case
+    replayed = _clips(batches) >= 100
+    assert (still[later & ~replayed] == wanted[0]).all() and (still[later & replayed] == wanted[1]).all()
+
+
 def test_motion_windows_are_aligned_in_time():
     for batch in _take(loaders.motion(_records(), "train", 16, static_context_rate=0, **WINDOW), 3):
         assert {k: (v.shape, v.dtype) for k, v in batch.items()} == loaders.element_spec("motion", 16, **WINDOW)
@@ -132,6 +201,11 @@ def test_single_frames():
         (lambda r: loaders.tokenizer(r, "train", 3, process_count=2), "batch_size: 3"),
         (lambda r: loaders.tokenizer(r, "train", 2, num_epochs=1, process_count=2), "5 examples do not fill"),
         (lambda r: next(loaders.motion([{"poses": x["poses"]} for x in r], "train", 2)), "lacks music"),
+        (lambda r: loaders.tokenizer(r, "train", 2, share=0.0), r"share: 0.0 is not in \(0, 1\]"),
+        (lambda r: loaders.tokenizer(r, "train", 2, share=1.5), "share: 1.5"),
+        (lambda r: loaders.motion(r, "train", 2, **REPLAY, replay_rate=1.0), r"replay_rate: 1.0 is not in \[0, 1\)"),
+        (lambda r: loaders.motion(r, "train", 2, **REPLAY, replay_rate=-0.1), "replay_rate: -0.1"),
+        (lambda r: loaders.motion(r, "train", 2, replay_rate=0.3), "replay_rate: 0.3 needs a data set"),
         (lambda r: loaders.element_spec("pictures", 2), "'pictures' is not one of"),
     ],
 )

@@ -58,6 +58,64 @@ def test_splits_seeds_and_indices_differ():
     assert len({c["audio"].tobytes() for c in clips}) == len({c["poses"].tobytes() for c in clips}) == len(clips)
 
 
+def test_ordinary_clips_stay_as_they_are():
+    """Elbow, wrist and hip of two frames, and three samples: values of 2026-11-25, not a hash, which CPUs may round."""
+    wanted = {
+        0: ([[-0.396973, -0.126345], [0.194636, 0.087772], [-0.045604, 0.747680]],
+            [[-0.266307, 0.121965], [0.461104, 0.019808], [-0.105245, 0.769944]], [-20386, -2509, 674]),
+        3: ([[-0.329848, 0.122872], [0.445337, 0.043768], [-0.136855, 0.785586]],
+            [[-0.212349, 0.092184], [0.101552, 0.138066], [-0.120485, 0.793383]], [172, -83, 3]),
+    }  # fmt: skip
+    for index, (early, late, samples) in wanted.items():
+        clip = toy.make_clip(0, index, "train", 60, render_frames=False)
+        np.testing.assert_allclose(clip["poses"][[10, 50]][:, [4, 7, 10], :2], [early, late], atol=2e-6)
+        np.testing.assert_allclose(clip["audio"][[4000, 20000, 40000]], samples, atol=1)
+        assert clip["id"] == f"toy-0-train-0000{index}"
+
+
+def choreographed(index, split="train"):
+    return toy.make_clip(0, index, split, 120, render_frames=False, choreography=True)
+
+
+def test_choreographed_clips_share_nothing_with_ordinary_ones():
+    clips = [toy.make_clip(0, i, "train", 120, render_frames=False) for i in range(2)]
+    clips += [choreographed(0), choreographed(1), choreographed(0, "test")]
+    for key in ("id", "song", "dancer"):
+        assert len({c[key] for c in clips}) == 5
+    for key in ("audio", "poses"):
+        assert len({c[key].tobytes() for c in clips}) == 5
+    assert [c["style"] for c in clips] == [0, 1, 0, 1, 0]
+    np.testing.assert_array_equal(choreographed(0)["poses"], clips[2]["poses"])
+
+
+def test_the_choreography_is_the_same_to_every_song():
+    """On each of eight counts everyone holds the same pose, as far as bodies allow: not that of another count."""
+    held = {count: [] for count in range(8)}
+    for genre in range(len(toy.GENRES)):
+        song = toy.make_song(np.random.default_rng(genre), genre, 8.0)
+        dancer = toy.make_dancer(np.random.default_rng(10 + genre))
+        joints = toy.make_motion(np.random.default_rng(genre), song, dancer, 240, choreography=True).joints[..., :2]
+        for beat, second in enumerate(song.beat_times):
+            if 30 * second < 239:
+                pose = joints[round(30 * second)]
+                held[(song.first_beat + beat) % 8].append((pose - pose[INDEX["neck"]]) / dancer.stature)
+    means = np.stack([np.mean(poses, axis=0) for poses in held.values()])
+    for count, poses in held.items():
+        distances = np.linalg.norm(np.stack(poses)[:, None] - means, axis=-1).mean(axis=-1)
+        assert (distances.argmin(axis=1) == count).all() and distances[:, count].max() < 0.04
+
+
+def test_no_genre_has_the_poses_of_the_choreography(dancer):
+    def shape(keys):
+        joints = pose_joints(keys, dancer)[..., :2]
+        return joints - joints[:, INDEX["neck"], None]
+
+    keys = np.concatenate([pattern for style in moves.PATTERNS for pattern in style])
+    keys = np.concatenate([keys, [moves.mirror(key) for key in keys]])
+    gaps = np.linalg.norm(shape(moves.CHOREOGRAPHY)[:, None] - shape(keys), axis=-1).mean(axis=-1)
+    assert gaps.min() > 0.06  # half heights, mean of the joints
+
+
 def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="split 'valid'"):
         toy.make_clip(0, 0, "valid")

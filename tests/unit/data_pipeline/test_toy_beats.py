@@ -36,6 +36,13 @@ def test_dancers_stop_on_their_own_beats_only(clips):
     assert own[every_beat].min() > 0.8
 
 
+def test_the_choreography_is_on_the_beat_of_every_genre():
+    for index in GENRES:
+        clip = toy.make_clip(3, index, "train", 240, render_frames=False, choreography=True)
+        assert alignment(stops(clip["poses"]), clip["beat_times"]) > 0.8
+        assert 0.2 < np.ptp(clip["poses"][:, 8, 0]) < 0.8
+
+
 def test_hips_travel_and_every_hand_joint_moves(clips):
     for c in clips:
         poses = c["poses"]
