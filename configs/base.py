@@ -38,6 +38,7 @@ def get_base() -> ConfigDict:
     config.data.dir = ""  # prepared data set (launch/prepare.py)
     config.data.train_split = "train"  # split trained on
     config.data.eval_split = "test"  # split evaluated on
+    config.data.share = 1.0  # of the clips trained on: the same ones for every seed (the paper's sub-dataset rows)
     config.data.workers = 0  # loader processes; 0 loads in the trainer's own process
     return config
 

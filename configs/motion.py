@@ -1,18 +1,27 @@
 r"""Stage 2, music to pose tokens (paper, section 3.3), over a trained tokenizer.
 
     python -m launch.train --config=configs/motion.py:medium --config.data.dir=DATA --workdir=out/motion \
-        --config.tokenizer_from=out/tokenizer
+        --config.tokenizer_from=out/tokenizer [--config.gpt2=gpt2-medium/model.safetensors]
 
 Variants: "medium" (GPT-2 medium, the paper's model, 2224 positions); "small" (GPT-2 small, its ablation); "tiny" for
-the toy dancers on a laptop. Further ablations: --config.model.global_music=False, --config.model.motion_context=False.
+the toy dancers on a laptop. The paper's ablations: --config.model.global_music=False,
+--config.model.motion_context=False, and sub-datasets with --config.data.share=0.1 over "medium" and "small".
 num_parts, tokens_per_part and codebook_size must be those of the tokenizer (single_part: 1 and 30; another is refused).
+
+"finetune" and "tiny_finetune" adapt a trained run to the few clips of one choreography (paper: 30), with its tokenizer:
+
+    python -m launch.train --config=configs/motion.py:finetune --config.data.dir=CHOREOGRAPHY --workdir=out/adapted \
+        --config.init_from=out/motion --config.data.replay_dir=DATA
+
+Of the examples half stay those of the data set that the run was trained on, most of them from a standing pose, so that
+the model does not forget how to start from any pose; docs/status.md has what that does.
 """
 
 from ml_collections import ConfigDict
 
 from configs.base import get_base
 
-VARIANTS = ("medium", "small", "tiny")
+VARIANTS = ("medium", "small", "tiny", "finetune", "tiny_finetune")
 
 
 def get_config(variant: str = "medium") -> ConfigDict:
@@ -21,7 +30,8 @@ def get_config(variant: str = "medium") -> ConfigDict:
         raise ValueError(f"motion config: unknown variant {variant!r}; choose one of {VARIANTS}")
     config = get_base()
     config.name = "motion"
-    config.tokenizer_from = ""  # work directory of the trained tokenizer; frozen
+    config.tokenizer_from = ""  # work directory of the trained tokenizer; frozen; "" takes that of init_from
+    config.init_from = ""  # work directory of a motion run of the same model to start from
     config.gpt2 = ""  # safetensors file of GPT-2 in its public layout to start from (paper); "" starts from nothing
     config.model = ConfigDict({
         "num_layers": 24, "width": 1024, "num_heads": 16,  # GPT-2 medium
@@ -31,27 +41,33 @@ def get_config(variant: str = "medium") -> ConfigDict:
         "music_kernel": 16,  # (open) frames that the projected music is filtered over, its own the last
         "global_music": True, "motion_context": True,  # False: the paper's ablations
         "dropout": 0.1,  # GPT-2
-        "remat": True,  # recompute blocks in the backward pass
+        "remat": "full",  # computed again in the backward pass: "full" blocks, all but "dots" (weight products), "none"
     })
-    config.sampling = ConfigDict({"temperature": 1.0, "top_k": 0, "top_p": 0.95})  # (open)
+    # (open) One value for all parts, or one for each. top_k 0 and top_p 1 leave every token.
+    config.sampling = ConfigDict({"temperature": (1.0,), "top_k": (0,), "top_p": (0.95,)})
     config.overlap_frames = 12  # frames shared by neighbouring segments of a song (paper)
     config.data.previous = 64  # frames of the segment before, from which context frames are drawn
     config.data.static_context_rate = 0.2  # (open) examples whose segment before stands still, as a photo does
+    config.data.replay_dir = ""  # data set that examples are mixed in from, for fine-tuning
+    config.data.replay_rate = 0.5  # (open) share of the examples that come from replay_dir
+    config.data.replay_static_context_rate = 0.8  # (open) of these, see static_context_rate
     config.steps, config.batch_size = 300_000, 24  # paper
     config.optimizer.learning_rate = 1e-4  # paper
     if variant == "small":
         config.model.update(num_layers=12, width=768, num_heads=12)
-    if variant == "tiny":
+    if variant.startswith("tiny"):
         _make_tiny(config)
+    if variant.endswith("finetune"):
+        _make_finetune(config, steps=300 if variant.startswith("tiny") else 5000)
     return config
 
 
 def _make_tiny(config: ConfigDict) -> None:
     config.model.update(
         num_layers=2, width=64, num_heads=4, tokens_per_part=1, codebook_size=256, segment_frames=32,
-        context_frames=4, global_tokens=16, music_width=32, dropout=0.0, remat=False,
+        context_frames=4, global_tokens=16, music_width=32, dropout=0.0, remat="none",
     )
-    config.sampling.temperature = 0.8  # so small a model spreads its bets
+    config.sampling.temperature = (0.8,)  # so small a model spreads its bets
     config.overlap_frames = 6
     config.data.previous = 32
     config.steps, config.batch_size = 2200, 8
@@ -59,3 +75,10 @@ def _make_tiny(config: ConfigDict) -> None:
     config.optimizer.warmup_steps = 20
     config.log_every, config.eval_every, config.eval_batches = 50, 0, 2
     config.checkpoint.every = 0
+
+
+def _make_finetune(config: ConfigDict, steps: int) -> None:
+    """A fifth of the learning rate, and few steps (open)."""
+    config.optimizer.learning_rate /= 5
+    config.optimizer.schedule, config.optimizer.warmup_steps = "cosine", 20
+    config.steps = steps

@@ -1,15 +1,9 @@
-"""The one place where a config becomes objects: modules, stages, loaders, optimizer.
-
-A stage that stands on earlier ones names their work directories in its config (tokenizer_from, autoencoder_from,
-init_from). `resolve` reads them once: their configs are stored under config["earlier"], their weights go into the
-stage's `extra`, so that a finished work directory needs no other.
-"""
+"""The one place where a config becomes objects: modules, stages, loaders, optimizer.."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
-import numpy as np
 from ml_collections import ConfigDict
 
 from configs.sharding import TABLES
@@ -25,107 +19,12 @@ from xdancer_jax.models.pose_tokenizer import PoseTokenizer
 from xdancer_jax.models.reference_net import ReferenceNet
 from xdancer_jax.models.unet import UNet
 from xdancer_jax.nn.linear import conv
-from xdancer_jax.pretrained import gpt2
 from xdancer_jax.stage import Stage
 from xdancer_jax.stages import autoencoder, motion, tokenizer, video
 from xdancer_jax.stages.video_networks import Networks
-from xdancer_jax.train import checkpoint
 from xdancer_jax.train.optim import Optimizer, make_optimizer
 
-# stage -> {config field: stage whose work directory it names}
-EARLIER = {
-    "tokenizer": {},
-    "motion": {"tokenizer_from": "tokenizer"},
-    "autoencoder": {},
-    "video": {"autoencoder_from": "autoencoder", "tokenizer_from": "tokenizer", "init_from": "video"},
-}
-DTYPES = ("float32", "bfloat16")
 _UNET_ONLY = ("temporal", "temporal_heads", "temporal_max_frames", "mid_temporal")
-
-
-def resolve(config: ConfigDict) -> tuple[ConfigDict, dict[str, Mapping[str, Any]]]:
-    """`config` with the configs of the earlier stages under "earlier", and {field: {"params", "extra"}} of them.
-
-    Raises:
-      ValueError: a directory that is missing, unfinished or another stage's; a stage that needs one and names none.
-    """
-    if config.name not in EARLIER:
-        raise ValueError(f"config.name: unknown stage {config.name!r}; choose one of {sorted(EARLIER)}")
-    _check_fields(config)
-    config, weights = config.copy_and_resolve_references(), {}
-    with config.unlocked():
-        config.earlier = ConfigDict()
-        for field, stage_name in EARLIER[config.name].items():
-            if not config[field]:
-                continue
-            loaded = checkpoint.load(config[field], stage_name)
-            weights[field] = {"params": dict(loaded.params), "extra": loaded.extra}
-            if field != "init_from":
-                config.earlier[stage_name] = as_config(loaded.config)
-                continue
-            _check_init(loaded.extra["frozen"], weights)
-            if loaded.config["pose_control"] != config.pose_control:
-                del weights[field]["params"]["pose"]  # the other control's; this one starts anew
-    _check_earlier(config)
-    if config.name == "motion" and config.gpt2:
-        model = music_gpt(config)
-        weights["gpt2"] = gpt2.read(config.gpt2, model.num_layers, model.width, model.num_positions)
-    return config, weights
-
-
-def _check_fields(config: ConfigDict) -> None:
-    for name in ("steps", "batch_size", "log_every"):
-        if config[name] < 1:
-            raise ValueError(f"config.{name}={config[name]}: must be at least 1")
-    if config.name == "motion" and config.data.previous < config.model.context_frames:
-        raise ValueError(
-            f"config.data.previous={config.data.previous}: holds no {config.model.context_frames} context frames "
-            "(config.model.context_frames)"
-        )
-    for name in ("dtype", "param_dtype"):
-        if config[name] not in DTYPES:
-            raise ValueError(f"config.{name}={config[name]!r}: choose one of {DTYPES}")
-
-
-def _check_init(frozen: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
-    """The run that init_from names must stand on the same earlier stages as this one."""
-    for name, value in frozen.items():
-        field = f"{name}_from"
-        if field in weights and not same_weights(value, weights[field]):
-            raise ValueError(
-                f"config.init_from was trained over another {name} than config.{field} names; give the {name} that it "
-                "was trained over"
-            )
-
-
-def same_weights(a: Any, b: Any) -> bool:
-    """Whether two trees of arrays are equal, leaf by leaf and bit by bit."""
-    leaves_a, tree_a = jax.tree.flatten(a)
-    leaves_b, tree_b = jax.tree.flatten(b)
-    return tree_a == tree_b and all(np.array_equal(x, y) for x, y in zip(leaves_a, leaves_b, strict=True))
-
-
-def _check_earlier(config: ConfigDict) -> None:
-    needed = {"motion": ["tokenizer"], "video": ["autoencoder"]}.get(config.name, [])
-    if config.name == "video" and config.pose_control == "motion_decoder":
-        needed = [*needed, "tokenizer"]
-    for stage_name in needed:
-        if stage_name not in config.earlier:
-            raise ValueError(
-                f"config.{stage_name}_from is empty: stage {config.name!r} stands on a trained {stage_name}; give its "
-                f"work directory, --config.{stage_name}_from=DIR"
-            )
-
-
-def as_config(content: Mapping[str, Any]) -> ConfigDict:
-    """A config read back from JSON: its lists become the tuples that they were."""
-
-    def tuples(value):
-        if isinstance(value, Mapping):
-            return {name: tuples(item) for name, item in value.items()}
-        return tuple(tuples(item) for item in value) if isinstance(value, (list, tuple)) else value
-
-    return ConfigDict(tuples(content))
 
 
 def stage(config: ConfigDict, weights: Mapping[str, Any]) -> Stage:
@@ -139,7 +38,7 @@ def stage(config: ConfigDict, weights: Mapping[str, Any]) -> Stage:
         frozen = weights["tokenizer_from"]
         return motion.make(
             music_gpt(config), pose_tokenizer(config.earlier.tokenizer), (frozen["params"], frozen["extra"]),
-            sampling=motion.Sampling(**config.sampling), trainable=config.trainable, initial=weights.get("gpt2"),
+            trainable=config.trainable, initial=weights.get("initial"),
         )
     frozen = {name: weights[f"{name}_from"] for name in ("autoencoder", "tokenizer") if f"{name}_from" in weights}
     return video.make(
@@ -221,21 +120,30 @@ def batches(config: ConfigDict, split: str, start_step: int = 0, *, train: bool 
         raise ValueError("config.data.dir is empty: give the prepared data set, --config.data.dir=DIR")
     order = {"process_index": jax.process_index(), "process_count": jax.process_count()}
     if train:
-        order |= {"start_step": start_step, "worker_count": data.workers}
+        order |= {"start_step": start_step, "worker_count": data.workers, "share": data.share}
+        if config.name == "motion":
+            order |= {
+                "replay": data.replay_dir or None, "replay_rate": data.replay_rate if data.replay_dir else 0.0,
+                "replay_static_context_rate": data.replay_static_context_rate,
+            }
     else:
         order |= {"shuffle": False}
-    common = (data.dir, split, config.batch_size, config.seed)
+    loader, cut = window(config, train)
+    return getattr(loaders, loader)(data.dir, split, config.batch_size, config.seed, **cut, **order)
+
+
+def window(config: ConfigDict, train: bool) -> tuple[str, dict[str, Any]]:
+    """Name of the stage's loader, and what it takes for its examples."""
+    data = config.data
     if config.name == "tokenizer":
-        return loaders.tokenizer(*common, length=data.length, **order)
+        return "tokenizer", {"length": data.length}
     if config.name == "autoencoder":
-        return loaders.frames(*common, height=data.height, width=data.width, **order)
+        return "frames", {"height": data.height, "width": data.width}
     margin = pose_tokenizer(config.earlier.tokenizer).reach if "tokenizer" in config.earlier else 0
     if config.name == "video":
-        return loaders.video(
-            *common, num_frames=data.frames, height=data.height, width=data.width, margin=margin, **order
-        )
-    return loaders.motion(
-        *common, previous=data.previous, length=config.model.segment_frames,
-        num_context=config.model.context_frames, song_bins=config.model.global_tokens,
-        static_context_rate=data.static_context_rate if train else 0.0, margin=margin, **order,
-    )
+        return "video", {"num_frames": data.frames, "height": data.height, "width": data.width, "margin": margin}
+    return "motion", {
+        "previous": data.previous, "length": config.model.segment_frames, "num_context": config.model.context_frames,
+        "song_bins": config.model.global_tokens, "static_context_rate": data.static_context_rate if train else 0.0,
+        "margin": margin,
+    }

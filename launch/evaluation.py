@@ -17,6 +17,7 @@ from xdancer_jax.evals.codebook import CodebookUse
 from xdancer_jax.evals.diversity import KineticFeatures, diversity_report
 from xdancer_jax.evals.pose_error import mean_pose, paper_groups, pose_error_report, pose_l1_half_height
 from xdancer_jax.evals.protocols import Result
+from xdancer_jax.evals.second_pass import Pass, SecondPass
 from xdancer_jax.evals.video_quality import PSNR, FrameL1, video_report
 
 
@@ -53,7 +54,8 @@ def evaluate(run: Run, data: Data) -> list[Result]:
 
 
 def tokenizer(run: Run, data: Data) -> list[Result]:
-    """Reconstruction error of whole clips by part, against predicting the training set's mean pose; codebook use."""
+    """Reconstruction error of whole clips by part, against predicting the training set's mean pose; codebook use; what
+    a second pass changes."""
     train = dataclasses.replace(data, split="train", clips=0)
     baseline = mean_pose(np.concatenate([record["poses"] for record in train.records(["poses"])]))
     return tokenizer_figures(run, [record["poses"] for record in data.records(["poses"])], baseline)
@@ -62,26 +64,31 @@ def tokenizer(run: Run, data: Data) -> list[Result]:
 def tokenizer_figures(run: Run, clips: Sequence[np.ndarray], baseline: np.ndarray) -> list[Result]:
     """Of poses (F, 60, 3) a clip, in record coordinates, and the pose (60, 3) that a model must beat."""
     reconstruct = jax.jit(run.stage.functions["reconstruct"])
-    key = jax.random.key(0)
-    found = [reconstruct(run.params, run.extra, {"poses": clip[None]}, key) for clip in clips]
-    predicted = np.concatenate([np.asarray(output["poses"][0]) for output in found])
-    tokens = np.concatenate([np.asarray(output["tokens"][0]) for output in found])
-    names = tuple(PARTS) if tokens.shape[1] == len(PARTS) else ("body",)
-    errors = pose_error_report(
-        pose_l1_half_height(), predicted, np.concatenate(list(clips)), paper_groups(PARTS), baseline
-    )
-    return [errors, CodebookUse(run.config.model.codebook_size)(tokens, names)]
+
+    def encode_decode(sequences: Sequence[np.ndarray]) -> list[Pass]:
+        key = jax.random.key(0)
+        found = [reconstruct(run.params, run.extra, {"poses": clip[None]}, key) for clip in sequences]
+        return [Pass(np.asarray(output["tokens"][0]), np.asarray(output["poses"][0])) for output in found]
+
+    passes = encode_decode(clips)
+    again = encode_decode([each.poses for each in passes])
+    first, second = (Pass(*map(np.concatenate, zip(*each, strict=True))) for each in (passes, again))
+    names = tuple(PARTS) if first.tokens.shape[1] == len(PARTS) else ("body",)
+    truth, groups = np.concatenate(list(clips)), paper_groups(PARTS)
+    return [
+        pose_error_report(pose_l1_half_height(), first.poses, truth, groups, baseline),
+        CodebookUse(run.config.model.codebook_size)(first.tokens, names),
+        SecondPass()(truth, first, second, names, groups),
+    ]
 
 
 def motion(run: Run, data: Data) -> list[Result]:
     """Dances generated for whole held-out songs from each clip's first pose, beside the real dances."""
     records = data.records(["poses", "music", "song", "fps"])
     shortest = min(len(record["poses"]) for record in records)
-    dances = []
-    for record in tqdm(records, desc="dances", unit="song"):
-        song = generation.Song(np.zeros(0, np.float32), record["music"][:shortest])
-        dancer = generation.Dancer(np.zeros((0, 0, 3), np.uint8), record["poses"][0])
-        dances.append(generation.choreograph(run, song, dancer, shortest, data.seed, quiet=True)["poses"])
+    songs = [generation.Song(np.zeros(0, np.float32), record["music"][:shortest]) for record in records]
+    starts, seeds = [record["poses"][:1] for record in records], [data.seed + i for i in range(len(records))]
+    dances = [dance["poses"] for dance in generation.choreograph(run, songs, starts, shortest, seeds)]
     beats = [record["music"][:shortest, music.BEAT] for record in records]
     real = [record["poses"][:shortest] for record in records]
     songs = [record["song"] for record in records]

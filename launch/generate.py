@@ -38,7 +38,7 @@ def main(argv: list[str]) -> None:
     frames = len(song.features)
     if _SECONDS.value is not None:
         frames = min(frames, max(1, round(_SECONDS.value * FPS)))
-    dance = generation.choreograph(motion, song, dancer, frames, _SEED.value)
+    [dance] = generation.choreograph(motion, [song], [dancer.pose[None]], frames, [_SEED.value])
     pictures = paint(dancer, dance, _SEED.value, quiet=False)
     for path in generation.write(_OUT.value, pictures, dance, song):
         print(path)

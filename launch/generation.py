@@ -1,23 +1,25 @@
 """From files to files: a photo and a song in; a video, its poses and a skeleton preview out."""
 
 import functools
+import math
 import os
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from data_pipeline import media, music, pose_estimation, pose_files, pose_weights, poses
 from launch import build
 from launch.runs import Run
-from xdancer_jax.stages import motion as motion_stage
-from xdancer_jax.stages import video_sampling
+from xdancer_jax import sharding
+from xdancer_jax.stages import motion_sampling, video_sampling
 from xdancer_jax.stages.tokenizer import encode
 from xdancer_jax.stages.video import Sampler
 
@@ -77,19 +79,32 @@ def read_dancer(image: str, pose_file: str | None, pose_weights_dir: str | None,
 
 
 def choreograph(
-    run: Run, song: Song, dancer: Dancer, num_frames: int, seed: int, *, quiet: bool = False
-) -> dict[str, np.ndarray]:
-    """{"tokens": (F, S, K), "poses": (F, 60, 3)} of the motion run for the first `num_frames` of the song."""
+    run: Run, songs: Sequence[Song], starts: Sequence[np.ndarray], num_frames: int, seeds: Sequence[int], *,
+    sampling: motion_sampling.Sampling | None = None, quiet: bool = False,
+) -> list[dict[str, np.ndarray]]:
+    """A dance a song, {"tokens": (F, S, K), "poses": (F, 60, 3)}, by the motion run for the first `num_frames` of each.
+
+    starts: poses (n, 60, 3) from which each dance goes on, all of one n (see motion_sampling.stream). `sampling`: in
+    place of the run's own.
+    """
     config = run.config
-    features = music.normalise(song.features)
-    with _Bar("motion", "segment", quiet) as progress:
-        made = motion_stage.generate(
+    features = [music.normalise(song.features) for song in songs]
+    segments = motion_sampling.Segments(config.overlap_frames, config.data.previous)
+    with _Bar("motion", "frame", quiet) as progress:
+        made = motion_sampling.generate(
             build.music_gpt(config), build.pose_tokenizer(config.earlier.tokenizer), run.params, run.extra,
-            features[None, :num_frames], music.pool(features, config.model.global_tokens)[None], dancer.pose[None],
-            seed=seed, sampling=motion_stage.Sampling(**config.sampling), overlap=config.overlap_frames,
-            context_span=config.data.previous, progress=progress,
+            np.stack([song[:num_frames] for song in features]),
+            np.stack([music.pool(song, config.model.global_tokens) for song in features]), np.stack(starts),
+            seeds=seeds, sampling=sampling or motion_sampling.Sampling(**config.sampling), segments=segments,
+            mesh=_mesh(len(songs)), progress=progress,
         )
-    return {name: value[0] for name, value in made.items()}
+    return [dict(zip(made, row, strict=True)) for row in zip(*made.values(), strict=True)]
+
+
+def _mesh(rows: int) -> Mesh | None:
+    """As many devices as divide the dances; None for one device."""
+    count = math.gcd(rows, jax.device_count())
+    return sharding.make_mesh({"data": count}, jax.devices()[:count]) if count > 1 else None
 
 
 def tokens_of(run: Run, clip: np.ndarray) -> np.ndarray:

@@ -33,7 +33,7 @@ class Row:
 
 def rows(results: Mapping[str, Sequence[Result]]) -> list[Row]:
     """The bars of the demo, from the results of each run by its name."""
-    multi, codebook = results["tokenizer"]
+    multi, codebook, *_ = results["tokenizer"]
     single = results["tokenizer_single_part"][0]
     alignment = results["motion"][0]
     used = min(value for name, value in codebook.values.items() if name.endswith("/used"))

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-OURS = ("configs", "data_pipeline", "xdancer_jax", "launch")
+OURS = ("configs", "data_pipeline", "xdancer_jax", "launch", "benchmarks")
 
 # package prefix -> what of this project it may import (longest prefix wins)
 MAY_IMPORT = {
     "configs": ("configs",),
     "data_pipeline": ("data_pipeline",),
     "launch": ("configs", "data_pipeline", "xdancer_jax", "launch"),
+    "benchmarks": ("configs", "data_pipeline", "xdancer_jax", "launch"),
     "xdancer_jax": ("xdancer_jax.typing",),
     "xdancer_jax.sharding": ("xdancer_jax.typing", "xdancer_jax.axes"),
     "xdancer_jax.nn": ("xdancer_jax.typing", "xdancer_jax.axes", "xdancer_jax.nn"),
@@ -39,6 +40,7 @@ FORBIDDEN = {
     "data_pipeline": ("jax", "flax", "tensorflow", "torch", "ml_collections", "absl"),
     "xdancer_jax": ("tensorflow", "torch", "ml_collections", "absl.flags", "absl.app", "grain", "tensorflow_datasets"),
     "launch": ("tensorflow", "torch"),
+    "benchmarks": ("tensorflow",),
 }
 
 

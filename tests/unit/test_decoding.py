@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from xdancer_jax.decoding import filter_logits, sample
+from xdancer_jax.decoding import check, filter_logits, sample
 
 
 def _reference(logits, temperature, top_k, top_p):
@@ -28,17 +28,24 @@ def test_filter_matches_numpy(settings):
 
 def test_samples_follow_the_filtered_distribution():
     logits = jnp.log(jnp.array([0.5, 0.3, 0.15, 0.05]))
-    drawn = sample(jax.random.key(0), jnp.broadcast_to(logits, (20000, 4)), 1.0, 0, 0.7)
+    drawn = sample(jax.random.split(jax.random.key(0), 20000), jnp.broadcast_to(logits, (20000, 4)), 1.0, 0, 0.7)
     share = np.bincount(drawn, minlength=4) / 20000
     np.testing.assert_allclose(share, [0.625, 0.375, 0, 0], atol=0.015)
 
 
-def test_temperature_zero_is_greedy():
+def test_top_k_one_is_greedy_and_a_row_has_its_own_key():
     logits = jnp.asarray(np.random.default_rng(1).normal(size=(5, 9)), jnp.float32)
-    np.testing.assert_array_equal(sample(jax.random.key(0), logits, 0.0), jnp.argmax(logits, axis=-1))
+
+    def keys():
+        return jax.random.split(jax.random.key(0), 5)
+
+    np.testing.assert_array_equal(sample(keys(), logits, 1.0, 1), jnp.argmax(logits, axis=-1))
+    whole = sample(keys(), logits)
+    for i in range(5):
+        assert sample(keys()[i : i + 1], logits[i : i + 1])[0] == whole[i]
 
 
-@pytest.mark.parametrize("settings", [(-1.0, 0, 1.0), (1.0, -1, 1.0), (1.0, 0, 0.0), (1.0, 0, 1.5)])
+@pytest.mark.parametrize("settings", [(0.0, 0, 1.0), (-1.0, 0, 1.0), (1.0, -1, 1.0), (1.0, 0, 0.0), (1.0, 0, 1.5)])
 def test_settings_out_of_range_are_refused(settings):
-    with pytest.raises(ValueError, match="sampling needs"):
-        sample(jax.random.key(0), jnp.zeros((2, 3)), *settings)
+    with pytest.raises(ValueError, match="sampling needs temperature > 0"):
+        check(*settings)

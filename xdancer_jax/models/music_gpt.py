@@ -8,19 +8,23 @@ one frame, and a dancer must know how long ago the beat was. The global slots ar
 averaged over G equal stretches: averages over the whole song, later parts too.
 """
 
-from typing import NamedTuple
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from xdancer_jax import axes
-from xdancer_jax.nn.gpt2 import STDDEV, Block, norm
+from xdancer_jax.nn.gpt2 import STDDEV, Block, KeyValue, norm
 from xdancer_jax.nn.linear import dense
 from xdancer_jax.typing import Array, Float, Int, typechecked
 
 SLOT_SCALE = 0.2  # of what a slot is the sum of: token, position, music (open)
 _SLOWEST = 40.0  # frames a radian of the slowest sinusoid of the position table
+# What the backward pass finds in memory; the rest of a block is computed again.
+REMAT = {
+    "none": None,  # everything
+    "dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,  # results of the weight matrices
+    "full": jax.checkpoint_policies.nothing_saveable,  # a block's input alone
+}
 
 
 def _pass_tokens_add_music(key: Array, shape: tuple[int, int], dtype) -> Array:
@@ -30,18 +34,31 @@ def _pass_tokens_add_music(key: Array, shape: tuple[int, int], dtype) -> Array:
     return jnp.concatenate([jnp.eye(width), music]).astype(dtype)
 
 
-class Cache(NamedTuple):
-    """Keys and values (B, L, N, D/N) of the slots seen so far, zeros for the rest; one array a layer.
+class InputProjection(nn.Module):
+    """One linear layer over [token embedding, music], applied to the two apart: it is linear, there are fewer different
+    tokens than slots, and the music of a frame's slots is one and the same."""
 
-    Layers are not stacked: a scan then writes one slot into each array in place, where a stack would be copied.
-    """
+    width: int
+    dtype: str
+    param_dtype: str
 
-    keys: tuple[Array, ...]
-    values: tuple[Array, ...]
+    @nn.compact
+    @typechecked
+    def __call__(
+        self, table: Float[Array, "R D"], music: Float[Array, "B F E"]
+    ) -> tuple[Float[Array, "R D"], Float[Array, "B F D"]]:
+        """What each token and what each frame's music adds to a slot."""
+        shape = (table.shape[1] + music.shape[2], self.width)
+        kernel_init = nn.with_logical_partitioning(_pass_tokens_add_music, (axes.MLP, axes.EMBED))
+        bias_init = nn.with_logical_partitioning(nn.initializers.zeros_init(), (axes.EMBED,))
+        kernel = self.param("kernel", kernel_init, shape, self.param_dtype).astype(self.dtype)
+        bias = self.param("bias", bias_init, (self.width,), self.param_dtype).astype(self.dtype)
+        tokens, frames = jnp.split(kernel, [table.shape[1]])
+        return table.astype(self.dtype) @ tokens, music @ frames + bias
 
 
 class MusicGPT(nn.Module):
-    """GPT-2 (wpe, h_0.., ln_f as in the public weights) over music and pose tokens, with one output head per part.
+    """GPT-2 (wpe, h, ln_f as in the public weights, layers stacked) over music and pose tokens; one head per part.
 
     Fields:
       num_layers, width D, num_heads: medium 24, 1024, 16; small 12, 768, 12.
@@ -51,7 +68,7 @@ class MusicGPT(nn.Module):
       music_kernel: taps of the causal filter that each of its channels goes through, in frames.
       global_music, motion_context: False leaves those slots out (ablations); not both, for the first token of a
         segment is predicted by the slot before it.
-      dropout: GPT-2 has 0.1. remat: recompute blocks in the backward pass.
+      dropout: GPT-2 has 0.1. remat: what is kept for the backward pass, a name of REMAT.
     """
 
     num_layers: int
@@ -68,7 +85,7 @@ class MusicGPT(nn.Module):
     global_music: bool
     motion_context: bool
     dropout: float
-    remat: bool
+    remat: str
     dtype: str = "float32"
     param_dtype: str = "float32"
 
@@ -100,11 +117,16 @@ class MusicGPT(nn.Module):
         angles = frame[:, None] * rates + jnp.arange(shape[1]) % 2 * jnp.pi / 2
         return (SLOT_SCALE * (places[place] + 2**0.5 * jnp.sin(angles))).astype(dtype)
 
-    def setup(self) -> None:
+    def _check(self) -> None:
         if not (self.global_music or self.motion_context):
             raise ValueError("MusicGPT: global_music and motion_context cannot both be off; turn one on")
         if self.width % self.num_heads:
             raise ValueError(f"MusicGPT: width {self.width} is not divisible by num_heads {self.num_heads}")
+        if self.remat not in REMAT:
+            raise ValueError(f"MusicGPT: remat {self.remat!r} is unknown; choose one of {tuple(REMAT)}")
+
+    def setup(self) -> None:
+        self._check()
         options = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         table = nn.with_logical_partitioning(nn.initializers.normal(SLOT_SCALE), (axes.VOCAB, axes.EMBED))
         rows = nn.with_logical_partitioning(nn.initializers.normal(STDDEV), (None, axes.EMBED))
@@ -122,24 +144,29 @@ class MusicGPT(nn.Module):
             kernel_init=nn.with_logical_partitioning(nn.initializers.lecun_normal(), (None, None, axes.MLP)),
             bias_init=nn.with_logical_partitioning(nn.initializers.zeros_init(), (axes.MLP,)),
         )
-        self.input_projection = nn.Dense(
-            self.width, name="input_projection", **options,
-            kernel_init=nn.with_logical_partitioning(_pass_tokens_add_music, (axes.MLP, axes.EMBED)),
-        )
+        self.input_projection = InputProjection(self.width, name="input_projection", **options)
         if self.global_music:
             scaled = nn.initializers.variance_scaling(SLOT_SCALE**2, "fan_in", "normal")
             self.global_projection = nn.Dense(
                 self.width, name="global_projection", **options,
                 kernel_init=nn.with_logical_partitioning(scaled, (None, axes.EMBED)),
             )
-        block = nn.remat(Block, static_argnums=(2,)) if self.remat else Block
-        self.blocks = [
-            block(self.num_heads, self.num_layers, self.dropout, self.dtype, self.param_dtype, name=f"h_{i}")
-            for i in range(self.num_layers)
-        ]
         self.ln_f = norm("ln_f", self.param_dtype)
         self.heads = self.param("heads", heads, (self.num_parts, self.width, self.codebook_size), self.param_dtype)
         self.embedding_dropout = nn.Dropout(self.dropout)
+
+    @nn.compact
+    def _layers(self, x: Array, train: bool, keep_cache: bool) -> tuple[Array, KeyValue | None]:
+        """x (B, L, D) through all blocks, and their keys and values (num_layers, B, N, L, D/N) if they are wanted."""
+        block = Block
+        if REMAT[self.remat] is not None:
+            block = nn.remat(Block, policy=REMAT[self.remat], static_argnums=(2,), prevent_cse=False)
+        stack = nn.scan(
+            block, variable_axes={"params": 0}, split_rngs={"params": True, "dropout": True}, in_axes=nn.broadcast,
+            length=self.num_layers, metadata_params={nn.PARTITION_NAME: axes.LAYERS},
+        )
+        fields = (self.num_heads, self.num_layers, self.dropout, self.dtype, self.param_dtype, keep_cache)
+        return stack(*fields, name="h")(x, train)
 
     @typechecked
     def __call__(
@@ -156,88 +183,51 @@ class MusicGPT(nn.Module):
         music: of a window whose last T frames are the tokens'; context_index: frames of that window that the context
         tokens belong to. With train=True an rng named "dropout" is needed.
         """
-        embedded = self.embed_music(music)
-        context_music = jnp.take_along_axis(embedded, context_index[:, :, None], axis=1)
-        slots = self._slots(context, context_music, song, tokens, embedded[:, music.shape[1] - tokens.shape[1] :])
-        slots = slots + self.wpe[: slots.shape[1]].astype(slots.dtype)
-        hidden, _ = self._transform(slots, train)
+        table, added = self.embed(music)
+        context_music = jnp.take_along_axis(added, context_index[:, :, None], axis=1)
+        slots = self.slots(table, tokens, context, context_music, song, added[:, music.shape[1] - tokens.shape[1] :])
+        hidden, _ = self.transform(slots, train)
         hidden = hidden[:, self.prefix - 1 : -1].reshape(*tokens.shape, self.width)
         heads = self.heads.astype(self.dtype)
         return jnp.einsum("btskd,sdv->btskv", hidden, heads, preferred_element_type=jnp.float32)
 
     @typechecked
-    def embed_music(self, music: Float[Array, "B F M"]) -> Float[Array, "B F E"]:
-        """Music as it joins the tokens. Row t knows frames t - music_kernel + 1 to t; before frame 0, zeros."""
-        return self.music_filter(self.music_projection(music))
+    def embed(self, music: Float[Array, "B F M"]) -> tuple[Float[Array, "R D"], Float[Array, "B F D"]]:
+        """What each of the R = S*V tokens, and what the music of each frame, adds to a slot.
+
+        Music of frame t knows frames t - music_kernel + 1 to t; before frame 0, zeros.
+        """
+        return self.input_projection(self.token_table, self.music_filter(self.music_projection(music)))
 
     @typechecked
-    def prefill(
+    def slots(
         self,
+        table: Float[Array, "R D"],
+        tokens: Int[Array, "B T S K"],
         context: Int[Array, "B C S K"],
-        context_music: Float[Array, "B C E"],
+        context_music: Float[Array, "B C D"],
         song: Float[Array, "B G M"],
-        first_music: Float[Array, "B E"],
-    ) -> tuple[Float[Array, "B V"], Cache]:
-        """Logits of the first motion token, and the cache to hand to `step`. Music as `embed_music` gives it.
-
-        first_music: of the first frame.
-        """
-        slots = self._slots(context, context_music, song, None, first_music[:, None])
-        slots = slots + self.wpe[: self.prefix].astype(slots.dtype)
-        hidden, (keys, values) = self._transform(slots, False)
-        pad = ((0, 0), (0, self.num_positions - self.prefix), (0, 0), (0, 0))
-        cache = Cache(*(tuple(jnp.pad(x, pad) for x in arrays) for arrays in (keys, values)))
-        return self._logits(hidden[:, -1], 0), cache
+        music: Float[Array, "B T D"],
+    ) -> Float[Array, "B L D"]:
+        """Input slots with positions: global music, context, tokens. table and music as `embed` gives them."""
+        slots = [self.global_projection(song)] if self.global_music else []
+        if self.motion_context:
+            tokens = jnp.concatenate([context, tokens], axis=1)
+            music = jnp.concatenate([context_music, music], axis=1)
+        ids = tokens + jnp.arange(self.num_parts)[:, None] * self.codebook_size
+        # A slot has the music of the token that follows. Past the last there is none, and its slot predicts nothing.
+        following = jnp.repeat(music, self.frame_tokens, axis=1)
+        following = jnp.concatenate([following[:, 1:], following[:, -1:]], axis=1)
+        place = jnp.roll(self.slot_table, -1, axis=0).astype(self.dtype)  # of the token that follows
+        summed = table[ids.reshape(*ids.shape[:2], -1)] + place
+        slots.append(summed.reshape(following.shape) + following)
+        slots = jnp.concatenate(slots, axis=1)
+        return (slots + self.wpe[: slots.shape[1]]).astype(self.dtype)
 
     @typechecked
-    def step(
-        self, token: Int[Array, "B"], index: Int[Array, ""], next_music: Float[Array, "B E"], cache: Cache
-    ) -> tuple[Float[Array, "B V"], Cache]:
-        """Takes motion token `index` (counted from the segment's first), gives the logits of token index + 1.
-
-        next_music: of the frame of token index + 1, as `embed_music` gives it.
-        """
-        part = index % self.frame_tokens // self.tokens_per_part
-        following = (index + 1) % self.frame_tokens
-        embedded = self.token_table[token + part * self.codebook_size].astype(self.dtype)
-        slot = self.input_projection(jnp.concatenate([embedded, next_music], axis=-1)) + self.slot_table[following]
-        position = self.prefix + index
-        slot = (slot + self.wpe[position]).astype(self.dtype)
-        hidden, (keys, values) = self._transform(slot[:, None], False, cache, position)
-        return self._logits(hidden[:, 0], following // self.tokens_per_part), Cache(tuple(keys), tuple(values))
-
-    def _slots(self, context, context_music, song, tokens, music) -> Array:
-        """Input slots (B, L, D) without positions; with tokens=None only those before the first motion token."""
-        frames = [] if tokens is None else [tokens]
-        frame_music = music
-        if self.motion_context:
-            frames = [context, *frames]
-            frame_music = jnp.concatenate([context_music, music], axis=1)
-        slots = []
-        if self.global_music:
-            slots.append(self.global_projection(song))
-        if frames:
-            ids = jnp.concatenate(frames, axis=1) + jnp.arange(self.num_parts)[:, None] * self.codebook_size
-            ids = ids.reshape(ids.shape[0], -1)
-            length = ids.shape[1]
-            # music of the token that follows; past the very last token there is none, and its slot predicts nothing
-            projected = jnp.repeat(frame_music, self.frame_tokens, axis=1)
-            projected = jnp.concatenate([projected[:, 1:], projected[:, -1:]], axis=1)[:, :length]
-            embedded = jnp.concatenate([self.token_table[ids].astype(self.dtype), projected], axis=-1)
-            place = self.slot_table[(jnp.arange(length) + 1) % self.frame_tokens].astype(self.dtype)
-            slots.append(self.input_projection(embedded) + place)
-        return jnp.concatenate(slots, axis=1).astype(self.dtype)
-
-    def _transform(self, x: Array, train: bool, cache: Cache | None = None, position: Array | None = None):
-        x = self.embedding_dropout(x, deterministic=not train)
-        keys, values = [], []
-        for i, block in enumerate(self.blocks):
-            cached = None if cache is None else (cache.keys[i], cache.values[i])
-            x, key, value = block(x, train, cached, position)
-            keys.append(key)
-            values.append(value)
-        return self.ln_f(x).astype(self.dtype), (keys, values)
-
-    def _logits(self, hidden: Array, part: int | Array) -> Array:
-        head = self.heads[part].astype(self.dtype)
-        return jnp.einsum("bd,dv->bv", hidden, head, preferred_element_type=jnp.float32)
+    def transform(
+        self, slots: Float[Array, "B L D"], train: bool = False, keep_cache: bool = False
+    ) -> tuple[Float[Array, "B L D"], tuple[Array, Array] | None]:
+        """Slots through all blocks and the last norm; with `keep_cache` also their keys and values, layers first."""
+        hidden, kept = self._layers(self.embedding_dropout(slots, deterministic=not train), train, keep_cache)
+        return self.ln_f(hidden).astype(self.dtype), kept

@@ -1,12 +1,21 @@
-"""The one attention function of the project."""
+"""The attention functions of the project: over whole sequences, and of one new slot over a key-value cache."""
 
+import math
+
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.sharding import PartitionSpec
 
-from xdancer_jax.typing import Array, Bool, Float, typechecked
+from xdancer_jax import axes
+from xdancer_jax.nn.platform import platform
+from xdancer_jax.typing import Array, Bool, Float, Int, typechecked
 
 # Scores of one example that may lie in memory at once; 64 MiB in float32. A U-Net at 896x512 would need 3 GiB.
 MAX_SCORES = 2**24
+# Lengths of a cache that attention may read on a CPU; a new slot reads the shortest that holds all slots before it.
+PREFIXES = 4
+_TPU_BLOCKS = (512, 384, 256, 128)  # edges of a splash kernel's blocks; the first that divides the length is taken
 
 
 @typechecked
@@ -20,15 +29,110 @@ def attention(
 ) -> Float[Array, "B L N D"]:
     """softmax(query key^T / sqrt(D)) value; the softmax in float32. True in `mask` means "may look".
 
-    XLA's own kernel on every platform for now; platform kernels (cuDNN, splash) belong here and nowhere else.
-    Where the scores of one example would exceed MAX_SCORES the queries go through in chunks, which are computed
-    again in the backward pass: exact, with memory linear in L. Causal calls are never chunked.
+    Causal self-attention (without a mask, K = L) takes the platform's kernel: cuDNN's on a GPU in half precision,
+    splash (Pallas) on a TPU, elsewhere blocks of queries that each see the keys up to their own end. Other calls are
+    XLA's; where the scores of one example would exceed MAX_SCORES the queries go through in chunks, which are computed
+    again in the backward pass: exact, with memory linear in L.
     """
+    if is_causal:
+        return _causal(query, key, value)
     length, heads = query.shape[1:3]
     chunk = max(1, MAX_SCORES // (heads * key.shape[1]))
-    if is_causal or length <= chunk:
-        return jax.nn.dot_product_attention(query, key, value, mask=mask, is_causal=is_causal)
+    if length <= chunk:
+        return jax.nn.dot_product_attention(query, key, value, mask=mask)
     return _chunked(query, key, value, mask, chunk)
+
+
+@typechecked
+def attend_cached(
+    query: Float[Array, "B N D"], keys: Float[Array, "B N L D"], values: Float[Array, "B N L D"],
+    position: Int[Array, ""],
+) -> Float[Array, "B N D"]:
+    """Attention of the one slot at `position` over slots 0 to `position` of a cache.
+
+    On a CPU, which reads no faster than it computes, the slots behind `position` are left out as far as one of a few
+    static lengths allows, and each example is computed by itself, so that its result does not depend on the batch.
+    """
+    length = keys.shape[2]
+    if platform() != "cpu":
+        return _attend_prefix(query, keys, values, position)
+    lengths = [-(-length * (i + 1) // PREFIXES) for i in range(PREFIXES)]
+
+    def over(size: int):
+        def one(row):
+            query, keys, values = row
+            return _attend_prefix(query[None], keys[None, :, :size], values[None, :, :size], position)[0]
+
+        return lambda *arrays: jax.lax.map(one, arrays)
+
+    index = sum((position >= size).astype(jnp.int32) for size in lengths[:-1])
+    return jax.lax.switch(index, [over(size) for size in lengths], query, keys, values)
+
+
+def _attend_prefix(query: Array, keys: Array, values: Array, position: Array) -> Array:
+    scores = jnp.einsum("bnd,bnld->bnl", query, keys, preferred_element_type=jnp.float32) * query.shape[-1] ** -0.5
+    scores = jnp.where(jnp.arange(keys.shape[2]) <= position, scores, -jnp.inf)
+    return jnp.einsum("bnl,bnld->bnd", jax.nn.softmax(scores).astype(values.dtype), values)
+
+
+def _causal(query: Array, key: Array, value: Array) -> Array:
+    where = platform()
+    if where == "tpu":
+        return _splash(query, key, value)
+    if where == "gpu" and query.dtype in (jnp.bfloat16, jnp.float16):
+        return jax.nn.dot_product_attention(query, key, value, is_causal=True, implementation="cudnn")
+    return _causal_blocks(query, key, value)
+
+
+def _causal_blocks(query: Array, key: Array, value: Array) -> Array:
+    """About eight blocks of queries: little more than half of the scores are computed, and a block's stay in cache."""
+    length = query.shape[1]
+    block = 64 * max(1, round(length / 512))
+    query, key, value = (jnp.swapaxes(x, 1, 2) for x in (query, key, value))  # (B, N, L, D)
+    query = query * query.shape[-1] ** -0.5
+    blocks = []
+    for start in range(0, length, block):
+        stop = min(start + block, length)
+        scores = jnp.einsum(
+            "bnqd,bnkd->bnqk", query[:, :, start:stop], key[:, :, :stop], preferred_element_type=jnp.float32
+        )
+        seen = jnp.arange(start, stop)[:, None] >= jnp.arange(stop)
+        weights = jax.nn.softmax(jnp.where(seen, scores, -jnp.inf)).astype(value.dtype)
+        blocks.append(jnp.einsum("bnqk,bnkd->bnqd", weights, value[:, :, :stop]))
+    return jnp.swapaxes(jnp.concatenate(blocks, axis=2), 1, 2)
+
+
+def _splash(query: Array, key: Array, value: Array) -> Array:
+    """JAX's Pallas kernel for TPUs. XLA cannot split it over a mesh, so each device is given its examples and heads."""
+    # Pallas takes a second to import, and is of use on a TPU alone.
+    from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel as kernels
+    from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as masks
+
+    length = query.shape[1]
+    padded = 128 * math.ceil(length / 128)  # what is added lies behind every real query, which does not look there
+    edge = next(size for size in _TPU_BLOCKS if padded % size == 0)
+    sizes = dict.fromkeys(
+        ("block_q", "block_kv", "block_kv_compute", "block_q_dkv", "block_kv_dkv", "block_kv_dkv_compute", "block_q_dq",
+         "block_kv_dq"), edge,
+    )
+
+    def local(query: Array, key: Array, value: Array) -> Array:
+        pad = ((0, 0), (0, 0), (0, padded - length), (0, 0))
+        query, key, value = (jnp.pad(jnp.swapaxes(x, 1, 2), pad) for x in (query, key, value))
+        mask = masks.MultiHeadMask([masks.CausalMask((padded, padded))] * query.shape[1])
+        kernel = kernels.make_splash_mha(
+            mask, block_sizes=kernels.BlockSizes(**sizes), head_shards=1, q_seq_shards=1
+        )
+        out = jax.vmap(kernel)(query * query.shape[-1] ** -0.5, key, value)
+        return jnp.swapaxes(out[:, :, :length], 1, 2)
+
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh.empty:
+        return local(query, key, value)
+    spec = nn.logical_to_mesh_axes((axes.BATCH, None, axes.HEADS, None)) or PartitionSpec()
+    return jax.shard_map(local, mesh=mesh, in_specs=(spec, spec, spec), out_specs=spec, check_vma=False)(
+        query, key, value
+    )
 
 
 def _chunked(query: Array, key: Array, value: Array, mask: Array | None, chunk: int) -> Array:
@@ -56,4 +160,4 @@ def _split(x: Array, axis: int, count: int, chunk: int) -> Array:
     return jnp.moveaxis(x.reshape(*x.shape[:axis], count, chunk, *x.shape[axis + 1 :]), axis, 0)
 
 
-__all__ = ["attention"]
+__all__ = ["attend_cached", "attention"]

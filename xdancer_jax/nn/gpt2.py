@@ -5,14 +5,15 @@ import jax
 import jax.numpy as jnp
 
 from xdancer_jax import axes
-from xdancer_jax.nn.attention import attention
-from xdancer_jax.nn.linear import dense
-from xdancer_jax.typing import Array, Float, typechecked
+from xdancer_jax.nn.attention import attend_cached, attention
+from xdancer_jax.nn.linear import RowDense, dense
+from xdancer_jax.typing import Array, Float, Int, typechecked
 
 STDDEV = 0.02  # GPT-2's initial weights
+KeyValue = tuple[Float[Array, "B N L _"], Float[Array, "B N L _"]]  # one layer's cache
 
 
-def norm(name: str, param_dtype: str) -> nn.LayerNorm:
+def norm(name: str | None, param_dtype: str) -> nn.LayerNorm:
     scale = nn.with_logical_partitioning(nn.initializers.ones_init(), (axes.EMBED,))
     bias = nn.with_logical_partitioning(nn.initializers.zeros_init(), (axes.EMBED,))
     return nn.LayerNorm(
@@ -20,72 +21,86 @@ def norm(name: str, param_dtype: str) -> nn.LayerNorm:
     )
 
 
-class Attention(nn.Module):
-    """GPT-2 attention with the fused query-key-value projection `c_attn`."""
-
-    num_heads: int
-    num_layers: int
-    dtype: str
-    param_dtype: str
-
-    @nn.compact
-    @typechecked
-    def __call__(
-        self, x: Float[Array, "B L D"], cached: tuple[Array, Array] | None = None, position: Array | None = None
-    ) -> tuple[Float[Array, "B L D"], Array, Array]:
-        """Output, keys and values. Causal over x itself; or, with `cached` keys and values (B, L', N, D/N), x is the
-        one slot at `position`: it is written into them and looks at all slots up to itself."""
-        width = x.shape[-1]
-        options = {"dtype": self.dtype, "param_dtype": self.param_dtype}
-        fused = dense(3 * width, (axes.EMBED, axes.HEADS), "c_attn", stddev=STDDEV, **options)(x)
-        heads = (*x.shape[:2], self.num_heads, width // self.num_heads)
-        query, key, value = (part.reshape(heads) for part in jnp.split(fused, 3, axis=-1))
-        if cached is None:
-            out = attention(query, key, value, is_causal=True)
-        else:
-            key = jax.lax.dynamic_update_slice_in_dim(cached[0], key, position, axis=1)
-            value = jax.lax.dynamic_update_slice_in_dim(cached[1], value, position, axis=1)
-            seen = (jnp.arange(key.shape[1]) <= position)[None, None, None]
-            out = attention(query, key, value, mask=seen)
-        residual = STDDEV / (2 * self.num_layers) ** 0.5
-        out = dense(width, (axes.HEADS, axes.EMBED), "c_proj", stddev=residual, **options)(out.reshape(x.shape))
-        return out, key, value
-
-
-class FeedForward(nn.Module):
-    """GPT-2 MLP: four times the width, tanh-approximated gelu."""
-
-    num_layers: int
-    dtype: str
-    param_dtype: str
-
-    @nn.compact
-    @typechecked
-    def __call__(self, x: Float[Array, "B L D"]) -> Float[Array, "B L D"]:
-        width = x.shape[-1]
-        options = {"dtype": self.dtype, "param_dtype": self.param_dtype}
-        hidden = dense(4 * width, (axes.EMBED, axes.MLP), "c_fc", stddev=STDDEV, **options)(x)
-        residual = STDDEV / (2 * self.num_layers) ** 0.5
-        return dense(width, (axes.MLP, axes.EMBED), "c_proj", stddev=residual, **options)(nn.gelu(hidden))
-
-
 class Block(nn.Module):
-    """Pre-norm GPT-2 block. Dropout on both residual branches; not on attention weights (fused kernels have none)."""
+    """Pre-norm GPT-2 block. Dropout on both residual branches; not on attention weights (fused kernels have none).
+
+    Called with x (B, L, D) it is causal over x. Called with x (B, D) and a cache it is the one slot at `position`: its
+    key and value are written into the cache, and it looks at all slots up to itself; its kernels are then (out, in),
+    see RowDense. Fields: num_layers scales the initial weights of the residual branches; keep_cache returns the keys
+    and values of a whole sequence.
+    """
 
     num_heads: int
     num_layers: int
     dropout: float
     dtype: str
     param_dtype: str
+    keep_cache: bool = False
 
     @nn.compact
-    def __call__(self, x: Array, train: bool, cached=None, position=None) -> tuple[Array, Array, Array]:
-        """x (B, L, D) -> the same shape, and the keys and values of Attention."""
-        options = {"num_layers": self.num_layers, "dtype": self.dtype, "param_dtype": self.param_dtype}
+    @typechecked
+    def __call__(
+        self, x: Float[Array, "B *L D"], train: bool = False, cache: KeyValue | None = None,
+        position: Int[Array, ""] | None = None,
+    ) -> tuple[Float[Array, "B *L D"], KeyValue | None]:
+        decoding = cache is not None
         drop = nn.Dropout(self.dropout, deterministic=not train)
-        hidden, keys, values = Attention(self.num_heads, name="attn", **options)(
-            norm("ln_1", self.param_dtype)(x).astype(self.dtype), cached, position
-        )
+        types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
+        attend = _Attention(self.num_heads, self.num_layers, decoding, name="attn", **types)
+        hidden, kept = attend(norm("ln_1", self.param_dtype)(x).astype(self.dtype), cache, position)
         x = x + drop(hidden)
-        hidden = FeedForward(name="mlp", **options)(norm("ln_2", self.param_dtype)(x).astype(self.dtype))
-        return x + drop(hidden), keys, values
+        feed_forward = _FeedForward(self.num_layers, decoding, name="mlp", **types)
+        x = x + drop(feed_forward(norm("ln_2", self.param_dtype)(x).astype(self.dtype)))
+        return x, kept if decoding or self.keep_cache else None
+
+
+class _Attention(nn.Module):
+    """With the fused query-key-value projection `c_attn`."""
+
+    num_heads: int
+    num_layers: int
+    decoding: bool
+    dtype: str
+    param_dtype: str
+
+    @nn.compact
+    def __call__(self, x: Array, cache: KeyValue | None, position: Array | None) -> tuple[Array, KeyValue]:
+        width = x.shape[-1]
+        fused = _dense(self, 3 * width, (axes.EMBED, axes.HEADS), "c_attn", STDDEV)(x)
+        heads = (*x.shape[:-1], self.num_heads, width // self.num_heads)
+        query, key, value = (part.reshape(heads) for part in jnp.split(fused, 3, axis=-1))
+        if cache is None:
+            out = attention(query, key, value, is_causal=True)
+            kept = jnp.swapaxes(key, 1, 2), jnp.swapaxes(value, 1, 2)
+        else:
+            kept = tuple(
+                jax.lax.dynamic_update_slice_in_dim(old, new[:, :, None], position, axis=2)
+                for old, new in zip(cache, (key, value), strict=True)
+            )
+            out = attend_cached(query, *kept, position)
+        residual = STDDEV / (2 * self.num_layers) ** 0.5
+        return _dense(self, width, (axes.HEADS, axes.EMBED), "c_proj", residual)(out.reshape(x.shape)), kept
+
+
+class _FeedForward(nn.Module):
+    """Four times the width, tanh-approximated gelu."""
+
+    num_layers: int
+    decoding: bool
+    dtype: str
+    param_dtype: str
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        width = x.shape[-1]
+        hidden = _dense(self, 4 * width, (axes.EMBED, axes.MLP), "c_fc", STDDEV)(x)
+        residual = STDDEV / (2 * self.num_layers) ** 0.5
+        return _dense(self, width, (axes.MLP, axes.EMBED), "c_proj", residual)(nn.gelu(hidden))
+
+
+def _dense(module: nn.Module, features: int, kernel_axes: tuple[str, str], name: str, stddev: float) -> nn.Module:
+    """A linear layer inside `module`, which says whether it decodes."""
+    types = {"dtype": module.dtype, "param_dtype": module.param_dtype}
+    if module.decoding:
+        return RowDense(features, name=name, **types)
+    return dense(features, kernel_axes, name, stddev=stddev, **types)

@@ -21,24 +21,26 @@ _BLOCK = {"ln_1": _NORM, "attn.c_attn": _LINEAR, "attn.c_proj": _LINEAR, "ln_2":
 
 
 def shapes(num_layers: int, width: int, num_positions: int) -> dict[str, tuple[int, ...]]:
-    """Shape of every array that is taken over, by path of ours."""
-    outputs = {"c_attn": 3 * width, "c_fc": 4 * width}
-    found = {}
-    for path in names(num_layers).values():
-        *_, module, leaf = f"/{path}".split("/")
+    """Shape of every array that is taken over, by their name."""
+    outputs = {"attn.c_attn": 3 * width, "mlp.c_fc": 4 * width}
+    found = {_POSITIONS: (num_positions, width)}
+    for name in names(num_layers):
+        module = name.split(".", 2)[-1].rsplit(".", 1)[0]
         features = outputs.get(module, width)
-        inputs = 4 * width if "mlp/c_proj" in path else width
-        found[path] = (inputs, features) if leaf == "kernel" else (features,)
-    return found | {"wpe": (num_positions, width)}
+        inputs = 4 * width if module == "mlp.c_proj" else width
+        if name != _POSITIONS:
+            matrix = name.endswith("weight") and "ln_" not in name
+            found[name] = (inputs, features) if matrix else (features,)
+    return found
 
 
-def names(num_layers: int) -> dict[str, str]:
-    """Their name -> "/"-joined path of ours, for every array that is taken over."""
-    found = {_POSITIONS: "wpe"} | {f"ln_f.{theirs}": f"ln_f/{ours}" for theirs, ours in _NORM.items()}
+def names(num_layers: int) -> dict[str, tuple[str, int | None]]:
+    """Their name -> ("/"-joined path of ours, layer or None), for every array that is taken over. Ours stack layers."""
+    found = {_POSITIONS: ("wpe", None)} | {f"ln_f.{theirs}": (f"ln_f/{ours}", None) for theirs, ours in _NORM.items()}
     for layer in range(num_layers):
         for module, leaves in _BLOCK.items():
-            path = f"h_{layer}/{module.replace('.', '/')}"
-            found |= {f"h.{layer}.{module}.{theirs}": f"{path}/{ours}" for theirs, ours in leaves.items()}
+            path = f"h/{module.replace('.', '/')}"
+            found |= {f"h.{layer}.{module}.{theirs}": (f"{path}/{ours}", layer) for theirs, ours in leaves.items()}
     return found
 
 
@@ -73,19 +75,26 @@ def from_public(
     problems = [f"missing {name}" for name in wanted if name not in tensors]
     problems += [f"extra {name}" for name in tensors if name not in wanted and not _LEFT_OUT.fullmatch(name)]
     for name in wanted.keys() & tensors.keys():
-        shape, ours = tensors[name].shape, expected[wanted[name]]
+        shape, ours = tensors[name].shape, expected[name]
         if shape != ours and not (name == _POSITIONS and shape[1:] == ours[1:]):
             problems.append(f"mis-shaped {name}: {shape}, {ours} expected")
     if problems:
         raise ValueError("\n  ".join([f"no GPT-2 of {num_layers} layers and width {width}:", *sorted(problems)]))
-    found = {ours: np.asarray(tensors[name], np.float32) for name, ours in wanted.items()}
+    found = {path: [] for path, _ in wanted.values()}
+    for name, (path, _) in wanted.items():  # in the order of the layers
+        found[path].append(np.asarray(tensors[name], np.float32))
+    whole = {path for path, layer in wanted.values() if layer is None}
+    found = {path: arrays[0] if path in whole else np.stack(arrays) for path, arrays in found.items()}
     return found | {"wpe": _stretch(found["wpe"], num_positions)}
 
 
 def to_public(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The arrays of MusicGPT's parameters, by path, that have a place in GPT-2, under their names."""
-    layers = sum(path.endswith("ln_1/scale") for path in arrays)
-    return {name: np.asarray(arrays[ours]) for name, ours in names(layers).items()}
+    wanted = names(len(arrays["h/ln_1/scale"]))
+    return {
+        name: np.asarray(arrays[path] if layer is None else arrays[path][layer])
+        for name, (path, layer) in wanted.items()
+    }
 
 
 def _stretch(table: np.ndarray, length: int) -> np.ndarray:

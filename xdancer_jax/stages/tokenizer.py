@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import flax.linen as nn
 import jax
+import numpy as np
 
 from xdancer_jax.losses import pose_l1, pose_norm
 from xdancer_jax.models.pose_tokenizer import PoseTokenizer
@@ -80,4 +81,25 @@ def decode(tokenizer: PoseTokenizer, frozen: Extra, tokens: Int[Array, "B T S K"
     return tokenizer.apply({"params": frozen["params"], **frozen["extra"]}, tokens, method="decode")
 
 
-__all__ = ["decode", "encode", "make"]
+def check_tokens(tokens: np.ndarray, parts: int, tokens_per_part: int, codebook_size: int) -> None:
+    """Holds tokens that come from a file, (..., parts, tokens_per_part), against what a tokenizer can give.
+
+    Lookups clamp an index that is out of range, so that nothing else would tell.
+
+    Raises:
+      ValueError: no integers, another shape, or a value outside [0, codebook_size): the first and its place.
+    """
+    if not np.issubdtype(tokens.dtype, np.integer):
+        raise ValueError(f"tokens: {tokens.dtype} values, expected integers")
+    if tokens.ndim < 2 or tokens.shape[-2:] != (parts, tokens_per_part):
+        raise ValueError(f"tokens: shape {tokens.shape}, expected (..., {parts}, {tokens_per_part})")
+    bad = np.argwhere((tokens < 0) | (tokens >= codebook_size))
+    if len(bad):
+        place = tuple(bad[0].tolist())
+        raise ValueError(
+            f"tokens[{', '.join(map(str, place))}] is {tokens[place]}, outside [0, {codebook_size}); {len(bad)} of "
+            f"{tokens.size} are; these are not this tokenizer's tokens"
+        )
+
+
+__all__ = ["check_tokens", "decode", "encode", "make"]

@@ -80,7 +80,7 @@ class Checkpointer:
           ValueError: the leaves differ; lists every missing, extra and mis-shaped one.
         """
         wanted = trees.by_path(abstract)
-        _check_leaves(self.directory / str(step), _stored(self._orbax, step), wanted)
+        check_leaves(self.directory / str(step), _stored(self._orbax, step), wanted)
         leaves = self._orbax.load_checkpointables(step, {_ITEM: wanted})[_ITEM]
         return jax.tree.unflatten(jax.tree.structure(abstract), [leaves[path] for path in wanted])
 
@@ -211,7 +211,12 @@ def _stored(orbax: ocp.training.Checkpointer, step: int) -> dict[str, Any]:
     return found[_ITEM]
 
 
-def _check_leaves(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+def check_leaves(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Holds the leaves of checkpoint `path` against what its config asks for; both by path, with shape and dtype.
+
+    Raises:
+      ValueError: lists every missing, extra and mis-shaped leaf.
+    """
     problems = [f"missing {name}" for name in wanted if name not in stored]
     problems += [f"extra {name}" for name in stored if name not in wanted]
     for name, leaf in wanted.items():
@@ -221,4 +226,5 @@ def _check_leaves(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, An
             found = f"{tuple(stored[name].shape)} {stored[name].dtype}"
             problems.append(f"mis-shaped {name}: {found} in the checkpoint, {leaf.shape} {leaf.dtype} expected")
     if problems:
-        raise ValueError("\n  ".join([f"{path}: does not fit this run's config:", *problems]))
+        told = f"{path}: does not fit this run's config; give the one it was trained with, or train anew elsewhere:"
+        raise ValueError("\n  ".join([told, *problems]))

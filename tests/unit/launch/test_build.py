@@ -1,8 +1,11 @@
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from configs import autoencoder, motion, tokenizer, video
-from launch import build
+from data_pipeline.skeleton import PARTS
+from launch import build, resolve
 from xdancer_jax.train import checkpoint
 
 
@@ -12,10 +15,30 @@ def locked(config):
 
 @pytest.mark.parametrize("variant", tokenizer.VARIANTS)
 def test_every_tokenizer_variant_becomes_a_stage(variant):
-    config, weights = build.resolve(locked(tokenizer.get_config(variant)))
+    config, weights = resolve.resolve(locked(tokenizer.get_config(variant)))
     assert build.stage(config, weights).name == "tokenizer"
     tokens = len(build.pose_tokenizer(config).parts) * config.model.tokens_per_part
     assert tokens == (5 if "tiny" in variant else 30)  # single part: as many tokens a frame
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_confidence_weighs_the_tokenizers_errors_where_the_config_says_so(weighted):
+    config = tokenizer.get_config("tiny")
+    config.loss.confidence_weighted = weighted
+    config.model.update(encoder_width=4, decoder_width=4, codebook_size=8)
+    config, weights = resolve.resolve(locked(config))
+    stage, rng = build.stage(config, weights), np.random.default_rng(0)
+    found = jax.tree.map(lambda x: jnp.asarray(rng.normal(size=x.shape), x.dtype), resolve.abstract(config))
+    params, extra = found["params"], found["extra"]
+    poses = rng.uniform(-1, 1, (2, 3, 60, 3)).astype(np.float32)
+    poses[..., 2] = np.where(np.arange(60) % 2, 0.2, 0.9)
+    batch = {"poses": jnp.asarray(poses)}
+    error = np.asarray(jax.jit(stage.functions["reconstruct"])(params, extra, batch, None)["poses"]) - poses
+    if weighted:
+        error[..., :2] *= poses[..., 2:]
+    by_part = [np.sqrt((error[:, :, list(part)] ** 2).sum((-2, -1))) for part in PARTS.values()]
+    _, (metrics, _) = jax.jit(stage.loss, static_argnums=4)(params, extra, batch, None, False)
+    np.testing.assert_allclose(metrics["pose"], sum(by_part).mean(), rtol=1e-5)
 
 
 @pytest.mark.parametrize("variant", video.VARIANTS)
@@ -41,7 +64,7 @@ def test_motion_variants_fit_their_tokenizers(variant):
 
 def test_a_stage_that_stands_on_nothing_says_which_field_to_give():
     with pytest.raises(ValueError, match=r"config\.tokenizer_from is empty.*--config\.tokenizer_from=DIR"):
-        build.resolve(locked(motion.get_config("tiny")))
+        resolve.resolve(locked(motion.get_config("tiny")))
 
 
 def test_a_checkpoint_of_another_stage_is_refused_by_name(tmp_path):
@@ -49,11 +72,11 @@ def test_a_checkpoint_of_another_stage_is_refused_by_name(tmp_path):
     config = motion.get_config("tiny")
     config.tokenizer_from = str(tmp_path)
     with pytest.raises(ValueError, match="stage is 'autoencoder', expected 'tokenizer'"):
-        build.resolve(locked(config))
+        resolve.resolve(locked(config))
 
 
 def test_a_config_read_from_json_has_its_tuples_back():
-    config = build.as_config({"a": [1, [2, 3]], "b": {"c": ["x"]}})
+    config = resolve.as_config({"a": [1, [2, 3]], "b": {"c": ["x"]}})
     assert config.a == (1, (2, 3)) and config.b.c == ("x",)
 
 
@@ -81,7 +104,7 @@ def test_fields_out_of_range_are_named(field, value, message):
     config = tokenizer.get_config("tiny")
     config[field] = value
     with pytest.raises(ValueError, match=message):
-        build.resolve(config)
+        resolve.resolve(config)
 
 
 def test_weights_are_not_trained_in_bfloat16():
@@ -95,26 +118,27 @@ def test_context_frames_must_fit_the_segment_before():
     config = motion.get_config("tiny")
     config.data.previous = 2
     with pytest.raises(ValueError, match="config.data.previous=2: holds no 4 context frames"):
-        build.resolve(config)
+        resolve.resolve(config)
 
 
 @pytest.mark.parametrize("get_config", [tokenizer.get_config, autoencoder.get_config])
 def test_every_stage_takes_the_choice_of_what_it_trains(get_config):
     config = get_config("tiny")
     config.trainable = ("^decoder",)
-    assert build.stage(*build.resolve(config)).trainable == ("^decoder",)
+    assert build.stage(*resolve.resolve(config)).trainable == ("^decoder",)
 
 
 def test_init_from_must_stand_on_the_same_earlier_stages(monkeypatch):
     def loaded(workdir, stage):
         params, below = {"w": np.full(2, workdir == "other")}, {"params": {"w": np.full(2, False)}, "extra": {}}
         extra = {"frozen": {"tokenizer": below}} if stage == "video" else {}
-        return checkpoint.Loaded({"name": stage, "pose_control": "motion_decoder"}, 1, params, extra)
+        config = {"name": stage, "pose_control": "motion_decoder"}
+        return resolve.as_config(config), checkpoint.Loaded(config, 1, params, extra)
 
-    monkeypatch.setattr(checkpoint, "load", loaded)
+    monkeypatch.setattr(resolve, "read", loaded)
     config = video.get_config("tiny_motion")
     config.update(autoencoder_from="a", init_from="v", tokenizer_from="same")
-    assert set(build.resolve(config)[1]) == {"autoencoder_from", "tokenizer_from", "init_from"}
+    assert set(resolve.resolve(config)[1]) == {"autoencoder_from", "tokenizer_from", "init_from"}
     config.tokenizer_from = "other"
     with pytest.raises(ValueError, match="init_from was trained over another tokenizer than config.tokenizer_from"):
-        build.resolve(config)
+        resolve.resolve(config)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from configs.motion import get_config
+from xdancer_jax.models import music_decoder
 from xdancer_jax.models.music_gpt import MusicGPT
 
 T, C, S, K, V, G, M = 3, 2, 2, 2, 5, 3, 4
@@ -17,7 +18,7 @@ def _model(**changes):
         "num_layers": 2, "width": 8, "num_heads": 2, "num_parts": S, "tokens_per_part": K, "codebook_size": V,
         "segment_frames": T, "context_frames": C, "global_tokens": G, "music_width": 4, "music_kernel": TAPS,
         "global_music": True,
-        "motion_context": True, "dropout": 0.0, "remat": False,
+        "motion_context": True, "dropout": 0.0, "remat": "none",
     }
     return MusicGPT(**(fields | changes))
 
@@ -45,21 +46,26 @@ def _variables(model, inputs):
 ABLATIONS = [{}, {"global_music": False}, {"motion_context": False}]
 
 
+@pytest.mark.parametrize("forced", [1, 2])
 @pytest.mark.parametrize("ablation", ABLATIONS)
-def test_cached_decoding_gives_the_logits_of_the_packed_pass(ablation, inputs):
+def test_cached_decoding_gives_the_logits_of_the_packed_pass(ablation, forced, inputs):
+    """After a prefill of two frames, of which the first `forced` are known; the others are written over."""
     model = _model(**ablation)
     variables = _variables(model, inputs)
+    params = variables["params"]
     packed = jax.jit(model.apply)(variables, **inputs).reshape(2, T * S * K, V)
-    step = jax.jit(lambda *args: model.apply(variables, *args, method="step"))
-    music = jax.jit(lambda x: model.apply(variables, x, method="embed_music"))(inputs["music"])
-    context_music = np.take_along_axis(np.asarray(music), inputs["context_index"][:, :, None], axis=1)
-    logits, cache = jax.jit(lambda *args: model.apply(variables, *args, method="prefill"))(
-        inputs["context"], context_music, inputs["song"], music[:, P]
+    _, music = jax.jit(lambda x: model.apply(variables, x, method="embed"))(inputs["music"])
+    context_music = jnp.take_along_axis(music, inputs["context_index"][:, :, None], axis=1)
+    known = inputs["tokens"][:, :2].at[:, forced:].set(0)
+    cache = jax.jit(music_decoder.prefill, static_argnums=0)(
+        model, params, known, inputs["context"], context_music, inputs["song"], music[:, P : P + 2]
     )
-    np.testing.assert_allclose(logits, packed[:, 0], atol=1e-5)
+    weights = jax.jit(music_decoder.arrange, static_argnums=0)(model, params)
+    step = jax.jit(music_decoder.step, static_argnums=0)
     tokens = inputs["tokens"].reshape(2, -1)
-    for i in range(T * S * K - 1):
-        logits, cache = step(tokens[:, i], jnp.int32(i), music[:, P + (i + 1) // (S * K)], cache)
+    for i in range(forced * S * K - 1, T * S * K - 1):
+        following = music[:, P + (i + 1) // (S * K)]
+        logits, cache = step(model, weights, tokens[:, i], jnp.int32(i), following, cache)
         np.testing.assert_allclose(logits, packed[:, i + 1], atol=1e-5)
 
 
@@ -79,10 +85,22 @@ def test_logits_of_a_frame_depend_on_music_up_to_that_frame(ablation, inputs):
     assert gradient[~later].min() > 0
 
 
+@pytest.mark.parametrize("ablation", [{}, {"motion_context": False}])
+def test_every_frame_knows_the_whole_song_through_the_global_slots_alone(ablation, inputs):
+    model = _model(**ablation)
+    variables = _variables(model, inputs)
+
+    def frame_logits(song):
+        return jnp.square(model.apply(variables, **{**inputs, "song": song})[0]).sum(axis=(1, 2, 3))
+
+    gradient = np.abs(jax.jit(jax.jacrev(frame_logits))(inputs["song"]))[:, 0].max(axis=-1)
+    assert gradient.shape == (T, G) and gradient.min() > 0
+
+
 def test_embedded_music_knows_the_frames_of_its_kernel(inputs):
     model = _model()
     variables = _variables(model, inputs)
-    embed = jax.jit(jax.jacrev(lambda x: model.apply(variables, x, method="embed_music")[0].sum(axis=-1)))
+    embed = jax.jit(jax.jacrev(lambda x: model.apply(variables, x, method="embed")[1][0].sum(axis=-1)))
     reach = np.abs(embed(inputs["music"]))[:, 0].max(axis=-1) > 0
     frames = np.arange(P + T)
     gap = frames[:, None] - frames
@@ -114,13 +132,14 @@ def test_each_ablation_drops_its_input_and_its_slots(inputs):
         np.testing.assert_array_equal(apply(variables, **inputs), apply(variables, **other))
 
 
-def test_remat_changes_no_gradient(inputs):
+@pytest.mark.parametrize("policy", ["dots", "full"])
+def test_remat_changes_no_gradient(policy, inputs):
     variables = _variables(_model(), inputs)
 
     def gradient(model):
         return jax.jit(jax.grad(lambda v: jnp.sum(jnp.square(model.apply(v, **inputs)))))(variables)
 
-    plain, saved = gradient(_model()), gradient(_model(remat=True))
+    plain, saved = gradient(_model()), gradient(_model(remat=policy))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), plain, saved)
 
 
@@ -137,10 +156,25 @@ def test_medium_is_gpt2_medium_with_the_2224_positions_of_the_paper():
         shape((1, 2 * frames[1], 35), floats), shape((1, model.global_tokens, 35), floats),
     )
     assert model.num_positions == params["wpe"].shape[0] == 2224
-    blocks = sum(x.size for name, tree in params.items() if name.startswith("h_") for x in jax.tree.leaves(tree))
+    blocks = sum(x.size for x in jax.tree.leaves(params["h"]))
     assert blocks == 24 * (12 * 1024**2 + 13 * 1024)  # GPT-2 medium's 302 M
-    assert params["h_23"]["attn"]["c_attn"]["kernel"].shape == (1024, 3072)
-    assert set(params["h_0"]) == {"ln_1", "attn", "ln_2", "mlp"}
+    assert params["h"]["attn"]["c_attn"]["kernel"].shape == (24, 1024, 3072)
+    assert set(params["h"]) == {"ln_1", "attn", "ln_2", "mlp"}
+
+
+def test_an_unknown_remat_policy_is_refused(inputs):
+    with pytest.raises(ValueError, match="remat 'some' is unknown; choose one of"):
+        jax.eval_shape(lambda: _model(remat="some").init(jax.random.key(0), **inputs))
+
+
+def test_remat_full_keeps_less_for_the_backward_pass(inputs):
+    def saved(policy):
+        model = _model(remat=policy)
+        variables = _variables(model, inputs)
+        _, pullback = jax.vjp(lambda v: model.apply(v, **inputs).sum(), variables)
+        return sum(x.size for x in jax.tree.leaves(pullback))
+
+    assert saved("full") < saved("dots") < saved("none")
 
 
 def test_a_model_without_any_slot_before_the_first_token_is_refused(inputs):

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import numpy as np
@@ -14,19 +15,32 @@ SIZE = {"num_layers": 2, "width": 8, "num_positions": 12}
 def _public(positions=12, **changes):
     """A random GPT-2 in the public layout, with what old files carry besides."""
     rng = np.random.default_rng(0)
-    shapes = gpt2.shapes(**SIZE) | {"wpe": (positions, 8)}
-    tensors = {theirs: rng.normal(size=shapes[ours]).astype(np.float32) for theirs, ours in gpt2.names(2).items()}
+    shapes = gpt2.shapes(**SIZE) | {"wpe.weight": (positions, 8)}
+    tensors = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
     tensors |= {"wte.weight": np.ones((5, 8), np.float32), "h.0.attn.bias": np.ones((1, 1, 12, 12), np.float32)}
     return {name: value for name, value in (tensors | changes).items() if value is not None}
+
+
+# layers, width and parameters of the four public models, 1024 positions and 50257 words
+PUBLIC = {"gpt2": (12, 768, 124_439_808), "gpt2-medium": (24, 1024, 354_823_168),
+          "gpt2-large": (36, 1280, 774_030_080), "gpt2-xl": (48, 1600, 1_557_611_200)}
 
 
 def test_the_shapes_are_those_of_the_model():
     config = motion.get_config("medium")
     lines = (Path(__file__).parents[2] / "golden" / "motion_medium.txt").read_text().splitlines()
-    golden = (line.split() for line in lines[:-1])
-    theirs = {path: tuple(map(int, shape)) for path, *shape in golden}
-    ours = gpt2.shapes(24, 1024, build.music_gpt(config).num_positions)
-    assert len(ours) == 24 * 12 + 3 and all(theirs[path] == shape for path, shape in ours.items())
+    golden = {path: tuple(map(int, shape)) for path, *shape in (line.split() for line in lines[:-1])}
+    expected = gpt2.shapes(24, 1024, build.music_gpt(config).num_positions)
+    assert len(expected) == 24 * 12 + 3
+    for name, (path, layer) in gpt2.names(24).items():
+        assert golden[path] == (expected[name] if layer is None else (24, *expected[name]))
+
+
+@pytest.mark.parametrize("size", PUBLIC)
+def test_every_public_size_has_its_number_of_parameters(size):
+    layers, width, count = PUBLIC[size]
+    shapes = gpt2.shapes(layers, width, 1024).values()
+    assert sum(map(math.prod, shapes)) + 50257 * width == count
 
 
 def test_round_trip_is_exact(tmp_path):

@@ -51,8 +51,9 @@ def loss(stage):
     return jax.jit(stage.loss, static_argnames="train")
 
 
-def test_training_lowers_the_reconstruction_loss_and_moves_the_codebook(stage, state, batch):
-    params, extra = state
+@pytest.fixture(scope="module")
+def trained(stage, state, batch):
+    """(params, extra) after 400 steps, and the "pose" of every step."""
     optimizer = optax.adam(5e-3)
 
     def body(carry, key):
@@ -63,12 +64,42 @@ def test_training_lowers_the_reconstruction_loss_and_moves_the_codebook(stage, s
         updates, moments = optimizer.update(gradients, moments)
         return (optax.apply_updates(params, updates), extra, moments), metrics["pose"]
 
-    keys = jax.random.split(jax.random.key(1), 60)
-    (_, after, _), history = jax.jit(lambda carry: jax.lax.scan(body, carry, keys))(
+    keys = jax.random.split(jax.random.key(1), 400)
+    params, extra = state
+    (params, extra, _), history = jax.jit(lambda carry: jax.lax.scan(body, carry, keys))(
         (params, extra, optimizer.init(params))
     )
-    assert history[-1] < 0.5 * history[0]
-    assert np.abs(after["codebook"]["quantizer"]["embedding"]).max() > 0.1  # zeros before
+    return params, extra, history
+
+
+def test_training_lowers_the_reconstruction_loss_and_moves_the_codebook(trained):
+    _, extra, history = trained
+    assert history[60] < 0.5 * history[0] and history[-1] < 0.5 * history[60]
+    assert np.abs(extra["codebook"]["quantizer"]["embedding"]).max() > 0.1  # zeros before
+
+
+def test_passes_over_passes_do_not_run_away(stage, trained, batch):
+    params, extra, _ = trained
+    reconstruct = jax.jit(stage.functions["reconstruct"])
+    poses = [np.asarray(batch["poses"])]
+    for _ in range(5):
+        poses.append(np.asarray(reconstruct(params, extra, {"poses": poses[-1]}, jax.random.key(0))["poses"]))
+    error, *drift = [np.abs(each - poses[1])[..., :2].mean() for each in [poses[0], *poses[2:]]]
+    assert 0.01 < error < 0.1  # joints on circles of radius 1
+    assert max(drift) < error
+    assert np.abs(poses[5] - poses[4])[..., :2].mean() < 0.5 * drift[0]  # a pass moves less and less
+
+
+@pytest.mark.parametrize("frames", [1, 12])
+def test_tokens_do_not_depend_on_what_else_is_in_the_batch(model, trained, batch, frames):
+    """Also those of a single frame, which a photo is."""
+    frozen = {"params": trained[0], "extra": trained[1]}
+    encode = jax.jit(lambda poses: tokenizer.encode(model, frozen, poses))
+    poses = batch["poses"][:7, :frames]
+    together = np.asarray(encode(poses))
+    assert together.shape == (7, frames, 2, 2) and len(np.unique(together)) > 4
+    for i in range(7):
+        np.testing.assert_array_equal(encode(poses[i : i + 1])[0], together[i])
 
 
 def test_evaluation_leaves_the_codebook_alone_and_needs_no_chance(loss, state, batch):
@@ -93,6 +124,24 @@ def test_reconstruct_agrees_with_the_metrics(stage, loss, state, batch):
 def test_names_and_parts_must_match(model):
     with pytest.raises(ValueError, match="1 names for the 2 parts"):
         tokenizer.make(model, ("all",), commitment_weight=0.25, confidence_weighted=False)
+
+
+def test_tokens_of_files_are_checked_by_shape_type_and_range():
+    tokens = np.random.default_rng(0).integers(16, size=(7, 5, 2))
+    tokens[0, 0] = 0, 15  # both ends of the range
+    tokenizer.check_tokens(tokens, 5, 2, 16)
+    tokenizer.check_tokens(tokens[:0], 5, 2, 16)
+    with pytest.raises(ValueError, match=r"shape \(7, 5, 2\), expected \(..., 1, 10\)"):
+        tokenizer.check_tokens(tokens, 1, 10, 16)
+    with pytest.raises(ValueError, match=r"shape \(2,\), expected"):
+        tokenizer.check_tokens(tokens[0, 0], 5, 2, 16)
+    with pytest.raises(ValueError, match="float64 values, expected integers"):
+        tokenizer.check_tokens(tokens / 1, 5, 2, 16)
+    for value in (16, -1):
+        wrong = tokens.copy()
+        wrong[3, 1, 1] = wrong[6, 4, 0] = value
+        with pytest.raises(ValueError, match=rf"tokens\[3, 1, 1\] is {value}, outside \[0, 16\); 2 of 70 are"):
+            tokenizer.check_tokens(wrong, 5, 2, 16)
 
 
 def test_a_frame_far_enough_from_the_ends_has_the_tokens_of_the_whole_clip():

@@ -1,0 +1,137 @@
+"""What fine-tuning on one choreography learns and what it forgets, without and with replay of the general data.
+
+    python -m benchmarks.finetune --base out/motion --data GENERAL --choreography CHOREOGRAPHY --out finetune.json
+
+Trains the config's run twice from one base, with a replay rate of 0 and with the config's, and measures the held-out
+cross-entropy (nats a token) before and after on the test splits of both data sets: in windows that go on from the real
+frames before ("dance") and in those that start from a standing pose, as from a photo ("standing"). All models see the
+same windows; intervals are bootstrapped over clips. Set GLIBC_TUNABLES as the README says: it is faster.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from absl import flags
+
+from configs import motion
+from data_pipeline import loaders
+from data_pipeline.media import write_atomically
+from launch import build, cli, demo, generation, runs
+from xdancer_jax.evals.bootstrap import Bootstrap
+
+_BASE = flags.DEFINE_string("base", None, "Work directory of the motion run to start from.")
+_DATA = flags.DEFINE_string("data", None, "Data set that the base was trained on; replayed.")
+_CHOREOGRAPHY = flags.DEFINE_string("choreography", None, "Data set to fine-tune on (launch.prepare --choreography).")
+_VARIANT = flags.DEFINE_string("variant", "tiny_finetune", "Of configs/motion.py.")
+_STEPS = flags.DEFINE_integer("steps", None, "Steps of each run; the config's if not given.", lower_bound=1)
+_SEED = flags.DEFINE_integer("seed", 0, "Of training.", lower_bound=0)
+_PASSES = flags.DEFINE_integer("passes", 8, "Windows of each test clip.", lower_bound=1)
+_OUT = flags.DEFINE_string("out", None, "File to write (.json).")
+flags.mark_flags_as_required(["base", "data", "choreography", "out"])
+
+STARTS = {"dance": 0.0, "standing": 1.0}  # static_context_rate of the windows
+
+Losses = dict[tuple[str, str], np.ndarray]  # (data set, start) -> (clips,) mean cross-entropy of each clip
+
+
+def measure(run: runs.Run, data_dirs: dict[str, str], passes: int) -> Losses:
+    """Held-out losses of a run on the test split of every data set; the same windows for every run."""
+    loss = jax.jit(lambda *arguments: run.stage.loss(*arguments, jax.random.key(0), False)[0])
+    found = {}
+    for name, data_dir in data_dirs.items():
+        for start, rate in STARTS.items():
+            batches = _windows(run, data_dir, rate, passes)
+            values = np.array([float(loss(run.params, run.extra, batch)) for batch in batches])
+            found[name, start] = values.reshape(passes, -1).mean(axis=0)  # pass after pass over the clips in order
+    return found
+
+
+def _windows(run: runs.Run, data_dir: str, static_context_rate: float, passes: int):
+    config = run.config
+    return loaders.motion(
+        data_dir, config.data.eval_split, 1, previous=config.data.previous, length=config.model.segment_frames,
+        num_context=config.model.context_frames, song_bins=config.model.global_tokens,
+        static_context_rate=static_context_rate, margin=build.pose_tokenizer(config.earlier.tokenizer).reach,
+        shuffle=False, num_epochs=passes,
+    )
+
+
+def finetune(base: str, data: str, choreography: str, replay_rate: float, passes: int) -> Losses:
+    """The losses of a run that is trained and removed again."""
+    config = configured(base, data, choreography)
+    config.data.replay_rate = replay_rate
+    with tempfile.TemporaryDirectory(prefix="finetune_") as workdir:
+        runs.train(config.lock(), workdir)
+        return measure(runs.load(workdir), {"choreography": choreography, "general": data}, passes)
+
+
+def configured(base: str, data: str, choreography: str):
+    """The config of the fine-tuning run, but for its replay rate."""
+    config = motion.get_config(_VARIANT.value)
+    config.seed, config.init_from = _SEED.value, base
+    config.data.dir, config.data.replay_dir = choreography, data
+    config.steps = _STEPS.value or config.steps
+    config.eval_every, config.checkpoint.every = 0, 0
+    return config
+
+
+def summary(values: np.ndarray) -> list[float]:
+    """Mean over clips, and the ends of its interval."""
+    return [float(values.mean()), *Bootstrap()(values)]
+
+
+def table(before: Losses, after: dict[float, Losses]) -> list[dict[str, Any]]:
+    """A row for each data set and start; "change" and "by_replay" are paired by clip.
+
+    `after` by replay rate, 0 the first. "by_replay" is what replay takes off the loss after fine-tuning (negative) or
+    adds to it.
+    """
+    rows = []
+    for (name, start), base in before.items():
+        losses = {rate: found[name, start] for rate, found in after.items()}
+        rows.append({
+            "data": name, "start": start, "clips": len(base), "before": summary(base),
+            "after": {str(rate): summary(values) for rate, values in losses.items()},
+            "change": {str(rate): summary(values - base) for rate, values in losses.items()},
+            "by_replay": {str(rate): summary(values - losses[0.0]) for rate, values in losses.items() if rate},
+        })
+    return rows
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    def cell(values, sign=""):
+        return f"{values[0]:{sign}.3f} [{values[1]:{sign}.3f}, {values[2]:{sign}.3f}]"
+
+    for row in rows:
+        print(f"{row['data']:<13} {row['start']:<9} ({row['clips']} clips)  before {cell(row['before'])}")
+        for rate, values in row["after"].items():
+            effect = f"  replay adds {cell(row['by_replay'][rate], '+')}" if rate in row["by_replay"] else ""
+            print(f"  replay {rate:<5} after {cell(values)}  change {cell(row['change'][rate], '+')}{effect}")
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    generation.check_out(_OUT.value, ".json")
+    demo.set_environment()
+    base, data, choreography, passes = _BASE.value, _DATA.value, _CHOREOGRAPHY.value, _PASSES.value
+    config = configured(base, data, choreography)
+    if not config.data.replay_rate:
+        raise ValueError(f"--variant={_VARIANT.value}: its data.replay_rate is 0; choose one that fine-tunes")
+    before = measure(runs.load(base, "motion"), {"choreography": choreography, "general": data}, passes)
+    rates = (0.0, config.data.replay_rate)
+    rows = table(before, {rate: finetune(base, data, choreography, rate, passes) for rate in rates})
+    constants = {
+        "protocol": "motion_cross_entropy_nats", "interval": "95% percentile bootstrap over clips", "passes": passes,
+        "variant": _VARIANT.value, "steps": config.steps, "seed": config.seed, "data": config.data.to_dict(),
+    }
+    write_atomically(Path(_OUT.value), (json.dumps(constants | {"rows": rows}, indent=2) + "\n").encode())
+    show(rows)
+    print(_OUT.value)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,201 @@
+import dataclasses
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from xdancer_jax.models.music_gpt import MusicGPT
+from xdancer_jax.models.pose_tokenizer import PoseTokenizer
+from xdancer_jax.stages import motion_sampling
+from xdancer_jax.stages.motion_sampling import Sampling, Segments
+from xdancer_jax.stages.tokenizer import decode, encode
+
+P, T, C, S, K, V, G, M, J = 6, 5, 2, 2, 2, 16, 3, 4, 3
+OVERLAP = 2
+MODEL = MusicGPT(
+    num_layers=2, width=16, num_heads=2, num_parts=S, tokens_per_part=K, codebook_size=V, segment_frames=T,
+    context_frames=C, global_tokens=G, music_width=4, music_kernel=2, global_music=True, motion_context=True,
+    dropout=0.1, remat="none",
+)
+TOKENIZER = PoseTokenizer(
+    parts=((0, 2), (1,)), tokens_per_part=K, codebook_size=V, code_dim=3, encoder_width=8, decoder_width=8, depth=1,
+    kernel=3, decay=0.9, reset_below=0.05,
+)
+SEGMENTS = Segments(OVERLAP, P)
+
+
+def _random(shapes, scale):
+    rng = np.random.default_rng(1)
+    return jax.tree.map(lambda x: jnp.asarray(scale * rng.normal(size=x.shape), x.dtype), shapes)
+
+
+@pytest.fixture(scope="module")
+def state():
+    return make_state()
+
+
+def make_state():
+    """Random weights of order one."""
+    ints = jnp.zeros((1, T, S, K), jnp.int32)
+    music, song = jnp.zeros((1, P + T, M)), jnp.zeros((1, G, M))
+    params = jax.eval_shape(lambda: nn.unbox(MODEL.init(
+        jax.random.key(0), ints, ints[:, :C], jnp.zeros((1, C), jnp.int32), music, song
+    )))["params"]
+    tokenizer = jax.eval_shape(lambda: nn.unbox(TOKENIZER.init(jax.random.key(1), jnp.zeros((1, 4, J, 3)))))
+    tokenizer = _random(tokenizer, 0.3)
+    frozen = {"params": tokenizer["params"], "extra": {"codebook": tokenizer["codebook"]}}
+    return _random(params, 0.4), {"frozen": {"tokenizer": frozen}}
+
+
+def _inputs(rows, frames, given=1):
+    rng = np.random.default_rng(0)
+    music = rng.normal(size=(rows, 40, M)).astype(np.float32)[:, :frames]
+    song = rng.normal(size=(rows, G, M)).astype(np.float32)
+    return music, song, rng.uniform(size=(rows, given, J, 3)).astype(np.float32)
+
+
+def _generate(state, inputs, seeds, **options):
+    options = {"sampling": Sampling(top_p=(0.95,)), "segments": SEGMENTS} | options
+    return motion_sampling.generate(MODEL, TOKENIZER, *state, *inputs, seeds=seeds, **options)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 4, 5, 6, 11])
+def test_every_frame_of_the_song_is_made(state, frames):
+    calls = []
+    out = _generate(state, _inputs(2, frames), (0, 1), progress=lambda done, total: calls.append((done, total)))
+    assert out["tokens"].shape == (2, frames, S, K)
+    assert out["poses"].shape == (2, frames, J, 3)
+    assert out["tokens"].min() >= 0 and out["tokens"].max() < V
+    assert calls == [(i + 1, frames) for i in range(frames)]
+
+
+def test_greedy_tokens_are_the_argmax_of_the_packed_pass(state):
+    """Segment by segment, with the context that the sampler drew, the second after an overlap."""
+    params, extra = state
+    music, song, start = _inputs(2, 8)
+    tokens = _generate(state, (music, song, start), (3, 4), sampling=Sampling(top_k=(1,)))["tokens"]
+    padded = np.pad(music, ((0, 0), (P, 0), (0, 0)))
+    still = np.concatenate([np.repeat(tokens[:, :1], P, axis=1), tokens], axis=1)
+    apply = jax.jit(MODEL.apply)
+    for first, known in ((0, 1), (T - OVERLAP, T)):
+        index = np.stack([motion_sampling._context(seed, first, P, C) for seed in (3, 4)])
+        window, context = padded[:, : P + first + T], np.take_along_axis(still, index[:, :, None, None], axis=1)
+        logits = apply(
+            {"params": params}, tokens[:, first : first + T], context, index.astype(np.int32), window, song
+        )
+        likeliest = np.asarray(jnp.argmax(logits, axis=-1))
+        np.testing.assert_array_equal(tokens[:, known : first + T], likeliest[:, known - first :])
+    frozen = extra["frozen"]["tokenizer"]
+    out = _generate(state, (music, song, start), (3, 4), sampling=Sampling(top_k=(1,)))["poses"]
+    reach = TOKENIZER.reach
+    whole = jax.jit(decode, static_argnums=0)(TOKENIZER, frozen, still[:, P - reach :])
+    np.testing.assert_allclose(out, whole[:, reach:], atol=1e-6)
+
+
+def test_a_dance_is_decided_by_song_start_and_seed_whatever_the_batch(state):
+    music, song, start = _inputs(5, 11)
+    seeds = (0, 1, 0, 7, 2**32 - 1)
+    whole = _generate(state, (music, song, start), seeds)["tokens"]
+    for rows in ([0], [3], [4, 1], [2, 0, 3]):
+        some = _generate(state, (music[rows], song[rows], start[rows]), [seeds[i] for i in rows])["tokens"]
+        np.testing.assert_array_equal(some, whole[rows])
+    again = _generate(state, tuple(x[[0, 0]] for x in (music, song, start)), (0, 1))["tokens"]
+    np.testing.assert_array_equal(again[0], whole[0])
+    assert (again[1] != again[0]).any()
+
+
+def test_one_program_makes_every_segment_of_songs_of_any_length(state):
+    _generate(state, _inputs(2, 11), (0, 1))
+    before = motion_sampling._frame._cache_size(), motion_sampling._prefill._cache_size()
+    _generate(state, _inputs(2, 17, given=4), (2, 3))
+    assert (motion_sampling._frame._cache_size(), motion_sampling._prefill._cache_size()) == before
+
+
+def test_finished_frames_are_yielded_while_later_ones_are_made(state, monkeypatch):
+    made = []
+    frame = motion_sampling._frame
+    monkeypatch.setattr(motion_sampling, "_frame", lambda *args: made.append(int(args[4][0])) or frame(*args))
+    options = {"seeds": (0, 1), "sampling": Sampling(), "segments": SEGMENTS}
+    stream = motion_sampling.stream(MODEL, TOKENIZER, *state, *_inputs(2, 11), **options)
+    yielded = [next(stream) for _ in range(4)]
+    assert [x.shape for x in yielded] == [(2, 1, S, K)] * 4
+    assert made == [1, 2, 3, 4]  # a frame is read once the next is under way
+    rest = np.concatenate([*yielded, *stream], axis=1)
+    np.testing.assert_array_equal(rest, _generate(state, _inputs(2, 11), (0, 1), sampling=Sampling())["tokens"])
+
+
+def test_later_music_changes_no_earlier_frame(state):
+    music, song, start = _inputs(2, 11)
+    shorter = _generate(state, (music[:, :6], song, start), (0, 1))["tokens"]
+    np.testing.assert_array_equal(shorter, _generate(state, (music, song, start), (0, 1))["tokens"][:, :6])
+
+
+@pytest.mark.parametrize("given", [1, 2, 3, 7, 11, 12])
+def test_a_dance_goes_on_from_the_given_frames(state, given):
+    music, song, start = _inputs(1, 11, given)
+    tokens = _generate(state, (music, song, start), (0,))["tokens"]
+    reach = TOKENIZER.reach
+    padded = np.pad(start, ((0, 0), (reach, reach), (0, 0), (0, 0)), mode="edge")
+    wanted = np.asarray(encode(TOKENIZER, state[1]["frozen"]["tokenizer"], jnp.asarray(padded), given))
+    np.testing.assert_array_equal(tokens[:, :given], wanted[:, :11])
+
+
+def test_what_follows_depends_on_the_given_frames(state):
+    music, song, start = (np.repeat(x, 8, axis=0) for x in _inputs(1, 11, 7))
+    one = _generate(state, (music, song, start), range(8))["tokens"]
+    other = _generate(state, (music, song, -2 * start), range(8))["tokens"]
+    assert (one[:, :7] != other[:, :7]).any() and (one[:, 7:] != other[:, 7:]).any()
+
+
+def test_context_comes_from_before_the_segment():
+    drawn = [motion_sampling._context(seed, 9, P, C) for seed in range(30)]
+    assert all((np.diff(x) > 0).all() and x[0] >= 9 and x[-1] < 9 + P for x in drawn)
+    assert {x for pair in drawn for x in pair.tolist()} == set(range(9, 9 + P))
+
+
+def test_each_part_has_its_own_settings(state):
+    inputs = _inputs(2, 11)
+    greedy = _generate(state, inputs, (0, 1), sampling=Sampling(top_k=(1, 1)))["tokens"]
+    for part in range(S):
+        free = Sampling(temperature=tuple(3.0 if i == part else 1.0 for i in range(S)),
+                        top_k=tuple(0 if i == part else 1 for i in range(S)))
+        tokens = _generate(state, inputs, (0, 1), sampling=free)["tokens"]
+        # until the free part is drawn for the first time nothing differs from greedy; then it does
+        np.testing.assert_array_equal(tokens[:, 1, :part], greedy[:, 1, :part])
+        assert (tokens[:, 1:, part] != greedy[:, 1:, part]).any()
+    # The last part's draws in a frame leave the earlier parts of that frame alone.
+    np.testing.assert_array_equal(tokens[:, 1, 0], greedy[:, 1, 0])
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"segments": Segments(T, P)}, f"0 < overlap < {T}"), ({"segments": Segments(1, 1)}, "context_span >= 2"),
+    ({"seeds": (0,)}, "1 seeds, 2 songs"), ({"seeds": (0, -1)}, r"seeds \[0, -1\]: must lie in"),
+    ({"sampling": Sampling(temperature=(1.0, 0.0))}, "temperature > 0"),
+    ({"sampling": Sampling(temperature=(-1.0,))}, "temperature > 0"),
+    ({"sampling": Sampling(top_k=(1, 2, 3))}, r"sampling.top_k=\(1, 2, 3\): give one value, or one for each of the 2"),
+])
+def test_settings_that_do_not_fit_are_refused(state, change, message):
+    options = {"seeds": (0, 1)} | change
+    with pytest.raises(ValueError, match=message):
+        _generate(state, _inputs(2, 5), options.pop("seeds"), **options)
+
+
+def test_features_of_another_set_and_no_first_pose_are_refused(state):
+    music, song, start = _inputs(2, 5)
+    with pytest.raises(ValueError, match="music has 3 features a frame, the model was trained on 4"):
+        _generate(state, (music[..., :3], song[..., :3], start), (0, 1))
+    with pytest.raises(ValueError, match="got 0 poses"):
+        _generate(state, (music, song, start[:, :0]), (0, 1))
+
+
+def test_bfloat16_weights_are_read_as_such(state):
+    model = dataclasses.replace(MODEL, dtype="bfloat16")
+    weights = jax.jit(motion_sampling.music_decoder.arrange, static_argnums=0)(model, state[0])
+    assert weights.layers[1]["attn"]["c_attn"]["kernel"].dtype == jnp.bfloat16
+    assert weights.layers[1]["attn"]["c_attn"]["kernel"].shape == (3 * 16, 16)
+    out = motion_sampling.generate(
+        model, TOKENIZER, *state, *_inputs(1, 4), seeds=(0,), sampling=Sampling(), segments=SEGMENTS
+    )
+    assert out["tokens"].shape == (1, 4, S, K)

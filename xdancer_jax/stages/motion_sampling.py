@@ -1,0 +1,264 @@
+"""Whole songs from the motion stage: overlapping segments, frame by frame (paper, "Inference").
+
+Rows of a batch are dances of their own: another song, start or seed each. On one machine a row's tokens are a function
+of its song, its start and its seed alone, whatever the batch and the number of devices.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
+
+from xdancer_jax import decoding
+from xdancer_jax.models import music_decoder
+from xdancer_jax.models.music_decoder import Cache, Weights
+from xdancer_jax.models.music_gpt import MusicGPT
+from xdancer_jax.models.pose_tokenizer import PoseTokenizer
+from xdancer_jax.stages.tokenizer import decode, encode
+from xdancer_jax.typing import Array, Extra, Float, Params, typechecked
+
+_ROWS = "data"  # mesh axis over which the dances of a batch are split
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampling:
+    """How a token is drawn (decoding.sample): one value for all parts or one a part. (open: the paper is silent.)"""
+
+    temperature: tuple[float, ...] = (1.0,)
+    top_k: tuple[int, ...] = (0,)
+    top_p: tuple[float, ...] = (1.0,)
+
+    def of_parts(self, parts: int) -> list[tuple[float, int, float]]:
+        """(temperature, top_k, top_p) of each part. Raises ValueError for another number or values out of range."""
+        columns = []
+        for name, values in dataclasses.asdict(self).items():
+            if len(values) not in (1, parts):
+                raise ValueError(f"sampling.{name}={values}: give one value, or one for each of the {parts} parts")
+            columns.append(values * (parts // len(values)))
+        settings = list(zip(*columns, strict=True))
+        for setting in settings:
+            decoding.check(*setting)
+        return settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Segments:
+    """How a song is cut.
+
+    Attributes:
+      overlap: frames of a segment that are the last ones of the segment before, taken as they are (paper 12).
+      context_span: frames before a segment from which its context frames are drawn (the loader's P, paper 64).
+    """
+
+    overlap: int
+    context_span: int
+
+
+@typechecked
+def stream(
+    model: MusicGPT,
+    tokenizer: PoseTokenizer,
+    params: Params,
+    extra: Extra,
+    music: Float[np.ndarray, "B F M"],
+    song: Float[np.ndarray, "B G M"],
+    start: Float[np.ndarray, "B n J 3"],
+    *,
+    seeds: Sequence[int],
+    sampling: Sampling,
+    segments: Segments,
+    mesh: Mesh | None = None,
+) -> Iterator[np.ndarray]:
+    """Yields the tokens (B, f, S, K) of finished frames while later ones are being made, F frames in all.
+
+    start: poses of the first n frames, for instance a photo's (n = 1); the dance goes on from there. Before frame 0 the
+    dancer stands in the first pose, without music. A segment of T frames starts `overlap` frames before the end of what
+    is known; its context frames are drawn from the span before it, uniformly, without repeats and in order. The same
+    compiled functions make every segment of every song. `song` is the pooled song as the loader pools it. `mesh`: its
+    axis "data" splits the batch.
+
+    Raises:
+      ValueError: settings that do not fit, music of another feature set than the model's, no frame in `start`.
+    """
+    run = _Run(model, params, sampling, segments, mesh)
+    run.check(music, song, start, seeds)
+    known, frames = min(start.shape[1], music.shape[1]), music.shape[1]
+    before, behind = segments.context_span, segments.overlap
+    padded = np.pad(music, ((0, 0), (before, behind), (0, 0)))
+    added = np.asarray(run.embed(padded))
+    given = np.asarray(_encode_ends(tokenizer, extra["frozen"]["tokenizer"], start))[:, :known]
+    tokens = np.repeat(given[:, :1], before + frames + behind, axis=1)  # what is not made yet is never looked at
+    tokens[:, before : before + known] = given
+    yield given
+    while known < frames:
+        first = max(0, known - behind)
+        chosen = np.stack([_context(seed, first, before, model.context_frames) for seed in seeds])
+        window = slice(before + first, before + first + behind)
+        cache = run.prefill(
+            tokens[:, window], np.take_along_axis(tokens, chosen[:, :, None, None], axis=1),
+            np.take_along_axis(added, chosen[:, :, None], axis=1), song, added[:, window],
+        )
+        last = min(first + model.segment_frames, frames)
+        drawn = run.frames(cache, tokens[:, before + known - 1], added[:, before:], seeds, range(known, last), first)
+        for frame in drawn:
+            tokens[:, before + known] = frame
+            known += 1
+            yield frame[:, None]
+
+
+def _context(seed: int, first: int, span: int, count: int) -> np.ndarray:
+    """`count` of the `span` frames before frame `first`, as places in an array with `span` frames before frame 0."""
+    return first + np.sort(np.random.default_rng((seed, first)).permutation(span)[:count])
+
+
+class _Run:
+    """The compiled functions over one model's weights, split over a mesh if there is one."""
+
+    def __init__(self, model: MusicGPT, params: Params, sampling: Sampling, segments: Segments, mesh: Mesh | None):
+        self._model, self._params, self._segments = model, params, segments
+        self._settings = tuple(sampling.of_parts(model.num_parts))
+        self._mesh = mesh
+        self._weights = _arrange(model, params)
+
+    def check(self, music: np.ndarray, song: np.ndarray, start: np.ndarray, seeds: Sequence[int]) -> None:
+        """Raises ValueError for arguments that do not fit; see stream."""
+        features = self._params["music_projection"]["kernel"].shape[0]
+        if music.shape[2] != features or song.shape[2] != features:
+            raise ValueError(
+                f"music has {music.shape[2]} features a frame, the model was trained on {features}: give the features "
+                "of its training data"
+            )
+        size, overlap, span = self._model.segment_frames, self._segments.overlap, self._segments.context_span
+        if not 0 < overlap < size or span < self._model.context_frames:
+            raise ValueError(
+                f"sampling needs 0 < overlap < {size} (segment) and context_span >= {self._model.context_frames} "
+                f"(context frames); got overlap {overlap} and context_span {span}"
+            )
+        if start.shape[1] == 0 or len(seeds) != len(music):
+            raise ValueError(
+                f"sampling needs a first pose and a seed a song; got {start.shape[1]} poses, {len(seeds)} seeds, "
+                f"{len(music)} songs"
+            )
+        if any(not 0 <= seed < 2**32 for seed in seeds):
+            raise ValueError(f"seeds {list(seeds)}: must lie in [0, 2^32)")
+
+    def embed(self, music: np.ndarray) -> Array:
+        return _embed(self._model, self._params, music)
+
+    def prefill(self, *rows: np.ndarray) -> Cache:
+        return _prefill(self._model, self._mesh, self._params, *rows)
+
+    def frames(
+        self, cache: Cache, before: np.ndarray, added: np.ndarray, seeds: Sequence[int], frames: range, first: int
+    ) -> Iterator[np.ndarray]:
+        """Tokens (B, S, K) of `frames`, one by one; each is read once the next is under way. before: of the frame
+        before them. added (B, F, D): of each frame's music. first: frame of the song at which the segment starts."""
+        shape, seeds = before.shape, np.asarray(seeds, np.uint32)
+        last, pending = before.reshape(len(before), -1)[:, -1], None
+        for frame in frames:
+            place = np.array([frame, frame - first], np.int32)
+            drawn, cache = _frame(
+                self._model, self._settings, self._mesh, self._weights, place, last, added[:, frame], seeds, cache
+            )
+            last = drawn[:, -1]
+            if pending is not None:
+                yield np.asarray(pending).reshape(shape)
+            pending = drawn
+        yield np.asarray(pending).reshape(shape)
+
+
+_arrange = functools.partial(jax.jit, static_argnums=0)(music_decoder.arrange)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _embed(model: MusicGPT, params: Params, music: Array) -> Array:
+    return model.apply({"params": params}, music, method="embed")[1]
+
+
+def _by_rows(function: Callable, mesh: Mesh | None, whole: int) -> Callable:
+    """`function` over the mesh: its first `whole` arguments are on every device, the others and the results are split
+    by rows. Each device runs the program of one device, so that nothing depends on their number."""
+    if mesh is None:
+        return function
+    specs = (PartitionSpec(),) * whole, PartitionSpec(_ROWS)
+
+    def run(*args):
+        in_specs = (*specs[0], *(specs[1] for _ in args[whole:]))
+        return jax.shard_map(function, mesh=mesh, in_specs=in_specs, out_specs=specs[1], check_vma=False)(*args)
+
+    return run
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _prefill(model: MusicGPT, mesh: Mesh | None, params: Params, *rows: Array) -> Cache:
+    return _by_rows(functools.partial(music_decoder.prefill, model), mesh, 1)(params, *rows)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=8)
+def _frame(model, settings, mesh, weights, place, last, music, seeds, cache):
+    return _by_rows(functools.partial(draw_frame, model, settings), mesh, 2)(
+        weights, place, last, music, seeds, cache
+    )
+
+
+def draw_frame(
+    model: MusicGPT, settings: Sequence[tuple[float, int, float]], weights: Weights, place: Array, last: Array,
+    music: Array, seeds: Array, cache: Cache,
+) -> tuple[Array, Cache]:
+    """Tokens (B, S*K) of one frame, and the cache with their slots but the last's.
+
+    settings: (temperature, top_k, top_p) of each part. place: the frame's number in the song, and in the segment (from
+    1 on). last (B,): the token before. music (B, D): what the frame's adds. seeds (B,). The key of a token is folded
+    from its row's seed, its frame in the song and its place in the frame.
+    """
+    temperature, top_k, top_p = (jnp.asarray(column) for column in zip(*settings, strict=True))
+    keys = jax.vmap(lambda seed: jax.random.fold_in(jax.random.key(seed), place[0]))(seeds)
+
+    def body(carry, i):
+        token, cache = carry
+        index = place[1] * model.frame_tokens + i - 1
+        logits, cache = music_decoder.step(model, weights, token, index, music, cache)
+        part = i // model.tokens_per_part
+        own = jax.vmap(lambda key: jax.random.fold_in(key, i))(keys)
+        token = decoding.sample(own, logits, temperature[part], top_k[part], top_p[part])
+        return (token, cache), token
+
+    (_, cache), drawn = jax.lax.scan(body, (last, cache), jnp.arange(model.frame_tokens, dtype=jnp.int32))
+    return drawn.T, cache
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _encode_ends(tokenizer: PoseTokenizer, frozen: Extra, poses: Array) -> Array:
+    """Tokens of all poses (B, n, J, 3); before the first and after the last the dancer stands still."""
+    ends = ((0, 0), (tokenizer.reach, tokenizer.reach), (0, 0), (0, 0))
+    return encode(tokenizer, frozen, jnp.pad(poses, ends, mode="edge"), poses.shape[1])
+
+
+_decode = functools.partial(jax.jit, static_argnums=0)(decode)
+
+
+def generate(
+    model: MusicGPT, tokenizer: PoseTokenizer, params: Params, extra: Extra, music: np.ndarray, song: np.ndarray,
+    start: np.ndarray, *, progress: Callable[[int, int], None] | None = None, **options,
+) -> dict[str, np.ndarray]:
+    """A dance for every frame of the music: {"tokens": (B, F, S, K) int32, "poses": (B, F, J, 3)}.
+
+    Arguments, `options` among them, and errors as of `stream`; `progress` is called with (frames done, frames in all).
+    """
+    made, done = [], 0
+    for tokens in stream(model, tokenizer, params, extra, music, song, start, **options):
+        made.append(tokens)
+        done += tokens.shape[1]
+        if progress is not None:
+            progress(done, music.shape[1])
+    tokens = np.concatenate(made, axis=1)
+    still = np.repeat(tokens[:, :1], tokenizer.reach, axis=1)  # decoded along, as before frame 0
+    poses = _decode(tokenizer, extra["frozen"]["tokenizer"], np.concatenate([still, tokens], axis=1))
+    return {"tokens": tokens, "poses": np.asarray(poses)[:, tokenizer.reach :]}
+
+
+__all__ = ["Sampling", "Segments", "draw_frame", "generate", "stream"]
