@@ -20,7 +20,7 @@ def test_logits(layers, width, heads, scale, tmp_path):
     model = MusicGPT(
         num_layers=layers, width=width, num_heads=heads, num_parts=parts, tokens_per_part=3, codebook_size=vocabulary,
         segment_frames=frames, context_frames=2, global_tokens=5, music_width=8, music_kernel=4, global_music=True,
-        motion_context=True, dropout=0.1, remat=False,
+        motion_context=True, dropout=0.1, remat="none",
     )
     torch.manual_seed(0)
     theirs = transformers.GPT2LMHeadModel(transformers.GPT2Config(
@@ -42,10 +42,9 @@ def test_logits(layers, width, heads, scale, tmp_path):
     ours = jax.jit(model.apply)({"params": params}, *inputs)
 
     def slots(module, tokens, context, index, music, song):
-        embedded = module.embed_music(music)
-        return module._slots(
-            context, jnp.take_along_axis(embedded, index[:, :, None], axis=1), song, tokens, embedded[:, -frames:]
-        )
+        table, added = module.embed(music)
+        context_music = jnp.take_along_axis(added, index[:, :, None], axis=1)
+        return module.slots(table, tokens, context, context_music, song, added[:, -frames:]) - module.wpe
 
     embeddings = np.array(model.apply({"params": params}, *inputs, method=slots))
     with torch.no_grad():

@@ -44,3 +44,52 @@ def test_causal_sees_no_later_key():
     a, b = (attention(query, key, v, is_causal=True) for v in (value, late))
     np.testing.assert_array_equal(a[:, :4], b[:, :4])
     assert jnp.abs(a[:, 4:] - b[:, 4:]).max() > 0.1
+
+
+@pytest.mark.parametrize("length", [1, 5, 64, 200, 700])
+def test_causal_blocks_equal_the_whole(length):
+    query, key, value = _inputs(length, length)
+
+    def loss(function):
+        return jax.jit(jax.value_and_grad(lambda *x: jnp.sum(jnp.square(function(*x))), argnums=(0, 1, 2)))
+
+    whole = loss(lambda *x: jax.nn.dot_product_attention(*x, is_causal=True))(query, key, value)
+    blocks = loss(lambda *x: attention(*x, is_causal=True))(query, key, value)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), blocks, whole)
+
+
+@pytest.mark.parametrize("where", ["cpu", "gpu"])
+def test_a_slot_sees_the_cache_up_to_itself(where, monkeypatch):
+    monkeypatch.setattr(module, "platform", lambda: where)
+    _, key, value = _inputs(keys=11)
+    query = jax.random.normal(jax.random.key(2), (2, 2, 4))
+    keys, values = jnp.swapaxes(key, 1, 2), jnp.swapaxes(value, 1, 2)
+    cached = jax.jit(module.attend_cached)
+    for position in range(11):
+        seen = slice(0, position + 1)
+        wanted = jax.nn.dot_product_attention(query[:, None], key[:, seen], value[:, seen])[:, 0]
+        spoilt = keys.at[:, :, position + 1 :].set(1e3)  # what lies behind is never looked at
+        np.testing.assert_allclose(cached(query, spoilt, values, jnp.int32(position)), wanted, atol=1e-5)
+
+
+def test_on_a_tpu_causal_attention_is_the_splash_kernel_forward_and_backward(monkeypatch):
+    monkeypatch.setattr(module, "platform", lambda: "tpu")
+    shape = jax.ShapeDtypeStruct((1, 200, 2, 64), jnp.bfloat16)
+    step = jax.jit(jax.grad(lambda q, k, v: attention(q, k, v, is_causal=True).astype(jnp.float32).sum()))
+    text = step.trace(shape, shape, shape).lower(lowering_platforms=("tpu",)).as_text()
+    assert text.count("tpu_custom_call") >= 2
+
+
+def test_on_a_gpu_causal_attention_in_half_precision_is_cudnn_s(monkeypatch):
+    monkeypatch.setattr(module, "platform", lambda: "gpu")
+    calls = []
+    real = jax.nn.dot_product_attention
+    monkeypatch.setattr(
+        jax.nn, "dot_product_attention",
+        lambda *x, implementation=None, **options: calls.append((implementation, options)) or real(*x, **options),
+    )
+    query, key, value = (x.astype(jnp.bfloat16) for x in _inputs(7, 7))
+    attention(query, key, value, is_causal=True)
+    assert calls == [("cudnn", {"is_causal": True})]
+    attention(*_inputs(7, 7), is_causal=True)
+    assert len(calls) == 1  # cuDNN has no float32
