@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 from configs import autoencoder, motion, tokenizer, video
 from data_pipeline.skeleton import PARTS
@@ -57,9 +58,9 @@ def test_every_video_variant_builds_its_networks(variant):
 @pytest.mark.parametrize("variant", motion.VARIANTS)
 def test_motion_variants_fit_their_tokenizers(variant):
     config = motion.get_config(variant)
-    theirs = tokenizer.get_config("tiny" if variant == "tiny" else "paper").model
+    theirs = tokenizer.get_config("tiny" if variant.startswith("tiny") else "paper").model
     assert (config.model.tokens_per_part, config.model.codebook_size) == (theirs.tokens_per_part, theirs.codebook_size)
-    assert build.music_gpt(config).num_positions == (196 if variant == "tiny" else 2224)
+    assert build.music_gpt(config).num_positions == (196 if variant.startswith("tiny") else 2224)
 
 
 def test_a_stage_that_stands_on_nothing_says_which_field_to_give():
@@ -142,3 +143,44 @@ def test_init_from_must_stand_on_the_same_earlier_stages(monkeypatch):
     config.tokenizer_from = "other"
     with pytest.raises(ValueError, match="init_from was trained over another tokenizer than config.tokenizer_from"):
         resolve.resolve(config)
+
+
+def _motion_run(config):
+    model = config.model.to_dict()
+    before = ConfigDict({"model": model, "earlier": {"tokenizer": tokenizer.get_config("tiny").to_dict()}})
+    frozen = {"tokenizer": {"params": {"w": np.ones(2)}, "extra": {}}}
+    return before, checkpoint.Loaded({}, 1, {"wpe": np.full(3, 7.0)}, {"frozen": frozen})
+
+
+def test_fine_tuning_starts_from_the_weights_and_the_tokenizer_of_the_run(monkeypatch):
+    config = motion.get_config("tiny_finetune")
+    config.init_from = "out/motion"
+    monkeypatch.setattr(resolve, "read", lambda workdir, stage: _motion_run(motion.get_config("tiny")))
+    found, weights = resolve.resolve(config)
+    assert found.earlier.tokenizer.name == "tokenizer"
+    np.testing.assert_array_equal(weights["initial"]["wpe"], 7.0)
+    np.testing.assert_array_equal(weights["tokenizer_from"]["params"]["w"], 1.0)
+    config.model.width = 128
+    with pytest.raises(ValueError, match="init_from=out/motion holds another model: model.width 64 there, 128 here"):
+        resolve.resolve(config)
+
+
+def test_a_motion_run_starts_from_one_thing(monkeypatch):
+    config = motion.get_config("tiny")
+    config.update(init_from="out/motion", gpt2="model.safetensors")
+    monkeypatch.setattr(resolve, "read", lambda workdir, stage: _motion_run(config))
+    with pytest.raises(ValueError, match="config.gpt2 and config.init_from are both given"):
+        resolve.resolve(config)
+
+
+def test_share_and_replay_reach_the_loader_in_training_alone(monkeypatch):
+    config = motion.get_config("tiny_finetune")
+    config.earlier = {"tokenizer": tokenizer.get_config("tiny")}
+    config.data.update(dir="choreography", share=0.5, replay_dir="general")
+    calls = []
+    monkeypatch.setattr(build.loaders, "motion", lambda *args, **options: calls.append(options))
+    build.batches(config, "train")
+    build.batches(config, "test", train=False)
+    assert (calls[0]["share"], calls[0]["replay"], calls[0]["replay_rate"]) == (0.5, "general", 0.5)
+    assert calls[0]["replay_static_context_rate"] == 0.8
+    assert not {"share", "replay", "replay_rate"} & set(calls[1])
