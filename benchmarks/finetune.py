@@ -17,6 +17,7 @@ import jax
 import numpy as np
 from absl import flags
 
+from benchmarks.training_flags import OUT, STEPS
 from configs import motion
 from data_pipeline import loaders
 from data_pipeline.media import write_atomically
@@ -27,10 +28,8 @@ _BASE = flags.DEFINE_string("base", None, "Work directory of the motion run to s
 _DATA = flags.DEFINE_string("data", None, "Data set that the base was trained on; replayed.")
 _CHOREOGRAPHY = flags.DEFINE_string("choreography", None, "Data set to fine-tune on (launch.prepare --choreography).")
 _VARIANT = flags.DEFINE_string("variant", "tiny_finetune", "Of configs/motion.py.")
-_STEPS = flags.DEFINE_integer("steps", None, "Steps of each run; the config's if not given.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 0, "Of training.", lower_bound=0)
 _PASSES = flags.DEFINE_integer("passes", 8, "Windows of each test clip.", lower_bound=1)
-_OUT = flags.DEFINE_string("out", None, "File to write (.json).")
 flags.mark_flags_as_required(["base", "data", "choreography", "out"])
 
 STARTS = {"dance": 0.0, "standing": 1.0}  # static_context_rate of the windows
@@ -74,7 +73,7 @@ def configured(base: str, data: str, choreography: str):
     config = motion.get_config(_VARIANT.value)
     config.seed, config.init_from = _SEED.value, base
     config.data.dir, config.data.replay_dir = choreography, data
-    config.steps = _STEPS.value or config.steps
+    config.steps = STEPS.value or config.steps
     config.eval_every, config.checkpoint.every = 0, 0
     return config
 
@@ -115,7 +114,7 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 def main(argv: list[str]) -> None:
     del argv
-    generation.check_out(_OUT.value, ".json")
+    generation.check_out(OUT.value, ".json")
     demo.set_environment()
     base, data, choreography, passes = _BASE.value, _DATA.value, _CHOREOGRAPHY.value, _PASSES.value
     config = configured(base, data, choreography)
@@ -128,9 +127,9 @@ def main(argv: list[str]) -> None:
         "protocol": "motion_cross_entropy_nats", "interval": "95% percentile bootstrap over clips", "passes": passes,
         "variant": _VARIANT.value, "steps": config.steps, "seed": config.seed, "data": config.data.to_dict(),
     }
-    write_atomically(Path(_OUT.value), (json.dumps(constants | {"rows": rows}, indent=2) + "\n").encode())
+    write_atomically(Path(OUT.value), (json.dumps(constants | {"rows": rows}, indent=2) + "\n").encode())
     show(rows)
-    print(_OUT.value)
+    print(OUT.value)
 
 
 if __name__ == "__main__":

@@ -17,14 +17,13 @@ from absl import flags
 from scipy import stats
 from tqdm import tqdm
 
+from benchmarks.training_flags import OUT, STEPS
 from configs import tokenizer
 from data_pipeline.media import write_atomically
 from launch import cli, demo, evaluation, generation, runs
 
 _DATA = flags.DEFINE_list("data_dir", None, "Prepared data sets.")
 _SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2", "3", "4"], "Seeds of training; two at least.")
-_STEPS = flags.DEFINE_integer("steps", None, "Steps of each run; the config's if not given.", lower_bound=1)
-_OUT = flags.DEFINE_string("out", None, "File to write (.json).")
 flags.mark_flags_as_required(["data_dir", "out"])
 
 GROUPS = ("full_body", "head", "hands")
@@ -92,11 +91,11 @@ def main(argv: list[str]) -> None:
     del argv
     if not all(seed.isdigit() for seed in _SEEDS.value) or len(set(_SEEDS.value)) < 2:
         raise ValueError(f"--seeds={','.join(_SEEDS.value)}: give two different numbers at least, such as 0,1,2")
-    generation.check_out(_OUT.value, ".json")
+    generation.check_out(OUT.value, ".json")
     demo.set_environment()
-    found = benchmark(_DATA.value, [int(seed) for seed in _SEEDS.value], _STEPS.value)
+    found = benchmark(_DATA.value, [int(seed) for seed in _SEEDS.value], STEPS.value)
     constants = {"protocol": "pose_l1_half_height", "interval": "95% t, paired by seed", "seeds": _SEEDS.value}
-    write_atomically(Path(_OUT.value), (json.dumps(constants | {"data": found}, indent=2) + "\n").encode())
+    write_atomically(Path(OUT.value), (json.dumps(constants | {"data": found}, indent=2) + "\n").encode())
     print(f"{'data':<24} {'group':<10} multi   single  ratio  single - multi (95%)      multi better")
     for data_dir, of in found.items():
         for group, row in of["groups"].items():
@@ -105,7 +104,7 @@ def main(argv: list[str]) -> None:
                 f"{Path(data_dir).name:<24} {group:<10} {c.multi:.4f}  {c.single:.4f}  {c.ratio:.2f}   "
                 f"{c.difference:+.4f} [{c.low:+.4f}, {c.high:+.4f}]  {'yes' if c.better else 'not shown'}"
             )
-    print(_OUT.value)
+    print(OUT.value)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "configs": ("configs",),
     "data_pipeline": ("data_pipeline",),
     "launch": ("configs", "data_pipeline", "xdancer_jax", "launch"),
-    "benchmarks": ("configs", "data_pipeline", "xdancer_jax", "launch"),
+    "benchmarks": ("configs", "data_pipeline", "xdancer_jax", "launch", "benchmarks"),
     "xdancer_jax": ("xdancer_jax.typing",),
     "xdancer_jax.sharding": ("xdancer_jax.typing", "xdancer_jax.axes"),
     "xdancer_jax.nn": ("xdancer_jax.typing", "xdancer_jax.axes", "xdancer_jax.nn"),
