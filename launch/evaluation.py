@@ -91,9 +91,9 @@ def motion(run: Run, data: Data) -> list[Result]:
     dances = [dance["poses"] for dance in generation.choreograph(run, songs, starts, shortest, seeds)]
     beats = [record["music"][:shortest, music.BEAT] for record in records]
     real = [record["poses"][:shortest] for record in records]
-    songs = [record["song"] for record in records]
+    names = [record["song"] for record in records]
     alignment = [
-        beat_alignment_report(protocol, dances, beats, music.FPS, songs=songs, ground_truth=real)
+        beat_alignment_report(protocol, dances, beats, music.FPS, songs=names, ground_truth=real)
         for protocol in (BAS_BAILANDO_2D, BAS_MINT_2D)
     ]
     return [*alignment, diversity_report(KineticFeatures(), dances, real, music.FPS)]

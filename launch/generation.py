@@ -80,12 +80,11 @@ def read_dancer(image: str, pose_file: str | None, pose_weights_dir: str | None,
 
 def choreograph(
     run: Run, songs: Sequence[Song], starts: Sequence[np.ndarray], num_frames: int, seeds: Sequence[int], *,
-    sampling: motion_sampling.Sampling | None = None, quiet: bool = False,
+    quiet: bool = False,
 ) -> list[dict[str, np.ndarray]]:
     """A dance a song, {"tokens": (F, S, K), "poses": (F, 60, 3)}, by the motion run for the first `num_frames` of each.
 
-    starts: poses (n, 60, 3) from which each dance goes on, all of one n (see motion_sampling.stream). `sampling`: in
-    place of the run's own.
+    starts: poses (n, 60, 3) from which each dance goes on, all of one n (see motion_sampling.stream).
     """
     config = run.config
     features = [music.normalise(song.features) for song in songs]
@@ -95,7 +94,7 @@ def choreograph(
             build.music_gpt(config), build.pose_tokenizer(config.earlier.tokenizer), run.params, run.extra,
             np.stack([song[:num_frames] for song in features]),
             np.stack([music.pool(song, config.model.global_tokens) for song in features]), np.stack(starts),
-            seeds=seeds, sampling=sampling or motion_sampling.Sampling(**config.sampling), segments=segments,
+            seeds=seeds, sampling=motion_sampling.Sampling(**config.sampling), segments=segments,
             mesh=_mesh(len(songs)), progress=progress,
         )
     return [dict(zip(made, row, strict=True)) for row in zip(*made.values(), strict=True)]

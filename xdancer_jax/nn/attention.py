@@ -33,8 +33,16 @@ def attention(
     splash (Pallas) on a TPU, elsewhere blocks of queries that each see the keys up to their own end. Other calls are
     XLA's; where the scores of one example would exceed MAX_SCORES the queries go through in chunks, which are computed
     again in the backward pass: exact, with memory linear in L.
+
+    Raises:
+      ValueError: a causal call with a mask, or with other keys than queries.
     """
     if is_causal:
+        if mask is not None or query.shape != key.shape:
+            raise ValueError(
+                f"causal attention takes no mask and as many keys as queries; got queries {query.shape}, keys "
+                f"{key.shape}, mask {None if mask is None else mask.shape}"
+            )
         return _causal(query, key, value)
     length, heads = query.shape[1:3]
     chunk = max(1, MAX_SCORES // (heads * key.shape[1]))

@@ -86,6 +86,7 @@ def stream(
     """
     run = _Run(model, params, sampling, segments, mesh)
     run.check(music, song, start, seeds)
+    weights = _arrange(model, params)
     known, frames = min(start.shape[1], music.shape[1]), music.shape[1]
     before, behind = segments.context_span, segments.overlap
     padded = np.pad(music, ((0, 0), (before, behind), (0, 0)))
@@ -103,8 +104,8 @@ def stream(
             np.take_along_axis(added, chosen[:, :, None], axis=1), song, added[:, window],
         )
         last = min(first + model.segment_frames, frames)
-        drawn = run.frames(cache, tokens[:, before + known - 1], added[:, before:], seeds, range(known, last), first)
-        for frame in drawn:
+        newest = tokens[:, before + known - 1]
+        for frame in run.frames(weights, cache, newest, added[:, before:], seeds, range(known, last), first):
             tokens[:, before + known] = frame
             known += 1
             yield frame[:, None]
@@ -122,7 +123,6 @@ class _Run:
         self._model, self._params, self._segments = model, params, segments
         self._settings = tuple(sampling.of_parts(model.num_parts))
         self._mesh = mesh
-        self._weights = _arrange(model, params)
 
     def check(self, music: np.ndarray, song: np.ndarray, start: np.ndarray, seeds: Sequence[int]) -> None:
         """Raises ValueError for arguments that do not fit; see stream."""
@@ -153,7 +153,8 @@ class _Run:
         return _prefill(self._model, self._mesh, self._params, *rows)
 
     def frames(
-        self, cache: Cache, before: np.ndarray, added: np.ndarray, seeds: Sequence[int], frames: range, first: int
+        self, weights: Weights, cache: Cache, before: np.ndarray, added: np.ndarray, seeds: Sequence[int],
+        frames: range, first: int,
     ) -> Iterator[np.ndarray]:
         """Tokens (B, S, K) of `frames`, one by one; each is read once the next is under way. before: of the frame
         before them. added (B, F, D): of each frame's music. first: frame of the song at which the segment starts."""
@@ -162,7 +163,7 @@ class _Run:
         for frame in frames:
             place = np.array([frame, frame - first], np.int32)
             drawn, cache = _frame(
-                self._model, self._settings, self._mesh, self._weights, place, last, added[:, frame], seeds, cache
+                self._model, self._settings, self._mesh, weights, place, last, added[:, frame], seeds, cache
             )
             last = drawn[:, -1]
             if pending is not None:
@@ -184,11 +185,12 @@ def _by_rows(function: Callable, mesh: Mesh | None, whole: int) -> Callable:
     by rows. Each device runs the program of one device, so that nothing depends on their number."""
     if mesh is None:
         return function
-    specs = (PartitionSpec(),) * whole, PartitionSpec(_ROWS)
 
     def run(*args):
-        in_specs = (*specs[0], *(specs[1] for _ in args[whole:]))
-        return jax.shard_map(function, mesh=mesh, in_specs=in_specs, out_specs=specs[1], check_vma=False)(*args)
+        in_specs = tuple(PartitionSpec() if i < whole else PartitionSpec(_ROWS) for i in range(len(args)))
+        return jax.shard_map(
+            function, mesh=mesh, in_specs=in_specs, out_specs=PartitionSpec(_ROWS), check_vma=False
+        )(*args)
 
     return run
 
@@ -261,4 +263,4 @@ def generate(
     return {"tokens": tokens, "poses": np.asarray(poses)[:, tokenizer.reach :]}
 
 
-__all__ = ["Sampling", "Segments", "draw_frame", "generate", "stream"]
+__all__ = ["Sampling", "Segments", "generate", "stream"]

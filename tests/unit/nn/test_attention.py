@@ -93,3 +93,11 @@ def test_on_a_gpu_causal_attention_in_half_precision_is_cudnn_s(monkeypatch):
     assert calls == [("cudnn", {"is_causal": True})]
     attention(*_inputs(7, 7), is_causal=True)
     assert len(calls) == 1  # cuDNN has no float32
+
+
+def test_a_causal_call_with_a_mask_or_other_keys_is_refused():
+    query, key, value = _inputs(7, 7)
+    with pytest.raises(ValueError, match="causal attention takes no mask and as many keys as queries"):
+        attention(query, key, value, mask=jnp.ones((1, 1, 1, 7), bool), is_causal=True)
+    with pytest.raises(ValueError, match="keys .2, 11, 2, 4."):
+        attention(*_inputs(7, 11), is_causal=True)
