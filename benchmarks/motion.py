@@ -133,7 +133,7 @@ def bandwidth() -> float:
 def decode_step(of: MusicGPT, params: Params) -> dict[str, float]:
     """Seconds of a token in the middle of a segment, and the bytes of weights and of known cache over them."""
     weights, row = motion_sampling._arrange(of, params), jnp.zeros((1, of.width))
-    shape = (1, of.num_heads, of.num_positions, of.width // of.num_heads)
+    shape = (1, of.num_heads, of.width // of.num_heads, of.num_positions)
     place = np.array([of.segment_frames // 2] * 2, np.int32)
     state = [tuple((jnp.zeros(shape), jnp.zeros(shape)) for _ in range(of.num_layers))]
 

@@ -14,7 +14,7 @@ from xdancer_jax.nn.gpt2 import Block, KeyValue, norm
 from xdancer_jax.nn.linear import row_products
 from xdancer_jax.typing import Array, Float, Int, Params, typechecked
 
-Cache = tuple[KeyValue, ...]  # a layer each: keys and values (B, N, L, D/N) of the slots so far; beyond, anything
+Cache = tuple[KeyValue, ...]  # a layer each: keys and values (B, N, D/N, L) of the slots so far; beyond, anything
 
 
 class Weights(NamedTuple):
@@ -59,7 +59,7 @@ def prefill(
     table, _ = model.apply(variables, jnp.zeros((1, 1, song.shape[2])), method="embed")
     slots = model.apply(variables, table, tokens, context, context_music, song, music, method="slots")
     _, kept = model.apply(variables, slots, keep_cache=True, method="transform")
-    room = ((0, 0), (0, 0), (0, 0), (0, model.num_positions - slots.shape[1]), (0, 0))
+    room = ((0, 0),) * 4 + ((0, model.num_positions - slots.shape[1]),)
     keys, values = (jnp.pad(x, room) for x in kept)
     return tuple((keys[i], values[i]) for i in range(model.num_layers))
 

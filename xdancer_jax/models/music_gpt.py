@@ -157,7 +157,7 @@ class MusicGPT(nn.Module):
 
     @nn.compact
     def _layers(self, x: Array, train: bool, keep_cache: bool) -> tuple[Array, KeyValue | None]:
-        """x (B, L, D) through all blocks, and their keys and values (num_layers, B, N, L, D/N) if they are wanted."""
+        """x (B, L, D) through all blocks, and their keys and values (num_layers, B, N, D/N, L) if they are wanted."""
         block = Block
         if REMAT[self.remat] is not None:
             block = nn.remat(Block, policy=REMAT[self.remat], static_argnums=(2,), prevent_cse=False)

@@ -13,8 +13,8 @@ from xdancer_jax.typing import Array, Bool, Float, Int, typechecked
 
 # Scores of one example that may lie in memory at once; 64 MiB in float32. A U-Net at 896x512 would need 3 GiB.
 MAX_SCORES = 2**24
-# Lengths of a cache that attention may read on a CPU; a new slot reads the shortest that holds all slots before it.
-PREFIXES = 4
+# Of a cache, the share that a new slot reads on a CPU while it holds all slots so far; afterwards it reads everything.
+SHORT = 0.25
 _TPU_BLOCKS = (512, 384, 256, 128)  # edges of a splash kernel's blocks; the first that divides the length is taken
 
 
@@ -53,34 +53,36 @@ def attention(
 
 @typechecked
 def attend_cached(
-    query: Float[Array, "B N D"], keys: Float[Array, "B N L D"], values: Float[Array, "B N L D"],
+    query: Float[Array, "B N D"], keys: Float[Array, "B N D L"], values: Float[Array, "B N D L"],
     position: Int[Array, ""],
 ) -> Float[Array, "B N D"]:
-    """Attention of the one slot at `position` over slots 0 to `position` of a cache.
+    """Attention of the one slot at `position` over slots 0 to `position` of a cache, whose slots lie side by side.
 
-    On a CPU, which reads no faster than it computes, the slots behind `position` are left out as far as one of a few
-    static lengths allows, and each example is computed by itself, so that its result does not depend on the batch.
+    On a CPU, which reads no faster than it computes, the first slots read the first part of the cache alone. (The switch
+    also keeps XLA from copying the cache before it is read.)
     """
-    length = keys.shape[2]
+    length = keys.shape[3]
+    short = int(SHORT * length)
     if platform() != "cpu":
         return _attend_prefix(query, keys, values, position)
-    lengths = [-(-length * (i + 1) // PREFIXES) for i in range(PREFIXES)]
 
-    def over(size: int):
-        def one(row):
-            query, keys, values = row
-            return _attend_prefix(query[None], keys[None, :, :size], values[None, :, :size], position)[0]
+    def first(*arrays):
+        return jax.lax.map(one, arrays)
 
-        return lambda *arrays: jax.lax.map(one, arrays)
+    def one(row):  # by itself: the slice, a copy, is read again while it is in the processor's cache
+        query, keys, values = row
+        return _attend_prefix(query[None], keys[None, :, :, :short], values[None, :, :, :short], position)[0]
 
-    index = sum((position >= size).astype(jnp.int32) for size in lengths[:-1])
-    return jax.lax.switch(index, [over(size) for size in lengths], query, keys, values)
+    def everything(*arrays):
+        return _attend_prefix(*arrays, position)
+
+    return jax.lax.cond(position < short, first, everything, query, keys, values)
 
 
 def _attend_prefix(query: Array, keys: Array, values: Array, position: Array) -> Array:
-    scores = jnp.einsum("bnd,bnld->bnl", query, keys, preferred_element_type=jnp.float32) * query.shape[-1] ** -0.5
-    scores = jnp.where(jnp.arange(keys.shape[2]) <= position, scores, -jnp.inf)
-    return jnp.einsum("bnl,bnld->bnd", jax.nn.softmax(scores).astype(values.dtype), values)
+    scores = jnp.einsum("bnd,bndl->bnl", query, keys, preferred_element_type=jnp.float32) * query.shape[-1] ** -0.5
+    scores = jnp.where(jnp.arange(keys.shape[3]) <= position, scores, -jnp.inf)
+    return jnp.einsum("bnl,bndl->bnd", jax.nn.softmax(scores).astype(values.dtype), values)
 
 
 def _causal(query: Array, key: Array, value: Array) -> Array:

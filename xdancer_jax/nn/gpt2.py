@@ -10,7 +10,7 @@ from xdancer_jax.nn.linear import RowDense, dense
 from xdancer_jax.typing import Array, Float, Int, typechecked
 
 STDDEV = 0.02  # GPT-2's initial weights
-KeyValue = tuple[Float[Array, "B N L _"], Float[Array, "B N L _"]]  # one layer's cache
+KeyValue = tuple[Float[Array, "B N _ L"], Float[Array, "B N _ L"]]  # one layer's cache; slots side by side
 
 
 def norm(name: str | None, param_dtype: str) -> nn.LayerNorm:
@@ -71,10 +71,10 @@ class _Attention(nn.Module):
         query, key, value = (part.reshape(heads) for part in jnp.split(fused, 3, axis=-1))
         if cache is None:
             out = attention(query, key, value, is_causal=True)
-            kept = jnp.swapaxes(key, 1, 2), jnp.swapaxes(value, 1, 2)
+            kept = tuple(jnp.moveaxis(x, 1, 3) for x in (key, value))
         else:
             kept = tuple(
-                jax.lax.dynamic_update_slice_in_dim(old, new[:, :, None], position, axis=2)
+                jax.lax.dynamic_update_slice_in_dim(old, new[..., None], position, axis=3)
                 for old, new in zip(cache, (key, value), strict=True)
             )
             out = attend_cached(query, *kept, position)
