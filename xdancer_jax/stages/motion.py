@@ -69,21 +69,15 @@ def _start_from_codes(params: Params, codebook: Extra, key: Array) -> Params:
     }
 
 
-def _is_box(leaf) -> bool:
-    return isinstance(leaf, nn.meta.AxisMetadata)
-
-
 def _start_from_arrays(params: Params, arrays: Mapping[str, np.ndarray]) -> Params:
     """Boxed `params` with the values of `arrays` at their paths; a path that is not there is a KeyError."""
     left = dict(arrays)
 
-    def replace(path, box):
+    def value(path, random):
         name = jax.tree_util.keystr(path, simple=True, separator="/")
-        if name not in left:
-            return box
-        return box.replace_boxed(jnp.asarray(left.pop(name), box.value.dtype))
+        return jnp.asarray(left.pop(name), random.dtype) if name in left else random
 
-    params = jax.tree_util.tree_map_with_path(replace, params, is_leaf=_is_box)
+    params = nn.meta.replace_boxed(params, jax.tree_util.tree_map_with_path(value, nn.meta.unbox(params)))
     if left:
         raise KeyError(f"no parameters {sorted(left)}")
     return params

@@ -8,6 +8,7 @@ from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.models.pose_tokenizer import PoseTokenizer
 from xdancer_jax.stages import motion
 from xdancer_jax.stages.tokenizer import encode
+from xdancer_jax.train import trees
 
 P, T, C, S, K, V, G, M, J = 6, 4, 2, 2, 2, 5, 3, 4, 3
 MODEL = MusicGPT(
@@ -98,6 +99,15 @@ def test_dropout_only_in_training_and_no_gradient_into_the_tokenizer(loss, stage
 def test_model_and_tokenizer_must_fit():
     with pytest.raises(ValueError, match=r"\(2, 2, 5\), its tokenizer \(2, 3, 5\)"):
         motion.make(MODEL, TOKENIZER.clone(tokens_per_part=3), ({}, {}))
+
+
+def test_a_whole_models_arrays_take_the_place_of_random_ones(batch, state):
+    frozen, random = state[1]["frozen"]["tokenizer"], np.random.default_rng(0)
+    wanted = jax.tree.map(lambda x: random.standard_normal(x.shape).astype(x.dtype), state[0])
+    given = trees.by_path(wanted)
+    made = motion.make(MODEL, TOKENIZER, (frozen["params"], frozen["extra"]), initial=given)
+    found = nn.unbox(jax.jit(made.init)(jax.random.key(0), batch)[0])
+    jax.tree.map(np.testing.assert_array_equal, found, wanted)
 
 
 def test_initial_arrays_take_the_place_of_random_ones(stage, batch, state):
