@@ -10,11 +10,14 @@ import jax
 import jax.numpy as jnp
 
 from xdancer_jax.models.music_gpt import MusicGPT
-from xdancer_jax.nn.gpt2 import Block, KeyValue, norm
+from xdancer_jax.nn.attention import KeyValue, cache_lengths
+from xdancer_jax.nn.gpt2 import Block, norm
 from xdancer_jax.nn.linear import row_products
 from xdancer_jax.typing import Array, Float, Int, Params, typechecked
 
-Cache = tuple[KeyValue, ...]  # a layer each: keys and values (B, N, D/N, L) of the slots so far; beyond, anything
+# Of each layer, copies of its keys and values (B, N, D/N, length), see nn.attention.cache_lengths; beyond the slots so
+# far they hold anything.
+Cache = tuple[tuple[KeyValue, ...], ...]
 
 
 class Weights(NamedTuple):
@@ -59,9 +62,14 @@ def prefill(
     table, _ = model.apply(variables, jnp.zeros((1, 1, song.shape[2])), method="embed")
     slots = model.apply(variables, table, tokens, context, context_music, song, music, method="slots")
     _, kept = model.apply(variables, slots, keep_cache=True, method="transform")
-    room = ((0, 0),) * 4 + ((0, model.num_positions - slots.shape[1]),)
-    keys, values = (jnp.pad(x, room) for x in kept)
-    return tuple((keys[i], values[i]) for i in range(model.num_layers))
+    copies = [tuple(_fit(x, length) for x in kept) for length in cache_lengths(model.num_positions)]
+    return tuple(tuple((keys[i], values[i]) for keys, values in copies) for i in range(model.num_layers))
+
+
+def _fit(x: Array, length: int) -> Array:
+    """The last axis cut or padded."""
+    x = x[..., :length]
+    return jnp.pad(x, ((0, 0),) * (x.ndim - 1) + ((0, length - x.shape[-1]),))
 
 
 @typechecked

@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 
 from xdancer_jax import axes
-from xdancer_jax.nn.gpt2 import STDDEV, Block, KeyValue, norm
+from xdancer_jax.nn.attention import KeyValue
+from xdancer_jax.nn.gpt2 import STDDEV, Block, norm
 from xdancer_jax.nn.linear import dense
 from xdancer_jax.typing import Array, Float, Int, typechecked
 

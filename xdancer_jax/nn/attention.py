@@ -1,6 +1,7 @@
 """The attention functions of the project: over whole sequences, and of one new slot over a key-value cache."""
 
 import math
+from collections.abc import Sequence
 
 import flax.linen as nn
 import jax
@@ -13,8 +14,9 @@ from xdancer_jax.typing import Array, Bool, Float, Int, typechecked
 
 # Scores of one example that may lie in memory at once; 64 MiB in float32. A U-Net at 896x512 would need 3 GiB.
 MAX_SCORES = 2**24
-# Of a cache, the share that a new slot reads on a CPU while it holds all slots so far; afterwards it reads everything.
-SHORT = 0.25
+# On a CPU a cache of L slots is kept three times, its first quarter and its first half apart (see cache_lengths).
+_SHARES = (0.25, 0.5)
+KeyValue = tuple[Float[Array, "B N _ _"], Float[Array, "B N _ _"]]  # keys and values, slots side by side
 _TPU_BLOCKS = (512, 384, 256, 128)  # edges of a splash kernel's blocks; the first that divides the length is taken
 
 
@@ -51,32 +53,24 @@ def attention(
     return _chunked(query, key, value, mask, chunk)
 
 
-@typechecked
-def attend_cached(
-    query: Float[Array, "B N D"], keys: Float[Array, "B N D L"], values: Float[Array, "B N D L"],
-    position: Int[Array, ""],
-) -> Float[Array, "B N D"]:
-    """Attention of the one slot at `position` over slots 0 to `position` of a cache, whose slots lie side by side.
+def cache_lengths(length: int) -> tuple[int, ...]:
+    """Lengths of the copies in which a cache of `length` slots is kept, each with the first slots; the last is all.
 
-    On a CPU, which reads no faster than it computes, the first slots read the first part of the cache alone. (The switch
-    also keeps XLA from copying the cache before it is read.)
+    A CPU reads no faster than it computes, so a new slot should not read slots that are not there yet: it reads the
+    shortest copy that holds all slots so far. A slice would be copied each time. Elsewhere there is one copy.
     """
-    length = keys.shape[3]
-    short = int(SHORT * length)
-    if platform() != "cpu":
-        return _attend_prefix(query, keys, values, position)
+    return (*(max(1, int(share * length)) for share in _SHARES), length) if platform() == "cpu" else (length,)
 
-    def first(*arrays):
-        return jax.lax.map(one, arrays)
 
-    def one(row):  # by itself: the slice, a copy, is read again while it is in the processor's cache
-        query, keys, values = row
-        return _attend_prefix(query[None], keys[None, :, :, :short], values[None, :, :, :short], position)[0]
-
-    def everything(*arrays):
-        return _attend_prefix(*arrays, position)
-
-    return jax.lax.cond(position < short, first, everything, query, keys, values)
+@typechecked
+def attend_cached(query: Float[Array, "B N D"], copies: Sequence[KeyValue], position: Int[Array, ""]) -> Array:
+    """Attention (B, N, D) of the one slot at `position` over slots 0 to `position` of a cache; see cache_lengths."""
+    if len(copies) == 1:
+        return _attend_prefix(query, *copies[0], position)
+    index = sum((position >= keys.shape[3]).astype(jnp.int32) for keys, _ in copies[:-1])
+    # Each branch is given all copies, for XLA passes them on as they are.
+    branches = [lambda query, copies, i=i: _attend_prefix(query, *copies[i], position) for i in range(len(copies))]
+    return jax.lax.switch(index, branches, query, copies)
 
 
 def _attend_prefix(query: Array, keys: Array, values: Array, position: Array) -> Array:
@@ -170,4 +164,4 @@ def _split(x: Array, axis: int, count: int, chunk: int) -> Array:
     return jnp.moveaxis(x.reshape(*x.shape[:axis], count, chunk, *x.shape[axis + 1 :]), axis, 0)
 
 
-__all__ = ["attend_cached", "attention"]
+__all__ = ["KeyValue", "attend_cached", "attention", "cache_lengths"]

@@ -1,16 +1,18 @@
 """The GPT-2 block, laid out as the public weights are: ln_1, attn.{c_attn, c_proj}, ln_2, mlp.{c_fc, c_proj}."""
 
+from collections.abc import Sequence
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from xdancer_jax import axes
-from xdancer_jax.nn.attention import attend_cached, attention
+from xdancer_jax.nn.attention import KeyValue, attend_cached, attention
 from xdancer_jax.nn.linear import RowDense, dense
 from xdancer_jax.typing import Array, Float, Int, typechecked
 
 STDDEV = 0.02  # GPT-2's initial weights
-KeyValue = tuple[Float[Array, "B N _ L"], Float[Array, "B N _ L"]]  # one layer's cache; slots side by side
+Cache = Sequence[KeyValue]  # of one layer: copies of several lengths, nn.attention.cache_lengths
 
 
 def norm(name: str | None, param_dtype: str) -> nn.LayerNorm:
@@ -40,9 +42,9 @@ class Block(nn.Module):
     @nn.compact
     @typechecked
     def __call__(
-        self, x: Float[Array, "B *L D"], train: bool = False, cache: KeyValue | None = None,
+        self, x: Float[Array, "B *L D"], train: bool = False, cache: Cache | None = None,
         position: Int[Array, ""] | None = None,
-    ) -> tuple[Float[Array, "B *L D"], KeyValue | None]:
+    ) -> tuple[Float[Array, "B *L D"], KeyValue | Cache | None]:
         decoding = cache is not None
         drop = nn.Dropout(self.dropout, deterministic=not train)
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
@@ -64,7 +66,9 @@ class _Attention(nn.Module):
     param_dtype: str
 
     @nn.compact
-    def __call__(self, x: Array, cache: KeyValue | None, position: Array | None) -> tuple[Array, KeyValue]:
+    def __call__(
+        self, x: Array, cache: Cache | None, position: Array | None
+    ) -> tuple[Array, KeyValue | Cache]:
         width = x.shape[-1]
         fused = _dense(self, 3 * width, (axes.EMBED, axes.HEADS), "c_attn", STDDEV)(x)
         heads = (*x.shape[:-1], self.num_heads, width // self.num_heads)
@@ -73,11 +77,15 @@ class _Attention(nn.Module):
             out = attention(query, key, value, is_causal=True)
             kept = tuple(jnp.moveaxis(x, 1, 3) for x in (key, value))
         else:
+            # Beyond a copy's end the write lands on its last slot, which is not read any more.
             kept = tuple(
-                jax.lax.dynamic_update_slice_in_dim(old, new[..., None], position, axis=3)
-                for old, new in zip(cache, (key, value), strict=True)
+                tuple(
+                    jax.lax.dynamic_update_slice_in_dim(old, new[..., None], position, axis=3)
+                    for old, new in zip(copy, (key, value), strict=True)
+                )
+                for copy in cache
             )
-            out = attend_cached(query, *kept, position)
+            out = attend_cached(query, kept, position)
         residual = STDDEV / (2 * self.num_layers) ** 0.5
         return _dense(self, width, (axes.HEADS, axes.EMBED), "c_proj", residual)(out.reshape(x.shape)), kept
 
