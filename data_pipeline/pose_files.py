@@ -1,9 +1,10 @@
-"""Our own pose file, for --pose FILE: one .npz with poses (F, 60, 3) in pixels, height, width and fps."""
+"""Our own pose file: .npz with poses (F, 60, 3) in pixels, height, width and fps; of a dance also tokens (F, S, K)."""
 
 import io
 import os
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,10 @@ from data_pipeline.skeleton import NUM_JOINTS
 _KEYS: Final = ("poses", "height", "width", "fps")
 
 
-def save_poses(path: str | os.PathLike[str], poses: np.ndarray, fps: float, height: int, width: int) -> None:
+def save_poses(
+    path: str | os.PathLike[str], poses: np.ndarray, fps: float, height: int, width: int,
+    tokens: np.ndarray | None = None,
+) -> None:
     """Writes poses (F, 60, 3) in pixels of a height x width frame, whole or not at all. Raises ValueError as load_poses
     would."""
     path = Path(path)
@@ -24,7 +28,8 @@ def save_poses(path: str | os.PathLike[str], poses: np.ndarray, fps: float, heig
         raise ValueError(f"{path}: a pose file is named .npz")
     clip = _checked(path, np.asarray(poses, np.float32), height, width, fps)
     content = io.BytesIO()
-    np.savez_compressed(content, poses=clip.poses, height=clip.height, width=clip.width, fps=clip.fps)
+    more = {} if tokens is None else {"tokens": tokens}
+    np.savez_compressed(content, poses=clip.poses, height=clip.height, width=clip.width, fps=clip.fps, **more)
     write_atomically(path, content.getvalue())
 
 
@@ -36,11 +41,7 @@ def load_poses(path: str | os.PathLike[str]) -> Clip:
     path = Path(path)
     if path.suffix != ".npz" or not path.is_file():
         return read_poses(path)
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-            values = {key: data[key] for key in _KEYS if key in data}
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
-        raise ValueError(f"{path}: not a readable .npz file ({error})") from error
+    values = _arrays(path, _KEYS)
     if "poses" not in values:
         return read_poses(path)
     missing = [key for key in _KEYS if key not in values]
@@ -50,6 +51,32 @@ def load_poses(path: str | os.PathLike[str]) -> Clip:
     if any(value.dtype.kind not in "iuf" for value in (poses, *scalars)) or any(value.size != 1 for value in scalars):
         raise ValueError(f"{path}: poses must be numbers, and height, width and fps single ones")
     return _checked(path, poses.astype(np.float32), *(value.item() for value in scalars))
+
+
+def load_tokens(path: str | os.PathLike[str]) -> np.ndarray | None:
+    """The tokens (F, ...) in a pose file, one set for each of its frames; None where it holds none.
+
+    Raises ValueError with one line that names the file and what is wrong with it.
+    """
+    path = Path(path)
+    if path.suffix != ".npz" or not path.is_file():
+        return None
+    found = _arrays(path, ("tokens", "poses"))
+    if "tokens" not in found:
+        return None
+    tokens, frames = found["tokens"], len(found["poses"]) if "poses" in found else None
+    if tokens.ndim == 0 or len(tokens) != frames:
+        raise ValueError(f"{path}: tokens {tokens.shape} beside {frames or 'no'} poses; there must be one set a pose")
+    return tokens
+
+
+def _arrays(path: Path, keys: Sequence[str]) -> dict[str, np.ndarray]:
+    """Those of an .npz file."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+            return {key: data[key] for key in keys if key in data}
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
+        raise ValueError(f"{path}: not a readable .npz file ({error})") from error
 
 
 def _checked(path: Path, poses: np.ndarray, height: float, width: float, fps: float) -> Clip:

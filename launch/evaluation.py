@@ -10,7 +10,7 @@ from tqdm import tqdm
 from data_pipeline import media, music, sources
 from data_pipeline.schema import FRAMES
 from data_pipeline.skeleton import PARTS
-from launch import generation
+from launch import dances, generation
 from launch.runs import Run
 from xdancer_jax.evals.beat_alignment import BAS_BAILANDO_2D, BAS_MINT_2D, beat_alignment_report
 from xdancer_jax.evals.codebook import CodebookUse
@@ -86,17 +86,18 @@ def motion(run: Run, data: Data) -> list[Result]:
     """Dances generated for whole held-out songs from each clip's first pose, beside the real dances."""
     records = data.records(["poses", "music", "song", "fps"])
     shortest = min(len(record["poses"]) for record in records)
-    songs = [generation.Song(np.zeros(0, np.float32), record["music"][:shortest]) for record in records]
-    starts, seeds = [record["poses"][:1] for record in records], [data.seed + i for i in range(len(records))]
-    dances = [dance["poses"] for dance in generation.choreograph(run, songs, starts, shortest, seeds)]
+    songs = [dances.Song(np.zeros(0, np.float32), record["music"][:shortest]) for record in records]
+    given = [dances.tokens_of(run, record["poses"][:1]) for record in records]
+    seeds = [data.seed + i for i in range(len(records))]
+    made = [dance.poses for dance in dances.choreograph(run, songs, given, shortest, seeds)]
     beats = [record["music"][:shortest, music.BEAT] for record in records]
     real = [record["poses"][:shortest] for record in records]
     names = [record["song"] for record in records]
     alignment = [
-        beat_alignment_report(protocol, dances, beats, music.FPS, songs=names, ground_truth=real)
+        beat_alignment_report(protocol, made, beats, music.FPS, songs=names, ground_truth=real)
         for protocol in (BAS_BAILANDO_2D, BAS_MINT_2D)
     ]
-    return [*alignment, diversity_report(KineticFeatures(), dances, real, music.FPS)]
+    return [*alignment, diversity_report(KineticFeatures(), made, real, music.FPS)]
 
 
 def autoencoder(run: Run, data: Data) -> list[Result]:
@@ -130,7 +131,6 @@ def self_driven(run: Run, data: Data) -> Iterator[tuple[np.ndarray, np.ndarray, 
         window = slice(start, start + data.frames)
         photo, *target = (media.decode_jpeg(frame) for frame in [record[FRAMES][0], *record[FRAMES][window]])
         dancer = generation.Dancer(photo, record["poses"][0])
-        dance = {"poses": record["poses"][window]}
-        if run.config.pose_control == "motion_decoder":
-            dance["tokens"] = generation.tokens_of(run, record["poses"])[window]
-        yield paint(dancer, dance, data.seed), np.stack(target), photo
+        decoded = run.config.pose_control == "motion_decoder"
+        tokens = dances.tokens_of(run, record["poses"])[window] if decoded else None
+        yield paint(dancer, dances.Dance(record["poses"][window], tokens), data.seed), np.stack(target), photo

@@ -2,6 +2,7 @@
 
     python -m launch.generate --image PHOTO --music SONG --checkpoint DIR --out dance.mp4
         [--seconds N] [--seed N] [--steps N] [--size HxW] [--pose FILE] [--pose_weights DIR]
+        [--temperature T] [--top_k K] [--top_p P]
 
 DIR holds the work directories motion/ and video/. Beside dance.mp4 go dance_poses.npz and dance_skeleton.mp4.
 """
@@ -10,8 +11,7 @@ import math
 
 from absl import flags
 
-from data_pipeline.music import FPS
-from launch import cli, generation, runs
+from launch import cli, dances, generation, runs, sampling_flags
 
 _IMAGE = flags.DEFINE_string("image", None, "Photo of the dancer, full body.")
 _MUSIC = flags.DEFINE_string("music", None, "Song; any file that FFmpeg decodes.")
@@ -31,14 +31,14 @@ def main(argv: list[str]) -> None:
     del argv
     generation.check_out(_OUT.value)
     motion, video = runs.load_pair(_CHECKPOINT.value)
-    song = generation.read_song(_MUSIC.value, motion.config.model.segment_frames)
+    sampling = sampling_flags.sampling(motion.config)
+    song = dances.read_song(_MUSIC.value, motion.config.model.segment_frames)
     size = generation.video_size(_SIZE.value, video.config)
     dancer = generation.read_dancer(_IMAGE.value, _POSE.value, _WEIGHTS.value, size)
     paint = generation.painter(video, _STEPS.value)
-    frames = len(song.features)
-    if _SECONDS.value is not None:
-        frames = min(frames, max(1, round(_SECONDS.value * FPS)))
-    [dance] = generation.choreograph(motion, [song], [dancer.pose[None]], frames, [_SEED.value])
+    frames = dances.num_frames(_SECONDS.value, len(song.features))
+    given = dances.tokens_of(motion, dancer.pose[None])
+    [dance] = dances.choreograph(motion, [song], [given], frames, [_SEED.value], sampling=sampling)
     pictures = paint(dancer, dance, _SEED.value, quiet=False)
     for path in generation.write(_OUT.value, pictures, dance, song):
         print(path)

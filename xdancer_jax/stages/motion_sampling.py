@@ -18,8 +18,8 @@ from xdancer_jax.models import music_decoder
 from xdancer_jax.models.music_decoder import Cache, Weights
 from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.models.pose_tokenizer import PoseTokenizer
-from xdancer_jax.stages.tokenizer import decode, encode
-from xdancer_jax.typing import Array, Extra, Float, Params, typechecked
+from xdancer_jax.stages.tokenizer import check_tokens, decode, encode
+from xdancer_jax.typing import Array, Extra, Float, Int, Params, typechecked
 
 _ROWS = "data"  # mesh axis over which the dances of a batch are split
 
@@ -61,12 +61,10 @@ class Segments:
 @typechecked
 def stream(
     model: MusicGPT,
-    tokenizer: PoseTokenizer,
     params: Params,
-    extra: Extra,
     music: Float[np.ndarray, "B F M"],
     song: Float[np.ndarray, "B G M"],
-    start: Float[np.ndarray, "B n J 3"],
+    given: Int[np.ndarray, "B n S K"],
     *,
     seeds: Sequence[int],
     sampling: Sampling,
@@ -75,23 +73,24 @@ def stream(
 ) -> Iterator[np.ndarray]:
     """Yields the tokens (B, f, S, K) of finished frames while later ones are being made, F frames in all.
 
-    start: poses of the first n frames, for instance a photo's (n = 1); the dance goes on from there. Before frame 0 the
-    dancer stands in the first pose, without music. A segment of T frames starts `overlap` frames before the end of what
-    is known; its context frames are drawn from the span before it, uniformly, without repeats and in order. The same
-    compiled functions make every segment of every song. `song` is the pooled song as the loader pools it. `mesh`: its
-    axis "data" splits the batch.
+    given: tokens of the first n frames, from which the dance goes on: of a photo's pose (n = 1), or of a dance. Before
+    frame 0 the dancer stands still in the first pose, without music. A segment of T frames starts `overlap` frames
+    before the end of what is known; its context frames are drawn from the span before it, uniformly, without repeats
+    and in order. The same compiled functions make every segment of every song. `song` is the pooled song as the loader
+    pools it. `mesh`: its axis "data" splits the batch.
 
     Raises:
-      ValueError: settings that do not fit, music of another feature set than the model's, no frame in `start`.
+      ValueError: settings that do not fit, music of another feature set than the model's, no frame in `given`, tokens
+        out of range.
     """
     run = _Run(model, params, sampling, segments, mesh)
-    run.check(music, song, start, seeds)
+    run.check(music, song, given, seeds)
     weights = _arrange(model, params)
-    known, frames = min(start.shape[1], music.shape[1]), music.shape[1]
+    known, frames = min(given.shape[1], music.shape[1]), music.shape[1]
     before, behind = segments.context_span, segments.overlap
     padded = np.pad(music, ((0, 0), (before, behind), (0, 0)))
     added = np.asarray(run.embed(padded))
-    given = np.asarray(_encode_ends(tokenizer, extra["frozen"]["tokenizer"], start))[:, :known]
+    given = given[:, :known].astype(np.int32)
     tokens = np.repeat(given[:, :1], before + frames + behind, axis=1)  # what is not made yet is never looked at
     tokens[:, before : before + known] = given
     yield given
@@ -124,8 +123,9 @@ class _Run:
         self._settings = tuple(sampling.of_parts(model.num_parts))
         self._mesh = mesh
 
-    def check(self, music: np.ndarray, song: np.ndarray, start: np.ndarray, seeds: Sequence[int]) -> None:
+    def check(self, music: np.ndarray, song: np.ndarray, given: np.ndarray, seeds: Sequence[int]) -> None:
         """Raises ValueError for arguments that do not fit; see stream."""
+        check_tokens(given, self._model.num_parts, self._model.tokens_per_part, self._model.codebook_size)
         features = self._params["music_projection"]["kernel"].shape[0]
         if music.shape[2] != features or song.shape[2] != features:
             raise ValueError(
@@ -138,9 +138,9 @@ class _Run:
                 f"sampling needs 0 < overlap < {size} (segment) and context_span >= {self._model.context_frames} "
                 f"(context frames); got overlap {overlap} and context_span {span}"
             )
-        if start.shape[1] == 0 or len(seeds) != len(music):
+        if given.shape[1] == 0 or len(seeds) != len(music):
             raise ValueError(
-                f"sampling needs a first pose and a seed a song; got {start.shape[1]} poses, {len(seeds)} seeds, "
+                f"sampling needs a first frame and a seed a song; got {given.shape[1]} frames, {len(seeds)} seeds, "
                 f"{len(music)} songs"
             )
         if any(not 0 <= seed < 2**32 for seed in seeds):
@@ -235,7 +235,6 @@ def draw_frame(
 
 @functools.partial(jax.jit, static_argnums=0)
 def _encode_ends(tokenizer: PoseTokenizer, frozen: Extra, poses: Array) -> Array:
-    """Tokens of all poses (B, n, J, 3); before the first and after the last the dancer stands still."""
     ends = ((0, 0), (tokenizer.reach, tokenizer.reach), (0, 0), (0, 0))
     return encode(tokenizer, frozen, jnp.pad(poses, ends, mode="edge"), poses.shape[1])
 
@@ -243,24 +242,34 @@ def _encode_ends(tokenizer: PoseTokenizer, frozen: Extra, poses: Array) -> Array
 _decode = functools.partial(jax.jit, static_argnums=0)(decode)
 
 
+@typechecked
+def tokens_of(tokenizer: PoseTokenizer, frozen: Extra, poses: Float[np.ndarray, "B n J 3"]) -> np.ndarray:
+    """Tokens (B, n, S, K) of n > 0 frames; before the first and after the last the dancer stands still."""
+    return np.asarray(_encode_ends(tokenizer, frozen, poses))
+
+
+@typechecked
+def poses_of(tokenizer: PoseTokenizer, frozen: Extra, tokens: Int[np.ndarray, "B F S K"]) -> np.ndarray:
+    """Poses (B, F, J, 3) of a whole dance; before its first frame the dancer stands still."""
+    still = np.repeat(tokens[:, :1], tokenizer.reach, axis=1)
+    return np.asarray(_decode(tokenizer, frozen, np.concatenate([still, tokens], axis=1)))[:, tokenizer.reach :]
+
+
 def generate(
-    model: MusicGPT, tokenizer: PoseTokenizer, params: Params, extra: Extra, music: np.ndarray, song: np.ndarray,
-    start: np.ndarray, *, progress: Callable[[int, int], None] | None = None, **options,
-) -> dict[str, np.ndarray]:
-    """A dance for every frame of the music: {"tokens": (B, F, S, K) int32, "poses": (B, F, J, 3)}.
+    model: MusicGPT, params: Params, music: np.ndarray, song: np.ndarray, given: np.ndarray, *,
+    progress: Callable[[int, int], None] | None = None, **options,
+) -> np.ndarray:
+    """Tokens (B, F, S, K) of a dance for every frame of the music: all that `stream` yields.
 
     Arguments, `options` among them, and errors as of `stream`; `progress` is called with (frames done, frames in all).
     """
     made, done = [], 0
-    for tokens in stream(model, tokenizer, params, extra, music, song, start, **options):
+    for tokens in stream(model, params, music, song, given, **options):
         made.append(tokens)
         done += tokens.shape[1]
         if progress is not None:
             progress(done, music.shape[1])
-    tokens = np.concatenate(made, axis=1)
-    still = np.repeat(tokens[:, :1], tokenizer.reach, axis=1)  # decoded along, as before frame 0
-    poses = _decode(tokenizer, extra["frozen"]["tokenizer"], np.concatenate([still, tokens], axis=1))
-    return {"tokens": tokens, "poses": np.asarray(poses)[:, tokenizer.reach :]}
+    return np.concatenate(made, axis=1)
 
 
-__all__ = ["Sampling", "Segments", "generate", "stream"]
+__all__ = ["Sampling", "Segments", "generate", "poses_of", "stream", "tokens_of"]

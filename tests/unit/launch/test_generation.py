@@ -3,7 +3,7 @@ import pytest
 from scipy.io import wavfile
 
 from configs import autoencoder, video
-from launch import generation
+from launch import dances, generation
 
 
 def test_out_is_checked_before_the_long_work(tmp_path):
@@ -30,7 +30,7 @@ def _wav(path, seconds, amplitude=0.5, channels=1, dtype=np.int16):
 
 @pytest.mark.parametrize(("channels", "dtype"), [(1, np.uint8), (6, np.int16)])
 def test_8_bit_and_6_channel_songs_are_read(tmp_path, channels, dtype):
-    song = generation.read_song(_wav(tmp_path / "song.wav", 3, channels=channels, dtype=dtype), shortest=32)
+    song = dances.read_song(_wav(tmp_path / "song.wav", 3, channels=channels, dtype=dtype), shortest=32)
     assert song.features.shape == (90, 35)
     assert np.isfinite(song.features).all() and song.features[:, 0].max() > 1
 
@@ -38,12 +38,12 @@ def test_8_bit_and_6_channel_songs_are_read(tmp_path, channels, dtype):
 def test_a_song_shorter_than_a_segment_is_refused_with_both_lengths(tmp_path):
     path = _wav(tmp_path / "short.wav", 1.5)
     with pytest.raises(ValueError, match=r"short.wav: 1.50 s long, shorter than one segment .* \(2.13 s\)"):
-        generation.read_song(path, shortest=64)
+        dances.read_song(path, shortest=64)
 
 
 def test_a_silent_song_is_named(tmp_path):
     with pytest.raises(ValueError, match="song.wav: audio: silent"):
-        generation.read_song(_wav(tmp_path / "song.wav", 3, amplitude=0.0), shortest=32)
+        dances.read_song(_wav(tmp_path / "song.wav", 3, amplitude=0.0), shortest=32)
 
 
 def test_outputs_lie_beside_the_video():

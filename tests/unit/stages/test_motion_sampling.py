@@ -58,7 +58,10 @@ def _inputs(rows, frames, given=1):
 
 def _generate(state, inputs, seeds, **options):
     options = {"sampling": Sampling(top_p=(0.95,)), "segments": SEGMENTS} | options
-    return motion_sampling.generate(MODEL, TOKENIZER, *state, *inputs, seeds=seeds, **options)
+    (params, extra), (music, song, start) = state, inputs
+    given = motion_sampling.tokens_of(TOKENIZER, extra["frozen"]["tokenizer"], start)
+    tokens = motion_sampling.generate(MODEL, params, music, song, given, seeds=seeds, **options)
+    return {"tokens": tokens, "poses": motion_sampling.poses_of(TOKENIZER, extra["frozen"]["tokenizer"], tokens)}
 
 
 @pytest.mark.parametrize("frames", [1, 2, 4, 5, 6, 11])
@@ -118,7 +121,9 @@ def test_finished_frames_are_yielded_while_later_ones_are_made(state, monkeypatc
     frame = motion_sampling._frame
     monkeypatch.setattr(motion_sampling, "_frame", lambda *args: made.append(int(args[4][0])) or frame(*args))
     options = {"seeds": (0, 1), "sampling": Sampling(), "segments": SEGMENTS}
-    stream = motion_sampling.stream(MODEL, TOKENIZER, *state, *_inputs(2, 11), **options)
+    music, song, start = _inputs(2, 11)
+    given = motion_sampling.tokens_of(TOKENIZER, state[1]["frozen"]["tokenizer"], start)
+    stream = motion_sampling.stream(MODEL, state[0], music, song, given, **options)
     yielded = [next(stream) for _ in range(4)]
     assert [x.shape for x in yielded] == [(2, 1, S, K)] * 4
     assert made == [1, 2, 3, 4]  # a frame is read once the next is under way
@@ -182,12 +187,35 @@ def test_settings_that_do_not_fit_are_refused(state, change, message):
         _generate(state, _inputs(2, 5), options.pop("seeds"), **options)
 
 
-def test_features_of_another_set_and_no_first_pose_are_refused(state):
+def test_features_of_another_set_and_no_first_frame_are_refused(state):
     music, song, start = _inputs(2, 5)
+    options = {"seeds": (0, 1), "sampling": Sampling(), "segments": SEGMENTS}
     with pytest.raises(ValueError, match="music has 3 features a frame, the model was trained on 4"):
         _generate(state, (music[..., :3], song[..., :3], start), (0, 1))
-    with pytest.raises(ValueError, match="got 0 poses"):
-        _generate(state, (music, song, start[:, :0]), (0, 1))
+    with pytest.raises(ValueError, match="got 0 frames, 2 seeds, 2 songs"):
+        motion_sampling.generate(MODEL, state[0], music, song, np.zeros((2, 0, S, K), np.int32), **options)
+
+
+def test_given_tokens_out_of_range_are_refused(state):
+    music, song, _ = _inputs(1, 5)
+    given = np.zeros((1, 2, S, K), np.int64)
+    given[0, 1, 1, 0] = V
+    with pytest.raises(ValueError, match=rf"tokens\[0, 1, 1, 0\] is {V}, outside"):
+        motion_sampling.generate(
+            MODEL, state[0], music, song, given, seeds=(0,), sampling=Sampling(), segments=SEGMENTS
+        )
+
+
+def test_a_dance_that_is_cut_at_a_segment_goes_on_as_if_it_had_not_been(state):
+    music, song, start = _inputs(2, 14)
+    whole = _generate(state, (music, song, start), (3, 4))["tokens"]
+    for segments in (1, 2):
+        cut = OVERLAP + segments * (T - OVERLAP)
+        again = motion_sampling.generate(
+            MODEL, state[0], music, song, whole[:, :cut], seeds=(3, 4), sampling=Sampling(top_p=(0.95,)),
+            segments=SEGMENTS,
+        )
+        np.testing.assert_array_equal(again, whole)
 
 
 def test_bfloat16_weights_are_read_as_such(state):
@@ -195,7 +223,9 @@ def test_bfloat16_weights_are_read_as_such(state):
     weights = jax.jit(motion_sampling.music_decoder.arrange, static_argnums=0)(model, state[0])
     assert weights.layers[1]["attn"]["c_attn"]["kernel"].dtype == jnp.bfloat16
     assert weights.layers[1]["attn"]["c_attn"]["kernel"].shape == (3 * 16, 16)
-    out = motion_sampling.generate(
-        model, TOKENIZER, *state, *_inputs(1, 4), seeds=(0,), sampling=Sampling(), segments=SEGMENTS
+    music, song, _ = _inputs(1, 4)
+    tokens = motion_sampling.generate(
+        model, state[0], music, song, np.zeros((1, 1, S, K), np.int32), seeds=(0,), sampling=Sampling(),
+        segments=SEGMENTS,
     )
-    assert out["tokens"].shape == (1, 4, S, K)
+    assert tokens.shape == (1, 4, S, K)

@@ -1,0 +1,194 @@
+"""From songs and a first pose to dances: what the motion stage needs from files, and what it leaves in them."""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from tqdm import tqdm
+
+from data_pipeline import media, music, pose_files, poses
+from launch import build
+from launch.runs import Run
+from xdancer_jax import sharding
+from xdancer_jax.stages import motion_sampling
+from xdancer_jax.stages.motion_sampling import Sampling
+from xdancer_jax.stages.tokenizer import check_tokens
+
+AUDIO_RATE = 44_100
+_SAME_POSES = 0.01  # mean difference, of half heights, below which tokens decode to the poses beside them
+
+
+class Song(NamedTuple):
+    """audio: (N,) float32 mono at AUDIO_RATE. features: (F, 35) raw, at 30 fps, of the whole song."""
+
+    audio: np.ndarray
+    features: np.ndarray
+
+
+class Dance(NamedTuple):
+    """poses (F, 60, 3) in record coordinates; tokens (F, S, K) int32 that decode to them, where they are wanted."""
+
+    poses: np.ndarray
+    tokens: np.ndarray | None
+
+
+def read_song(path: str, shortest: int) -> Song:
+    """Decodes and analyses a song. ValueError names the file; `shortest` is the least number of frames."""
+    audio = media.read_audio(path, AUDIO_RATE)
+    try:
+        features = music.features(audio, AUDIO_RATE)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if len(features) < shortest:
+        raise ValueError(
+            f"{path}: {len(features) / music.FPS:.2f} s long, shorter than one segment of the motion model "
+            f"({shortest / music.FPS:.2f} s); give a longer song"
+        )
+    return Song(audio, features)
+
+
+def read_poses(path: str, aspect: float) -> np.ndarray:
+    """The poses (F, 60, 3) of a file in record coordinates at 30 fps, of the paper's crop of `aspect` (height / width)
+    around all of them. Raises ValueError, which names the file."""
+    clip = pose_files.load_poses(path)
+    try:
+        box = poses.crop_box(clip.poses, clip.height, clip.width, aspect)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    height, width = round(512 * aspect), 512
+    cropped = poses.normalise(poses.crop_poses(clip.poses, box, height, width), height, width)
+    return poses.resample(cropped, clip.fps, music.FPS)
+
+
+def tokens_of(run: Run, clip: np.ndarray) -> np.ndarray:
+    """Tokens (F, S, K) of the poses (F, 60, 3) of a whole clip by the tokenizer inside a motion or a video run."""
+    tokenizer, frozen = _tokenizer(run)
+    return motion_sampling.tokens_of(tokenizer, frozen, clip[None])[0]
+
+
+def read_tokens(run: Run, path: str, aspect: float) -> np.ndarray:
+    """Tokens (F, S, K) of the dance in a file: those beside its poses, or else what the tokenizer makes of the poses.
+
+    Raises:
+      ValueError: see read_poses; tokens of another tokenizer than the run's. It names the file.
+    """
+    tokens = pose_files.load_tokens(path)
+    if tokens is None:
+        return tokens_of(run, read_poses(path, aspect))
+    clip, model = pose_files.load_poses(path), run.config.model
+    try:
+        check_tokens(tokens, model.num_parts, model.tokens_per_part, model.codebook_size)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    decoded = motion_sampling.poses_of(*_tokenizer(run), tokens[None])[0]
+    if np.abs(decoded - poses.normalise(clip.poses, clip.height, clip.width)).mean() > _SAME_POSES:
+        raise ValueError(
+            f"{path}: its tokens are of another tokenizer than that of {run.workdir}: they decode to other poses than "
+            "the file's; give a dance made by this run, or a pose file without tokens"
+        )
+    return tokens
+
+
+def choreograph(
+    run: Run, songs: Sequence[Song], given: Sequence[np.ndarray], num_frames: int, seeds: Sequence[int], *,
+    sampling: Sampling | None = None, quiet: bool = False,
+) -> list[Dance]:
+    """A dance a song by the motion run, for the first `num_frames` of each or all that it has.
+
+    given: tokens (n, S, K) from which each dance goes on, all of one n (motion_sampling.stream). sampling: instead of
+    the run's own.
+    """
+    config = run.config
+    features = [music.normalise(song.features) for song in songs]
+    frames = [min(num_frames, len(song)) for song in features]
+    if 1 < len(given[0]) >= min(frames):
+        raise ValueError(
+            f"{len(given[0])} frames are given, the shortest dance has {min(frames)}: nothing is left to make; give a "
+            "longer song, or fewer frames"
+        )
+    longest = max(frames)
+    made = np.stack([  # later music changes nothing, so that shorter songs end in silence
+        np.pad(song[:count], ((0, longest - count), (0, 0))) for song, count in zip(features, frames, strict=True)
+    ])
+    with Bar("motion", "frame", quiet) as progress:
+        tokens = motion_sampling.generate(
+            build.music_gpt(config), run.params, made,
+            np.stack([music.pool(song, config.model.global_tokens) for song in features]), np.stack(given),
+            seeds=seeds, sampling=sampling or Sampling(**config.sampling),
+            segments=motion_sampling.Segments(config.overlap_frames, config.data.previous), mesh=_mesh(len(songs)),
+            progress=progress,
+        )
+    # One by one at their own lengths: a frame's pose depends on the frames after it.
+    kept = [row[:count] for row, count in zip(tokens, frames, strict=True)]
+    return [Dance(motion_sampling.poses_of(*_tokenizer(run), row[None])[0], row) for row in kept]
+
+
+def _tokenizer(run: Run):
+    return build.pose_tokenizer(run.config.earlier.tokenizer), run.extra["frozen"]["tokenizer"]
+
+
+def _mesh(rows: int) -> Mesh | None:
+    """As many devices as divide the dances; None for one device."""
+    count = math.gcd(rows, jax.device_count())
+    return sharding.make_mesh({"data": count}, jax.devices()[:count]) if count > 1 else None
+
+
+def num_frames(seconds: float | None, longest: int) -> int:
+    """Frames of the flag --seconds; `longest` without it."""
+    return longest if seconds is None else min(longest, max(1, round(seconds * music.FPS)))
+
+
+def write_poses(path: Path, dance: Dance, height: int, width: int) -> None:
+    """A pose file of a height x width picture, with the tokens in it; read_tokens reads it."""
+    pixels = poses.denormalise(dance.poses, height, width)
+    pose_files.save_poses(path, pixels, fps=music.FPS, height=height, width=width, tokens=dance.tokens)
+
+
+def write_preview(path: Path, dance: Dance, song: Song, height: int, width: int) -> None:
+    """A video of the skeleton with its song."""
+    drawn = (poses.draw(pose, height, width) for pose in dance.poses)  # all at once would fill the memory
+    media.write_video(path, drawn, music.FPS, song.audio, AUDIO_RATE)
+
+
+
+def write(path: Path, dance: Dance, song: Song, height: int, width: int) -> list[Path]:
+    """PATH.npz and PATH.mp4; the folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files = [path.with_name(path.name + suffix) for suffix in (".npz", ".mp4")]
+    write_poses(files[0], dance, height, width)
+    write_preview(files[1], dance, song, height, width)
+    return files
+
+
+def outputs(folder: str, songs: Sequence[str], seeds: Sequence[int]) -> list[Path]:
+    """FOLDER/SONG_SEED without a suffix, for each song and each of its seeds. Raises ValueError for one name twice."""
+    names = [f"{Path(song).stem}_{seed}" for song in songs for seed in seeds]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"two dances would be named {twice[0]}: give each seed once, and songs of other names")
+    return [Path(folder) / name for name in names]
+
+
+class Bar:
+    """A progress bar as the callback(done, total) that the stages call."""
+
+    def __init__(self, name: str, unit: str, quiet: bool = False):
+        self._make = functools.partial(tqdm, desc=name, unit=unit, disable=quiet)
+        self._bar = None
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        return self._update
+
+    def __exit__(self, *unused) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def _update(self, done: int, total: int) -> None:
+        if self._bar is None:
+            self._bar = self._make(total=total)
+        self._bar.update(done - self._bar.n)
