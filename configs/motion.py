@@ -14,7 +14,7 @@ num_parts, tokens_per_part and codebook_size must be those of the tokenizer (sin
         --config.init_from=out/motion --config.data.replay_dir=DATA
 
 Of the examples half stay those of the data set that the run was trained on, most of them from a standing pose, so that
-the model should not forget how to start from any pose (benchmarks/finetune.py measures it; no figures yet).
+the model does not forget how to start from any pose (benchmarks/finetune.py; figures at tiny size in docs/status.md).
 """
 
 from ml_collections import ConfigDict
