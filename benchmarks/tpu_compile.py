@@ -31,7 +31,7 @@ _REMAT = flags.DEFINE_string("remat", "full", "Of configs/motion.py.")
 
 
 def configured():
-    """The config, and the shapes of the weights that its stage stands on."""
+    """The config, and zeros for the weights that its stage stands on."""
     config, earlier = motion.get_config(_VARIANT.value), tokenizer.get_config("paper")
     earlier.earlier = {}
     config.earlier = {"tokenizer": earlier}

@@ -4,7 +4,6 @@ import io
 import os
 import zipfile
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -26,10 +25,9 @@ def save_poses(
     path = Path(path)
     if path.suffix != ".npz":
         raise ValueError(f"{path}: a pose file is named .npz")
-    clip = _checked(path, np.asarray(poses, np.float32), height, width, fps)
+    clip = _checked(path, np.asarray(poses, np.float32), height, width, fps, tokens)
     content = io.BytesIO()
-    more = {} if tokens is None else {"tokens": tokens}
-    np.savez_compressed(content, poses=clip.poses, height=clip.height, width=clip.width, fps=clip.fps, **more)
+    np.savez_compressed(content, **{key: value for key, value in clip._asdict().items() if value is not None})
     write_atomically(path, content.getvalue())
 
 
@@ -41,7 +39,11 @@ def load_poses(path: str | os.PathLike[str]) -> Clip:
     path = Path(path)
     if path.suffix != ".npz" or not path.is_file():
         return read_poses(path)
-    values = _arrays(path, _KEYS)
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+            values = {key: data[key] for key in (*_KEYS, "tokens") if key in data}
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
+        raise ValueError(f"{path}: not a readable .npz file ({error})") from error
     if "poses" not in values:
         return read_poses(path)
     missing = [key for key in _KEYS if key not in values]
@@ -50,36 +52,12 @@ def load_poses(path: str | os.PathLike[str]) -> Clip:
     poses, *scalars = (values[key] for key in _KEYS)
     if any(value.dtype.kind not in "iuf" for value in (poses, *scalars)) or any(value.size != 1 for value in scalars):
         raise ValueError(f"{path}: poses must be numbers, and height, width and fps single ones")
-    return _checked(path, poses.astype(np.float32), *(value.item() for value in scalars))
+    return _checked(path, poses.astype(np.float32), *(value.item() for value in scalars), values.get("tokens"))
 
 
-def load_tokens(path: str | os.PathLike[str]) -> np.ndarray | None:
-    """The tokens (F, ...) in a pose file, one set for each of its frames; None where it holds none.
-
-    Raises ValueError with one line that names the file and what is wrong with it.
-    """
-    path = Path(path)
-    if path.suffix != ".npz" or not path.is_file():
-        return None
-    found = _arrays(path, ("tokens", "poses"))
-    if "tokens" not in found:
-        return None
-    tokens, frames = found["tokens"], len(found["poses"]) if "poses" in found else None
-    if tokens.ndim == 0 or len(tokens) != frames:
-        raise ValueError(f"{path}: tokens {tokens.shape} beside {frames or 'no'} poses; there must be one set a pose")
-    return tokens
-
-
-def _arrays(path: Path, keys: Sequence[str]) -> dict[str, np.ndarray]:
-    """Those of an .npz file."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-            return {key: data[key] for key in keys if key in data}
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
-        raise ValueError(f"{path}: not a readable .npz file ({error})") from error
-
-
-def _checked(path: Path, poses: np.ndarray, height: float, width: float, fps: float) -> Clip:
+def _checked(
+    path: Path, poses: np.ndarray, height: float, width: float, fps: float, tokens: np.ndarray | None
+) -> Clip:
     if poses.ndim != 3 or poses.shape[1:] != (NUM_JOINTS, 3) or len(poses) == 0:
         raise ValueError(f"{path}: poses must be (F, {NUM_JOINTS}, 3) with F > 0, got {poses.shape}")
     if not np.isfinite(poses).all():
@@ -88,4 +66,6 @@ def _checked(path: Path, poses: np.ndarray, height: float, width: float, fps: fl
         raise ValueError(f"{path}: confidences must lie in [0, 1]")
     if not (height > 0 and width > 0 and fps > 0):
         raise ValueError(f"{path}: height {height}, width {width} and fps {fps} must be positive")
-    return Clip(poses, int(height), int(width), float(fps))
+    if tokens is not None and (tokens.ndim == 0 or len(tokens) != len(poses)):
+        raise ValueError(f"{path}: tokens {tokens.shape} beside {len(poses)} poses; there must be one set a pose")
+    return Clip(poses, int(height), int(width), float(fps), tokens)

@@ -43,12 +43,13 @@ class UnstatedError(ValueError):
 
 
 class Clip(NamedTuple):
-    """Poses (F, 60, 3) in pixels of a height x width frame, and frames per second."""
+    """Poses (F, 60, 3) in pixels of a height x width frame, and frames per second; a dance's tokens (F, ...)."""
 
     poses: np.ndarray
     height: int
     width: int
     fps: float
+    tokens: np.ndarray | None = None
 
 
 def from_mediapipe(pose: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -36,11 +36,14 @@ def main(argv: list[str]) -> None:
     sampling = sampling_flags.sampling(run.config)
     songs = [dances.read_song(path, run.config.model.segment_frames) for path in _MUSIC.value]
     if _FROM.value:
-        given = dances.read_tokens(run, _FROM.value, size[0] / size[1])
+        given = dances.read_tokens(run, _FROM.value, size)
     else:
         dancer = generation.read_dancer(_IMAGE.value, None, _WEIGHTS.value, size)
         given = dances.tokens_of(run, dancer.pose[None])
-    frames = dances.num_frames(_SECONDS.value, max(len(song.features) for song in songs))
+    frames = dances.frame_count(_SECONDS.value, max(len(song.features) for song in songs))
+    dances.make_folder(_OUT.value)
+    for path in paths:
+        generation.check_out(f"{path}.npz", ".npz")
     rows = [(song, seed) for song in songs for seed in seeds]
     made = dances.choreograph(
         run, [song for song, _ in rows], [given] * len(rows), frames, [seed for _, seed in rows], sampling=sampling

@@ -1,18 +1,17 @@
 """From songs and a first pose to dances: what the motion stage needs from files, and what it leaves in them."""
 
-import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
-from tqdm import tqdm
 
 from data_pipeline import media, music, pose_files, poses
 from launch import build
+from launch.progress import Bar
 from launch.runs import Run
 from xdancer_jax import sharding
 from xdancer_jax.stages import motion_sampling
@@ -52,17 +51,16 @@ def read_song(path: str, shortest: int) -> Song:
     return Song(audio, features)
 
 
-def read_poses(path: str, aspect: float) -> np.ndarray:
-    """The poses (F, 60, 3) of a file in record coordinates at 30 fps, of the paper's crop of `aspect` (height / width)
-    around all of them. Raises ValueError, which names the file."""
-    clip = pose_files.load_poses(path)
+def crop(
+    clip: np.ndarray, picture: tuple[int, int], size: tuple[int, int], name: str
+) -> tuple[tuple[int, int, int, int], np.ndarray]:
+    """The paper's crop around all poses (..., 60, 3) of a `picture` (height, width), to the shape of `size`: its box,
+    and the poses in record coordinates. Raises ValueError, which names the file `name`."""
     try:
-        box = poses.crop_box(clip.poses, clip.height, clip.width, aspect)
+        box = poses.crop_box(clip, *picture, aspect=size[0] / size[1])
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-    height, width = round(512 * aspect), 512
-    cropped = poses.normalise(poses.crop_poses(clip.poses, box, height, width), height, width)
-    return poses.resample(cropped, clip.fps, music.FPS)
+        raise ValueError(f"{name}: {error}") from error
+    return box, poses.normalise(poses.crop_poses(clip, box, *size), *size)
 
 
 def tokens_of(run: Run, clip: np.ndarray) -> np.ndarray:
@@ -71,27 +69,29 @@ def tokens_of(run: Run, clip: np.ndarray) -> np.ndarray:
     return motion_sampling.tokens_of(tokenizer, frozen, clip[None])[0]
 
 
-def read_tokens(run: Run, path: str, aspect: float) -> np.ndarray:
-    """Tokens (F, S, K) of the dance in a file: those beside its poses, or else what the tokenizer makes of the poses.
+def read_tokens(run: Run, path: str, size: tuple[int, int]) -> np.ndarray:
+    """Tokens (F, S, K) of the dance in a file: those beside its poses, or else what the tokenizer makes of the poses at
+    30 fps, cropped to the shape of `size` (height, width).
 
     Raises:
-      ValueError: see read_poses; tokens of another tokenizer than the run's. It names the file.
+      ValueError: see pose_files.load_poses and crop; tokens of another tokenizer than the run's. It names the file.
     """
-    tokens = pose_files.load_tokens(path)
-    if tokens is None:
-        return tokens_of(run, read_poses(path, aspect))
-    clip, model = pose_files.load_poses(path), run.config.model
+    clip = pose_files.load_poses(path)
+    if clip.tokens is None:
+        _, cropped = crop(clip.poses, (clip.height, clip.width), size, path)
+        return tokens_of(run, poses.resample(cropped, clip.fps, music.FPS))
+    model = run.config.model
     try:
-        check_tokens(tokens, model.num_parts, model.tokens_per_part, model.codebook_size)
+        check_tokens(clip.tokens, model.num_parts, model.tokens_per_part, model.codebook_size)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    decoded = motion_sampling.poses_of(*_tokenizer(run), tokens[None])[0]
+    decoded = motion_sampling.poses_of(*_tokenizer(run), clip.tokens[None])[0]
     if np.abs(decoded - poses.normalise(clip.poses, clip.height, clip.width)).mean() > _SAME_POSES:
         raise ValueError(
             f"{path}: its tokens are of another tokenizer than that of {run.workdir}: they decode to other poses than "
             "the file's; give a dance made by this run, or a pose file without tokens"
         )
-    return tokens
+    return clip.tokens
 
 
 def choreograph(
@@ -106,9 +106,10 @@ def choreograph(
     config = run.config
     features = [music.normalise(song.features) for song in songs]
     frames = [min(num_frames, len(song)) for song in features]
-    if 1 < len(given[0]) >= min(frames):
+    known = len(given[0])
+    if known > 1 and known >= min(frames):
         raise ValueError(
-            f"{len(given[0])} frames are given, the shortest dance has {min(frames)}: nothing is left to make; give a "
+            f"{known} frames are given, the shortest dance has {min(frames)}: nothing is left to make; give a "
             "longer song, or fewer frames"
         )
     longest = max(frames)
@@ -138,7 +139,7 @@ def _mesh(rows: int) -> Mesh | None:
     return sharding.make_mesh({"data": count}, jax.devices()[:count]) if count > 1 else None
 
 
-def num_frames(seconds: float | None, longest: int) -> int:
+def frame_count(seconds: float | None, longest: int) -> int:
     """Frames of the flag --seconds; `longest` without it."""
     return longest if seconds is None else min(longest, max(1, round(seconds * music.FPS)))
 
@@ -157,12 +158,19 @@ def write_preview(path: Path, dance: Dance, song: Song, height: int, width: int)
 
 
 def write(path: Path, dance: Dance, song: Song, height: int, width: int) -> list[Path]:
-    """PATH.npz and PATH.mp4; the folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """PATH.npz and PATH.mp4."""
     files = [path.with_name(path.name + suffix) for suffix in (".npz", ".mp4")]
     write_poses(files[0], dance, height, width)
     write_preview(files[1], dance, song, height, width)
     return files
+
+
+def make_folder(out: str) -> None:
+    """Makes the folder of the flag --out before the long work starts. Raises OSError where none can be."""
+    try:
+        Path(out).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"--out={out}: cannot make this folder: {error.strerror}") from error
 
 
 def outputs(folder: str, songs: Sequence[str], seeds: Sequence[int]) -> list[Path]:
@@ -172,23 +180,3 @@ def outputs(folder: str, songs: Sequence[str], seeds: Sequence[int]) -> list[Pat
     if twice:
         raise ValueError(f"two dances would be named {twice[0]}: give each seed once, and songs of other names")
     return [Path(folder) / name for name in names]
-
-
-class Bar:
-    """A progress bar as the callback(done, total) that the stages call."""
-
-    def __init__(self, name: str, unit: str, quiet: bool = False):
-        self._make = functools.partial(tqdm, desc=name, unit=unit, disable=quiet)
-        self._bar = None
-
-    def __enter__(self) -> Callable[[int, int], None]:
-        return self._update
-
-    def __exit__(self, *unused) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def _update(self, done: int, total: int) -> None:
-        if self._bar is None:
-            self._bar = self._make(total=total)
-        self._bar.update(done - self._bar.n)

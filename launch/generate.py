@@ -36,7 +36,7 @@ def main(argv: list[str]) -> None:
     size = generation.video_size(_SIZE.value, video.config)
     dancer = generation.read_dancer(_IMAGE.value, _POSE.value, _WEIGHTS.value, size)
     paint = generation.painter(video, _STEPS.value)
-    frames = dances.num_frames(_SECONDS.value, len(song.features))
+    frames = dances.frame_count(_SECONDS.value, len(song.features))
     given = dances.tokens_of(motion, dancer.pose[None])
     [dance] = dances.choreograph(motion, [song], [given], frames, [_SEED.value], sampling=sampling)
     pictures = paint(dancer, dance, _SEED.value, quiet=False)

@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 from data_pipeline import media, music, pose_estimation, pose_files, pose_weights, poses
 from launch import build, dances
 from launch.dances import Dance, Song
+from launch.progress import Bar
 from launch.runs import Run
 from xdancer_jax.stages import video_sampling
 from xdancer_jax.stages.video import Sampler
@@ -40,13 +41,8 @@ def read_dancer(image: str, pose_file: str | None, pose_weights_dir: str | None,
     else:
         weights = pose_weights.find_weights(pose_weights_dir)
         picture, pose = pose_estimation.estimate_file(pose_estimation.MediaPipeEstimator(*weights), image)
-    height, width = size
-    try:
-        box = poses.crop_box(pose, *picture.shape[:2], aspect=height / width)
-    except ValueError as error:
-        raise ValueError(f"{pose_file or image}: {error}") from error
-    cropped = poses.normalise(poses.crop_poses(pose, box, height, width), height, width)
-    return Dancer(poses.crop_image(picture, box, height, width), cropped)
+    box, cropped = dances.crop(pose, picture.shape[:2], size, pose_file or image)
+    return Dancer(poses.crop_image(picture, box, *size), cropped)
 
 
 def painter(run: Run, steps: int | None) -> Callable[..., np.ndarray]:
@@ -64,7 +60,7 @@ def painter(run: Run, steps: int | None) -> Callable[..., np.ndarray]:
             conditions["pose_images"] = poses.draw(dance.poses, *dancer.photo.shape[:2])
         else:
             conditions["tokens"] = dance.tokens
-        with dances.Bar("video", "window", quiet) as progress:
+        with Bar("video", "window", quiet) as progress:
             frames = generate(
                 run.params, run.extra, jax.random.key(seed), reference=dancer.photo, progress=progress, **conditions
             )
@@ -94,7 +90,7 @@ def write(out: str, frames: np.ndarray, dance: Dance, song: Song) -> list[Path]:
     """The video with its song, and beside it OUT_poses.npz and OUT_skeleton.mp4; each appears whole or not at all."""
     height, width = frames.shape[1:3]
     paths = outputs(out)
-    with dances.Bar("write", "file") as progress:
+    with Bar("write", "file") as progress:
         dances.write_preview(paths[2], dance, song, height, width)
         progress(1, 3)
         dances.write_poses(paths[1], dance, height, width)

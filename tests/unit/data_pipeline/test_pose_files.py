@@ -31,6 +31,8 @@ def test_other_layouts_are_read_too(tmp_path):
         ({"height": [1, 2]}, "height, width and fps single ones"),
         ({"height": "64"}, "must be numbers"),
         ({"fps": None}, "pose file without fps"),
+        ({"tokens": np.zeros((2, 5, 6), np.int32)}, r"tokens \(2, 5, 6\) beside 3 poses"),
+        ({"tokens": np.int32(3)}, r"tokens \(\) beside 3 poses"),
         ({"poses": np.array([{}])}, "not a readable .npz file.*Object arrays"),
     ],
 )

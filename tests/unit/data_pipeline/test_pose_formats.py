@@ -46,7 +46,7 @@ def test_wholebody_takes_the_best_person_and_zeros_for_nobody(tmp_path):
     path.write_text(json.dumps([{"instances": [person(0.3, 1), person(0.9, 2)]}, {"instances": []}]))
     clip = pose_formats.read_poses(path, height=10, width=20, fps=30)
     assert (clip.poses[0, :, 0] == 2).all() and not clip.poses[1].any()
-    assert clip[1:] == (10, 20, 30)
+    assert (clip.height, clip.width, clip.fps) == (10, 20, 30)
     with pytest.raises(ValueError, match="a.json: does not state its height, width, fps"):
         pose_formats.read_poses(path)
 

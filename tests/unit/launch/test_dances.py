@@ -14,7 +14,7 @@ from scipy.io import wavfile
 
 from configs import motion, tokenizer
 from data_pipeline import media, pose_files, poses
-from launch import build, dances, resolve, runs, sampling_flags
+from launch import dances, resolve, runs, sampling_flags
 from xdancer_jax.stages import motion_sampling
 from xdancer_jax.stages.motion_sampling import Sampling
 from xdancer_jax.train import checkpoint
@@ -103,14 +103,14 @@ def test_every_song_is_danced_with_every_seed_at_its_own_length(workdir, run, so
         f"{song}_{seed}.{suffix}" for song in ("one", "two") for seed in (0, 7) for suffix in ("npz", "mp4")
     )
     files = {(song, seed): out / f"{song}_{seed}.npz" for song in ("one", "two") for seed in (0, 7)}
-    tokens = {key: pose_files.load_tokens(path) for key, path in files.items()}
+    tokens = {key: pose_files.load_poses(path).tokens for key, path in files.items()}
     assert {key: len(x) for key, x in tokens.items()} == {(s, d): {"one": 45, "two": 60}[s] for s, d in tokens}
     assert (tokens["one", 0] != tokens["one", 7]).any() and (tokens["one", 0] != tokens["two", 0][:45]).any()
     pictures, fps = media.read_video(out / "two_7.mp4")
     assert pictures.shape == (60, 64, 32, 3) and fps == 30 and pictures.max() > 100
     assert len(media.read_audio(out / "two_7.mp4", 22050)) == pytest.approx(44100, abs=2048)
     # a dance of a batch is that of the song by itself
-    song, given = dances.read_song(songs[0], SEGMENT), dances.read_tokens(run, pose_file, 2.0)
+    song, given = dances.read_song(songs[0], SEGMENT), dances.read_tokens(run, pose_file, (64, 32))
     sampling = Sampling(**{**run.config.sampling, "top_p": (0.9,)})
     [alone] = dances.choreograph(run, [song], [given], 10**6, [7], sampling=sampling, quiet=True)
     np.testing.assert_array_equal(alone.tokens, tokens["one", 7])
@@ -119,11 +119,11 @@ def test_every_song_is_danced_with_every_seed_at_its_own_length(workdir, run, so
 
 
 def test_a_written_dance_goes_on_with_its_own_tokens(workdir, run, songs, pose_file, tmp_path):
-    photo, cut = dances.read_tokens(run, pose_file, 2.0), OVERLAP + 4 * (SEGMENT - OVERLAP)
+    photo, cut = dances.read_tokens(run, pose_file, (64, 32)), OVERLAP + 4 * (SEGMENT - OVERLAP)
     whole, short = (dance_on(run, songs[1], photo, 5, frames) for frames in (10**6, cut))
     assert len(short.tokens) == cut
     dances.write_poses(tmp_path / "short.npz", short, 64, 32)
-    given = dances.read_tokens(run, str(tmp_path / "short.npz"), 2.0)
+    given = dances.read_tokens(run, str(tmp_path / "short.npz"), (64, 32))
     again = dance_on(run, songs[1], given, 5)  # cut where a segment ends: as if it had not been
     np.testing.assert_array_equal(again.tokens, whole.tokens)
     with pytest.raises(ValueError, match="60 frames are given, the shortest dance has 45: nothing is left to make"):
@@ -139,7 +139,7 @@ def test_a_written_dance_goes_on_with_its_own_tokens(workdir, run, songs, pose_f
 @pytest.fixture
 def dance(run, pose_file, tmp_path):
     """A function that writes a dance's file with other tokens."""
-    given = dances.read_tokens(run, pose_file, 2.0)
+    given = dances.read_tokens(run, pose_file, (64, 32))
 
     def write(change):
         tokens = np.repeat(given, 3, axis=0)
@@ -151,17 +151,17 @@ def dance(run, pose_file, tmp_path):
 
 
 def test_tokens_of_a_file_are_held_against_the_run(run, dance, tmp_path):
-    kept = dances.read_tokens(run, dance(lambda x: x), 2.0)
+    kept = dances.read_tokens(run, dance(lambda x: x), (64, 32))
     assert kept.shape == (3, 5, 1)
     with pytest.raises(ValueError, match=r"dance.npz: tokens\[0, 0, 0\] is 16, outside \[0, 16\)"):
-        dances.read_tokens(run, dance(lambda x: np.full_like(x, 16)), 2.0)
+        dances.read_tokens(run, dance(lambda x: np.full_like(x, 16)), (64, 32))
     with pytest.raises(ValueError, match=r"dance.npz: tokens: shape \(3, 5, 2\), expected"):
-        dances.read_tokens(run, dance(lambda x: np.concatenate([x, x], -1)), 2.0)
+        dances.read_tokens(run, dance(lambda x: np.concatenate([x, x], -1)), (64, 32))
     with pytest.raises(ValueError, match=r"dance.npz: tokens \(2, 5, 1\) beside 3 poses"):
-        dances.read_tokens(run, dance(lambda x: x[:2]), 2.0)
+        dance(lambda x: x[:2])  # what cannot be read back is not written
     other = runs.load(motion_run(tmp_path, 10), "motion")
     with pytest.raises(ValueError, match="dance.npz: its tokens are of another tokenizer than that of .*motion"):
-        dances.read_tokens(other, dance(lambda x: x), 2.0)
+        dances.read_tokens(other, dance(lambda x: x), (64, 32))
 
 
 def test_sampling_flags_replace_the_runs_values(run):
@@ -189,6 +189,10 @@ def test_two_dances_of_one_name_are_refused():
 def test_frames_of_a_pose_file_are_taken_at_30_fps(pose_file, run, tmp_path):
     clip = pose_files.load_poses(pose_file)
     pose_files.save_poses(tmp_path / "slow.npz", np.repeat(clip.poses, 4, axis=0), 10, 240, 320)
-    assert dances.read_poses(str(tmp_path / "slow.npz"), 2.0).shape == (10, 60, 3)
-    assert dances.read_tokens(run, str(tmp_path / "slow.npz"), 2.0).shape == (10, 5, 1)
-    assert build.pose_tokenizer(run.config.earlier.tokenizer).reach > 0
+    assert dances.read_tokens(run, str(tmp_path / "slow.npz"), (64, 32)).shape == (10, 5, 1)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="--out=.*file/out: cannot make this folder: Not a directory"):
+        dances.make_folder(str(tmp_path / "file" / "out"))
