@@ -110,7 +110,7 @@ def choreograph(
     if known > 1 and known >= min(frames):
         raise ValueError(
             f"{known} frames are given, the shortest dance has {min(frames)}: nothing is left to make; give a "
-            "longer song, or fewer frames"
+            "longer song or --seconds, or fewer frames to --continue_from"
         )
     longest = max(frames)
     made = np.stack([  # later music changes nothing, so that shorter songs end in silence
