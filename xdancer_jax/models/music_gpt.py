@@ -16,6 +16,7 @@ from xdancer_jax import axes
 from xdancer_jax.nn.attention import KeyValue
 from xdancer_jax.nn.gpt2 import STDDEV, Block, norm
 from xdancer_jax.nn.linear import dense
+from xdancer_jax.nn.platform import platform
 from xdancer_jax.typing import Array, Float, Int, typechecked
 
 SLOT_SCALE = 0.2  # of what a slot is the sum of: token, position, music (open)
@@ -158,13 +159,18 @@ class MusicGPT(nn.Module):
 
     @nn.compact
     def _layers(self, x: Array, train: bool, keep_cache: bool) -> tuple[Array, KeyValue | None]:
-        """x (B, L, D) through all blocks, and their keys and values (num_layers, B, N, D/N, L) if they are wanted."""
+        """x (B, L, D) through all blocks, and their keys and values (num_layers, B, N, D/N, L) if they are wanted.
+
+        A CPU spends a fifth of a training step on a loop's copies of weights, residuals and gradients; where nothing is
+        computed again the layers follow one another there without a loop (with remat XLA would undo it).
+        """
         block = Block
         if REMAT[self.remat] is not None:
             block = nn.remat(Block, policy=REMAT[self.remat], static_argnums=(2,), prevent_cse=False)
         stack = nn.scan(
             block, variable_axes={"params": 0}, split_rngs={"params": True, "dropout": True}, in_axes=nn.broadcast,
             length=self.num_layers, metadata_params={nn.PARTITION_NAME: axes.LAYERS},
+            unroll=self.num_layers if platform() == "cpu" and self.remat == "none" else 1,
         )
         fields = (self.num_heads, self.num_layers, self.dropout, self.dtype, self.param_dtype, keep_cache)
         return stack(*fields, name="h")(x, train)

@@ -143,6 +143,14 @@ def test_remat_changes_no_gradient(policy, inputs):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), plain, saved)
 
 
+@pytest.mark.parametrize(("where", "policy", "looped"), [("cpu", "none", 0), ("cpu", "full", 1), ("tpu", "none", 1)])
+def test_layers_are_a_loop_but_for_a_cpu_that_computes_nothing_again(where, policy, looped, inputs, monkeypatch):
+    monkeypatch.setattr("xdancer_jax.models.music_gpt.platform", lambda: where)
+    model = _model(remat=policy)
+    program = jax.jit(model.apply).lower(_variables(model, inputs), **inputs)
+    assert program.as_text().count("stablehlo.while") == looped
+
+
 def test_medium_is_gpt2_medium_with_the_2224_positions_of_the_paper():
     fields = get_config("medium").model.to_dict()
     model = MusicGPT(**fields)
