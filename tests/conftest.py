@@ -12,8 +12,7 @@ os.environ["XDANCER_TYPECHECK"] = "1"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["JAX_DEBUG_KEY_REUSE"] = "1"
 
-# Compiling is most of the suite's time: LLVM optimises little, and a program that many tests build is compiled once.
-os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=0 {os.environ.get('XLA_FLAGS', '')}"
+# Compiling is most of the suite's time, and many tests build the same program: each is compiled once a session.
 _cache = tempfile.mkdtemp(prefix="xdancer_jax_tests_")
 atexit.register(shutil.rmtree, _cache, ignore_errors=True)
 os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache
