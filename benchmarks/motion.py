@@ -29,7 +29,7 @@ from xdancer_jax.typing import Params
 
 _OUT = flags.DEFINE_string("out", None, "File to write (.json).")
 _FRAMES = flags.DEFINE_integer("frames", 12, "Frames of 30 tokens that are sampled side by side.", lower_bound=1)
-_REPEATS = flags.DEFINE_integer("repeats", 3, "Of each measurement.", lower_bound=1)
+_REPEATS = flags.DEFINE_integer("repeats", 5, "Of each measurement.", lower_bound=1)
 flags.mark_flag_as_required("out")
 
 WORDS = 512
