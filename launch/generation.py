@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+from absl import logging
 from ml_collections import ConfigDict
 
 from data_pipeline import media, music, pose_estimation, pose_files, pose_weights, poses
+from data_pipeline.skeleton import PARTS
 from launch import build, dances
 from launch.dances import Dance, Song
 from launch.progress import Bar
@@ -28,7 +30,10 @@ class Dancer(NamedTuple):
 
 
 def read_dancer(image: str, pose_file: str | None, pose_weights_dir: str | None, size: tuple[int, int]) -> Dancer:
-    """Reads the photo, finds or reads the pose, and crops both as the paper does, to `size` (height, width)."""
+    """Reads the photo, finds or reads the pose, and crops both as the paper does, to `size` (height, width).
+
+    Warns of a photo that shows less than half of the legs' joints: the models saw whole dancers.
+    """
     if pose_file:
         picture = media.read_image(image)
         found = pose_files.load_poses(pose_file)
@@ -42,6 +47,11 @@ def read_dancer(image: str, pose_file: str | None, pose_weights_dir: str | None,
         weights = pose_weights.find_weights(pose_weights_dir)
         picture, pose = pose_estimation.estimate_file(pose_estimation.MediaPipeEstimator(*weights), image)
     box, cropped = dances.crop(pose, picture.shape[:2], size, pose_file or image)
+    if np.mean(pose[list(PARTS["lower_body"]), 2] > poses.VISIBLE) < 0.5:
+        logging.warning(
+            "%s: hips, knees and ankles are hardly in sight, so the legs are guessed; give a photo of the whole person",
+            image,
+        )
     return Dancer(poses.crop_image(picture, box, *size), cropped)
 
 

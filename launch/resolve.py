@@ -71,14 +71,23 @@ def _check_fields(config: ConfigDict) -> None:
     for name in ("steps", "batch_size", "log_every"):
         if config[name] < 1:
             raise ValueError(f"config.{name}={config[name]}: must be at least 1")
-    if config.name == "motion" and config.data.previous < config.model.context_frames:
-        raise ValueError(
-            f"config.data.previous={config.data.previous}: holds no {config.model.context_frames} context frames "
-            "(config.model.context_frames)"
-        )
     for name in ("dtype", "param_dtype"):
         if config[name] not in DTYPES:
             raise ValueError(f"config.{name}={config[name]!r}: choose one of {DTYPES}")
+    if config.name == "motion":
+        _check_motion_windows(config)
+
+
+def _check_motion_windows(config: ConfigDict) -> None:
+    data = config.data
+    if data.previous < config.model.context_frames:
+        raise ValueError(
+            f"config.data.previous={data.previous}: holds no {config.model.context_frames} context frames "
+            "(config.model.context_frames)"
+        )
+    for name in ("static_context_rate", "replay_static_context_rate"):
+        if not 0 <= data[name] <= 1:
+            raise ValueError(f"config.data.{name}={data[name]}: is a share of the examples, between 0 and 1")
 
 
 def _go_on(config: ConfigDict, before: ConfigDict) -> None:

@@ -122,6 +122,14 @@ def test_context_frames_must_fit_the_segment_before():
         resolve.resolve(config)
 
 
+@pytest.mark.parametrize("name", ["static_context_rate", "replay_static_context_rate"])
+def test_shares_of_examples_lie_between_0_and_1(name):
+    config = motion.get_config("tiny")
+    config.data[name] = 1.5
+    with pytest.raises(ValueError, match=f"config.data.{name}=1.5: is a share of the examples"):
+        resolve.resolve(config)
+
+
 @pytest.mark.parametrize("get_config", [tokenizer.get_config, autoencoder.get_config])
 def test_every_stage_takes_the_choice_of_what_it_trains(get_config):
     config = get_config("tiny")

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.io import wavfile
 
 from configs import autoencoder, video
+from data_pipeline import pose_files
+from data_pipeline.skeleton import PARTS
 from launch import dances, generation
 
 
@@ -44,6 +47,19 @@ def test_a_song_shorter_than_a_segment_is_refused_with_both_lengths(tmp_path):
 def test_a_silent_song_is_named(tmp_path):
     with pytest.raises(ValueError, match="song.wav: audio: silent"):
         dances.read_song(_wav(tmp_path / "song.wav", 3, amplitude=0.0), shortest=32)
+
+
+@pytest.mark.parametrize(("legs", "warnings"), [(0.9, 0), (0.1, 1)])
+def test_a_photo_without_legs_is_warned_of_and_used(tmp_path, caplog, legs, warnings):
+    pose = np.random.default_rng(0).uniform(20, 80, (1, 60, 3)).astype(np.float32)
+    pose[..., 2] = 0.9
+    pose[:, list(PARTS["lower_body"]), 2] = legs
+    pose_files.save_poses(tmp_path / "pose.npz", pose, 30, 100, 100)
+    Image.fromarray(np.zeros((100, 100, 3), np.uint8)).save(tmp_path / "photo.png")
+    dancer = generation.read_dancer(str(tmp_path / "photo.png"), str(tmp_path / "pose.npz"), None, (64, 64))
+    assert dancer.photo.shape == (64, 64, 3)
+    named = [record for record in caplog.records if "photo.png: hips, knees and ankles" in record.getMessage()]
+    assert len(named) == warnings
 
 
 def test_outputs_lie_beside_the_video():
