@@ -42,6 +42,7 @@ class Dancing:
         self.model, self._params, self._prompt = model, params, prompt
         self.weights: Weights = motion_sampling._arrange(model, params)
         self._given = prompt.shape[1] - model.context_frames
+        self._cache = motion_sampling._empty_cache(model, None, len(prompt))
 
     @classmethod
     def untrained(cls, model: MusicGPT, given: int) -> Self:
@@ -51,19 +52,24 @@ class Dancing:
         return cls(model, params, np.zeros((1, model.context_frames + given, *_frame_shape(model)), np.int32))
 
     def prefill(self) -> music_decoder.Cache:
+        """As the sampler does, in the memory of the segment before, which is used up."""
         model, rows = self.model, len(self._prompt)
         before, music = (np.zeros((rows, n, model.width), np.float32) for n in (model.context_frames, self._given))
         song = np.zeros((rows, model.global_tokens if model.global_music else 0, FEATURES), np.float32)
         context, first = np.split(self._prompt, [model.context_frames], axis=1)
-        return motion_sampling._prefill(model, None, self._params, first, context, before, song, music)
+        self._cache = motion_sampling._prefill(
+            model, None, self._cache, self._params, first, context, before, song, music
+        )
+        return self._cache
 
     def frame(self, number: int, last: Array, cache: music_decoder.Cache) -> tuple[Array, music_decoder.Cache]:
         """Tokens (B, S*K) of a segment's frame, after token `last` (B,); the given cache is used up."""
         rows, settings = len(self._prompt), (GREEDY,) * self.model.num_parts
-        return motion_sampling._frame(
+        tokens, self._cache = motion_sampling._frame(
             self.model, settings, None, self.weights, np.array([number, number], np.int32), last,
             np.zeros((rows, self.model.width), np.float32), np.zeros(rows, np.uint32), cache,
         )
+        return tokens, self._cache
 
     def segment(self, frames: int) -> np.ndarray:
         """Tokens (B, frames * S * K)."""
@@ -94,7 +100,7 @@ def decode_step(dancing: Dancing, repeats: int) -> dict[str, float]:
     model, middle = dancing.model, dancing.model.segment_frames // 2
     seconds = dancing.frame_seconds(middle, repeats) / model.frame_tokens
     known = (model.prefix + middle * model.frame_tokens) / model.num_positions
-    cache = [copies[-1] for copies in jax.eval_shape(dancing.prefill)]  # a step reads one copy
+    cache = [copies[-1] for copies in dancing.prefill()]  # a step reads one copy
     read = sum(x.nbytes for x in jax.tree.leaves((dancing.weights.layers, dancing.weights.heads)))
     read += known * sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(cache))
     return {"seconds": seconds, "bytes": read, "bytes_per_second": read / seconds}
@@ -121,8 +127,8 @@ def compile_seconds(model: MusicGPT, overlap: int) -> float:
         shape((1, model.context_frames, model.width), jnp.float32),
         shape((1, model.global_tokens, FEATURES), jnp.float32), shape((1, overlap, model.width), jnp.float32),
     )
-    motion_sampling._prefill.lower(model, None, params, *rows).compile()
-    cache = jax.eval_shape(lambda p, *r: motion_sampling._prefill(model, None, p, *r), params, *rows)
+    cache = jax.eval_shape(functools.partial(music_decoder.empty_cache, model, 1))
+    motion_sampling._prefill.lower(model, None, cache, params, *rows).compile()
     settings = motion_sampling.Sampling(top_p=(0.95,)).of_parts(model.num_parts)
     motion_sampling._frame.lower(
         model, tuple(settings), None, weights, shape((2,), jnp.int32), shape((1,), jnp.int32), row,

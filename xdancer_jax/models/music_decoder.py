@@ -46,6 +46,17 @@ def arrange(model: MusicGPT, params: Params) -> Weights:
     return Weights(layers, tokens, params["slot_table"], params["wpe"], params["ln_f"], heads)
 
 
+def empty_cache(model: MusicGPT, rows: int) -> Cache:
+    """Memory for `rows` dances, all zeros."""
+    head = (rows, model.num_heads, model.width // model.num_heads)
+
+    def zeros(length: int) -> Array:
+        return jnp.zeros((*head, length), model.dtype)
+
+    lengths = cache_lengths(model.num_positions)
+    return tuple(tuple((zeros(length), zeros(length)) for length in lengths) for _ in range(model.num_layers))
+
+
 @typechecked
 def prefill(
     model: MusicGPT,
@@ -55,21 +66,24 @@ def prefill(
     context_music: Float[Array, "B C D"],
     song: Float[Array, "B G M"],
     music: Float[Array, "B T D"],
+    cache: Cache,
 ) -> Cache:
     """Cache after the slots of global music, context and the frames `tokens`, in one packed pass. Music as `embed`
-    gives it. Of frames that are not known yet anything may be given: `step` writes over their slots."""
+    gives it. Of frames that are not known yet anything may be given: `step` writes over their slots. cache: an empty
+    one or that of an earlier segment, whose first slots are written over: fresh memory would cost its page faults."""
     variables = {"params": params}
     table, _ = model.apply(variables, jnp.zeros((1, 1, song.shape[2])), method="embed")
     slots = model.apply(variables, table, tokens, context, context_music, song, music, method="slots")
     _, kept = model.apply(variables, slots, keep_cache=True, method="transform")
-    copies = [tuple(_fit(x, length) for x in kept) for length in cache_lengths(model.num_positions)]
-    return tuple(tuple((keys[i], values[i]) for keys, values in copies) for i in range(model.num_layers))
+    return tuple(
+        tuple(tuple(_write(old, new[i]) for old, new in zip(copy, kept, strict=True)) for copy in layer)
+        for i, layer in enumerate(cache)
+    )
 
 
-def _fit(x: Array, length: int) -> Array:
-    """The last axis cut or padded."""
-    x = x[..., :length]
-    return jnp.pad(x, ((0, 0),) * (x.ndim - 1) + ((0, length - x.shape[-1]),))
+def _write(old: Array, new: Array) -> Array:
+    """`new` over the first slots of `old`, as many as there are in both."""
+    return jax.lax.dynamic_update_slice_in_dim(old, new[..., : old.shape[-1]], 0, axis=3)
 
 
 @typechecked
@@ -96,4 +110,4 @@ def step(
     return row_products(x, head).astype(jnp.float32), tuple(written)
 
 
-__all__ = ["Cache", "Weights", "arrange", "prefill", "step"]
+__all__ = ["Cache", "Weights", "arrange", "empty_cache", "prefill", "step"]

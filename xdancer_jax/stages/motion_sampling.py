@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from xdancer_jax import decoding
 from xdancer_jax.models import music_decoder
@@ -94,18 +94,21 @@ def stream(
     tokens = np.repeat(given[:, :1], before + frames + behind, axis=1)  # what is not made yet is never looked at
     tokens[:, before : before + known] = given
     yield given
+    cache = _empty_cache(model, mesh, len(music))
     while known < frames:
         first = max(0, known - behind)
         chosen = np.stack([_context(seed, first, before, model.context_frames) for seed in seeds])
         window = slice(before + first, before + first + behind)
         cache = run.prefill(
-            tokens[:, window], np.take_along_axis(tokens, chosen[:, :, None, None], axis=1),
+            cache, tokens[:, window],
+            np.take_along_axis(tokens, chosen[:, :, None, None], axis=1),
             np.take_along_axis(added, chosen[:, :, None], axis=1), song, added[:, window],
         )
         last = min(first + model.segment_frames, frames)
         newest = tokens[:, before + known - 1]
-        for frame in run.frames(weights, cache, newest, added[:, before:], seeds, range(known, last), first):
-            tokens[:, before + known] = frame
+        made = run.frames(weights, cache, newest, added[:, before:], seeds, range(known, last), first)
+        for frame, filled in made:
+            tokens[:, before + known], cache = frame, filled  # the next segment writes over the last cache
             known += 1
             yield frame[:, None]
 
@@ -149,14 +152,15 @@ class _Run:
     def embed(self, music: np.ndarray) -> Array:
         return _embed(self._model, self._params, music)
 
-    def prefill(self, *rows: np.ndarray) -> Cache:
-        return _prefill(self._model, self._mesh, self._params, *rows)
+    def prefill(self, cache: Cache, *rows: np.ndarray) -> Cache:
+        return _prefill(self._model, self._mesh, cache, self._params, *rows)
 
     def frames(
         self, weights: Weights, cache: Cache, before: np.ndarray, added: np.ndarray, seeds: Sequence[int],
         frames: range, first: int,
-    ) -> Iterator[np.ndarray]:
-        """Tokens (B, S, K) of `frames`, one by one; each is read once the next is under way. before: of the frame
+    ) -> Iterator[tuple[np.ndarray, Cache]]:
+        """Tokens (B, S, K) of `frames`, one by one, and the newest cache; each is read once the next is under way, and
+        the caches before are used up. before: of the frame
         before them. added (B, F, D): of each frame's music. first: frame of the song at which the segment starts."""
         shape, seeds = before.shape, np.asarray(seeds, np.uint32)
         last, pending = before.reshape(len(before), -1)[:, -1], None
@@ -167,9 +171,9 @@ class _Run:
             )
             last = drawn[:, -1]
             if pending is not None:
-                yield np.asarray(pending).reshape(shape)
+                yield np.asarray(pending).reshape(shape), cache
             pending = drawn
-        yield np.asarray(pending).reshape(shape)
+        yield np.asarray(pending).reshape(shape), cache
 
 
 _arrange = functools.partial(jax.jit, static_argnums=0)(music_decoder.arrange)
@@ -195,9 +199,14 @@ def _by_rows(function: Callable, mesh: Mesh | None, whole: int) -> Callable:
     return run
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _prefill(model: MusicGPT, mesh: Mesh | None, params: Params, *rows: Array) -> Cache:
-    return _by_rows(functools.partial(music_decoder.prefill, model), mesh, 1)(params, *rows)
+def _empty_cache(model: MusicGPT, mesh: Mesh | None, rows: int) -> Cache:
+    split = None if mesh is None else NamedSharding(mesh, PartitionSpec(_ROWS))
+    return jax.jit(music_decoder.empty_cache, static_argnums=(0, 1), out_shardings=split)(model, rows)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
+def _prefill(model: MusicGPT, mesh: Mesh | None, cache: Cache, params: Params, *rows: Array) -> Cache:
+    return _by_rows(functools.partial(music_decoder.prefill, model), mesh, 1)(params, *rows, cache)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=8)

@@ -57,8 +57,10 @@ def test_cached_decoding_gives_the_logits_of_the_packed_pass(ablation, forced, i
     _, music = jax.jit(lambda x: model.apply(variables, x, method="embed"))(inputs["music"])
     context_music = jnp.take_along_axis(music, inputs["context_index"][:, :, None], axis=1)
     known = inputs["tokens"][:, :2].at[:, forced:].set(0)
+    # Memory of an earlier segment: what it holds may not be seen.
+    used = jax.tree.map(lambda x: x + 3, music_decoder.empty_cache(model, 2))
     cache = jax.jit(music_decoder.prefill, static_argnums=0)(
-        model, params, known, inputs["context"], context_music, inputs["song"], music[:, P : P + 2]
+        model, params, known, inputs["context"], context_music, inputs["song"], music[:, P : P + 2], used
     )
     weights = jax.jit(music_decoder.arrange, static_argnums=0)(model, params)
     step = jax.jit(music_decoder.step, static_argnums=0)
