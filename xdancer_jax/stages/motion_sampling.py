@@ -160,8 +160,8 @@ class _Run:
         frames: range, first: int,
     ) -> Iterator[tuple[np.ndarray, Cache]]:
         """Tokens (B, S, K) of `frames`, one by one, and the newest cache; each is read once the next is under way, and
-        the caches before are used up. before: of the frame
-        before them. added (B, F, D): of each frame's music. first: frame of the song at which the segment starts."""
+        the caches before are used up. before: of the frame before them. added (B, F, D): of each frame's music. first:
+        frame of the song at which the segment starts."""
         shape, seeds = before.shape, np.asarray(seeds, np.uint32)
         last, pending = before.reshape(len(before), -1)[:, -1], None
         for frame in frames:
