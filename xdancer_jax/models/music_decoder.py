@@ -70,7 +70,7 @@ def prefill(
 ) -> Cache:
     """Cache after the slots of global music, context and the frames `tokens`, in one packed pass. Music as `embed`
     gives it. Of frames that are not known yet anything may be given: `step` writes over their slots. cache: an empty
-    one or that of an earlier segment, whose first slots are written over: fresh memory would cost its page faults."""
+    one or that of an earlier segment, whose first slots are written over: to fill a new one takes longer."""
     variables = {"params": params}
     table, _ = model.apply(variables, jnp.zeros((1, 1, song.shape[2])), method="embed")
     slots = model.apply(variables, table, tokens, context, context_music, song, music, method="slots")
