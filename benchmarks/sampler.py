@@ -52,7 +52,7 @@ class Dancing:
         return cls(model, params, np.zeros((1, model.context_frames + given, *_frame_shape(model)), np.int32))
 
     def prefill(self) -> music_decoder.Cache:
-        """As the sampler does, in the memory of the segment before, which is used up."""
+        """Begins a segment, as the sampler does in the memory of the one before."""
         model, rows = self.model, len(self._prompt)
         before, music = (np.zeros((rows, n, model.width), np.float32) for n in (model.context_frames, self._given))
         song = np.zeros((rows, model.global_tokens if model.global_music else 0, FEATURES), np.float32)
@@ -62,33 +62,30 @@ class Dancing:
         )
         return self._cache
 
-    def frame(self, number: int, last: Array, cache: music_decoder.Cache) -> tuple[Array, music_decoder.Cache]:
-        """Tokens (B, S*K) of a segment's frame, after token `last` (B,); the given cache is used up."""
+    def frame(self, number: int, last: Array) -> Array:
+        """Tokens (B, S*K) of a segment's frame, after token `last` (B,)."""
         rows, settings = len(self._prompt), (GREEDY,) * self.model.num_parts
         tokens, self._cache = motion_sampling._frame(
             self.model, settings, None, self.weights, np.array([number, number], np.int32), last,
-            np.zeros((rows, self.model.width), np.float32), np.zeros(rows, np.uint32), cache,
+            np.zeros((rows, self.model.width), np.float32), np.zeros(rows, np.uint32), self._cache,
         )
-        return tokens, self._cache
+        return tokens
 
     def segment(self, frames: int) -> np.ndarray:
         """Tokens (B, frames * S * K)."""
-        cache, last, drawn = self.prefill(), self._prompt.reshape(len(self._prompt), -1)[:, -1], []
+        self.prefill()
+        last, drawn = self._prompt.reshape(len(self._prompt), -1)[:, -1], []
         for number in range(self._given, self._given + frames):
-            tokens, cache = self.frame(number, last, cache)
+            tokens = self.frame(number, last)
             last = tokens[:, -1]
             drawn.append(tokens)
         return np.concatenate(drawn, axis=1)
 
     def frame_seconds(self, number: int, repeats: int) -> float:
         """Of one frame of a segment, the prompt's pass not counted."""
-        last, state = self._prompt.reshape(len(self._prompt), -1)[:, -1], [self.prefill()]
-
-        def run() -> Array:
-            tokens, state[0] = self.frame(number, last, state[0])
-            return tokens
-
-        return medians(repeats, run)[0]
+        self.prefill()
+        last = self._prompt.reshape(len(self._prompt), -1)[:, -1]
+        return medians(repeats, lambda: self.frame(number, last))[0]
 
 
 def _frame_shape(model: MusicGPT) -> tuple[int, int]:
@@ -96,11 +93,12 @@ def _frame_shape(model: MusicGPT) -> tuple[int, int]:
 
 
 def decode_step(dancing: Dancing, repeats: int) -> dict[str, float]:
-    """Seconds of a token in the middle of a segment, and the bytes of weights and of known cache over them."""
+    """Seconds of one dance's token in the middle of a segment, and the bytes of weights and known cache over them."""
     model, middle = dancing.model, dancing.model.segment_frames // 2
     seconds = dancing.frame_seconds(middle, repeats) / model.frame_tokens
     known = (model.prefix + middle * model.frame_tokens) / model.num_positions
-    cache = [copies[-1] for copies in dancing.prefill()]  # a step reads one copy
+    cache = jax.eval_shape(functools.partial(music_decoder.empty_cache, model, 1))
+    cache = [copies[-1] for copies in cache]  # a step reads one copy
     read = sum(x.nbytes for x in jax.tree.leaves((dancing.weights.layers, dancing.weights.heads)))
     read += known * sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(cache))
     return {"seconds": seconds, "bytes": read, "bytes_per_second": read / seconds}

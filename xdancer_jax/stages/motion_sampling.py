@@ -100,15 +100,15 @@ def stream(
         chosen = np.stack([_context(seed, first, before, model.context_frames) for seed in seeds])
         window = slice(before + first, before + first + behind)
         cache = run.prefill(
-            cache, tokens[:, window],
-            np.take_along_axis(tokens, chosen[:, :, None, None], axis=1),
+            cache, tokens[:, window], np.take_along_axis(tokens, chosen[:, :, None, None], axis=1),
             np.take_along_axis(added, chosen[:, :, None], axis=1), song, added[:, window],
         )
         last = min(first + model.segment_frames, frames)
         newest = tokens[:, before + known - 1]
         made = run.frames(weights, cache, newest, added[:, before:], seeds, range(known, last), first)
         for frame, filled in made:
-            tokens[:, before + known], cache = frame, filled  # the next segment writes over the last cache
+            tokens[:, before + known] = frame
+            cache = filled  # the next segment writes over the last one
             known += 1
             yield frame[:, None]
 
@@ -199,9 +199,10 @@ def _by_rows(function: Callable, mesh: Mesh | None, whole: int) -> Callable:
     return run
 
 
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _empty_cache(model: MusicGPT, mesh: Mesh | None, rows: int) -> Cache:
-    split = None if mesh is None else NamedSharding(mesh, PartitionSpec(_ROWS))
-    return jax.jit(music_decoder.empty_cache, static_argnums=(0, 1), out_shardings=split)(model, rows)
+    cache = music_decoder.empty_cache(model, rows)
+    return cache if mesh is None else jax.lax.with_sharding_constraint(cache, NamedSharding(mesh, PartitionSpec(_ROWS)))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)

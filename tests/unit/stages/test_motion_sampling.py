@@ -116,6 +116,16 @@ def test_one_program_makes_every_segment_of_songs_of_any_length(state):
     assert (motion_sampling._frame._cache_size(), motion_sampling._prefill._cache_size()) == before
 
 
+def test_the_segments_of_a_song_write_over_one_cache(state, monkeypatch):
+    given, made = [], []
+    prefill, empty = motion_sampling._prefill, motion_sampling._empty_cache
+    monkeypatch.setattr(motion_sampling, "_prefill", lambda *args: given.append(args[2]) or prefill(*args))
+    monkeypatch.setattr(motion_sampling, "_empty_cache", lambda *args: made.append(args) or empty(*args))
+    _generate(state, _inputs(2, 17), (0, 1))
+    assert len(given) > 1 and len(made) == 1
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(given))
+
+
 def test_finished_frames_are_yielded_while_later_ones_are_made(state, monkeypatch):
     made = []
     frame = motion_sampling._frame
