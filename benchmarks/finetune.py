@@ -5,7 +5,7 @@
 Trains the config's run twice from one base, with a replay rate of 0 and with the config's, and measures the held-out
 cross-entropy (nats a token) before and after on the test splits of both data sets: in windows that go on from the real
 frames before ("dance") and in those that start from a standing pose, as from a photo ("standing"). All models see the
-same windows; intervals are bootstrapped over clips. Set GLIBC_TUNABLES as the README says: it is faster.
+same windows; intervals are bootstrapped over clips.
 """
 
 import json

@@ -3,7 +3,7 @@
     python -m benchmarks.tokenizer_parts --data_dir DIR[,DIR] --seeds 0,1,2,3,4 --out parts.json
 
 Both have as many tokens a frame, and with a seed both see the same batches: the differences are paired by seed. The
-groups are those of the paper's ablation (full body, head, hands). Set GLIBC_TUNABLES as the README says: it is faster.
+groups are those of the paper's ablation (full body, head, hands).
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The frame of every main: flags are parsed, expected errors become one line and a non-zero exit."""
+"""The frame of every main: memory is kept, flags are parsed, expected errors become one line and a non-zero exit."""
 
 import logging as std_logging
 import os
@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from absl import app, flags, logging
 
+from launch import memory
+
 # What bad input raises, anywhere below: each message names the file, field or flag and the way out.
 EXPECTED = (ValueError, OSError, FloatingPointError, ImportError)
 
@@ -16,6 +18,7 @@ def run(main: Callable[[list[str]], None]) -> None:
     """absl's app.run for `main`. With --verbosity=1 an expected error keeps its traceback."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     warnings.filterwarnings("ignore", category=SyntaxWarning)
+    memory.keep_freed()
 
     def guarded(argv: list[str]) -> None:
         if len(argv) > 1:

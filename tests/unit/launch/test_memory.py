@@ -1,0 +1,57 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from launch import memory
+
+# Prints the median page faults of a step that takes 100 MB, in pages of 4 KiB, and frees them.
+STEPS = """
+import resource
+import statistics
+
+import jax
+import jax.numpy as jnp
+
+from launch import cli
+
+
+def main(argv):
+    step, x, faults = jax.jit(lambda x: x + 1), jnp.ones(25_000_000), []
+    for _ in range(25):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        step(x).block_until_ready()
+        faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    print(round(statistics.median(faults)))
+
+
+cli.run(main)
+"""
+
+
+def test_a_step_of_a_command_faults_no_pages_in_anew(tmp_path):
+    script = tmp_path / "steps.py"
+    script.write_text(STEPS)
+    environment = {k: v for k, v in os.environ.items() if k != "GLIBC_TUNABLES"}
+    environment |= {"PYTHONPATH": str(Path(memory.__file__).parents[1]), "JAX_PLATFORMS": "cpu"}
+    found = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=True)
+    assert int(found.stdout) < 1000
+
+
+@pytest.mark.parametrize(("platforms", "installed", "kept"), [
+    (None, None, True), (None, "libtpu", False), (None, "jax_plugins", False), ("cpu", "libtpu", True),
+    ("cuda,cpu", None, False),
+])
+def test_memory_is_kept_where_jax_computes_on_cpus_alone(platforms, installed, kept, monkeypatch):
+    calls = []
+    libc = SimpleNamespace(mallopt=lambda *setting: calls.append(setting))
+    monkeypatch.setattr(memory, "ctypes", SimpleNamespace(CDLL=lambda _: libc))
+    monkeypatch.setattr(memory, "jax", SimpleNamespace(config=SimpleNamespace(jax_platforms=platforms)))
+    monkeypatch.setattr(memory.platform, "libc_ver", lambda: ("glibc", "2.36"))
+    monkeypatch.setattr(memory.importlib.metadata, "entry_points", lambda group: ())
+    monkeypatch.setattr(memory.importlib.util, "find_spec", lambda name: name if name == installed else None)
+    memory.keep_freed()
+    assert bool(calls) == kept
