@@ -1,7 +1,7 @@
 """MusicGPT token by token: its weights laid out for reading, a key-value cache of static shape, one step.
 
 Decoding reads every weight once a token, so time is bytes over bandwidth. The stacked layers are taken apart once
-(slices of a stack would be copied every token) and their kernels transposed (see nn.linear.RowDense).
+(slices of a stack would be copied every token), their kernels transposed and cut (see nn.linear.RowDense).
 """
 
 from typing import NamedTuple
@@ -12,17 +12,17 @@ import jax.numpy as jnp
 from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.nn.attention import KeyValue, cache_lengths
 from xdancer_jax.nn.gpt2 import Block, norm
-from xdancer_jax.nn.linear import row_products
+from xdancer_jax.nn.linear import cut, row_products
 from xdancer_jax.typing import Array, Float, Int, Params, typechecked
 
-# Of each layer, copies of its keys and values (B, N, D/N, length), see nn.attention.cache_lengths; beyond the slots so
+# Of each layer, copies of its keys and values (B, N, length, D/N), see nn.attention.cache_lengths; beyond the slots so
 # far they hold anything.
 Cache = tuple[tuple[KeyValue, ...], ...]
 
 
 class Weights(NamedTuple):
-    """layers: of each block, kernels (out, in). tokens (S*V, D): what each adds to a slot. places (S*K, D): what each
-    place in a frame adds to the slot that predicts it. positions (L, D). heads (S, V, D)."""
+    """layers: of each block, kernels (out, in) in pieces. tokens (S*V, D): what each adds to a slot. places (S*K, D):
+    what each place in a frame adds to the slot that predicts it. positions (L, D). heads (S, V, D)."""
 
     layers: tuple[Params, ...]
     tokens: Array
@@ -36,10 +36,10 @@ def arrange(model: MusicGPT, params: Params) -> Weights:
     """The weights that `step` reads, matrices in the model's dtype."""
 
     def lay(path, leaf):
-        return jnp.swapaxes(leaf, 1, 2).astype(model.dtype) if path[-1].key == "kernel" else leaf
+        return cut(leaf.T.astype(model.dtype)) if path[-1].key == "kernel" else leaf
 
-    stacked = jax.tree_util.tree_map_with_path(lay, params["h"])
-    layers = tuple(jax.tree.map(lambda leaf, i=i: leaf[i], stacked) for i in range(model.num_layers))
+    layers = (jax.tree.map(lambda leaf, i=i: leaf[i], params["h"]) for i in range(model.num_layers))
+    layers = tuple(jax.tree_util.tree_map_with_path(lay, layer) for layer in layers)
     silence = jnp.zeros((1, 1, params["music_projection"]["kernel"].shape[0]))
     tokens, _ = model.apply({"params": params}, silence, method="embed")
     heads = jnp.swapaxes(params["heads"], 1, 2).astype(model.dtype)
@@ -48,10 +48,10 @@ def arrange(model: MusicGPT, params: Params) -> Weights:
 
 def empty_cache(model: MusicGPT, rows: int) -> Cache:
     """Memory for `rows` dances, all zeros."""
-    head = (rows, model.num_heads, model.width // model.num_heads)
+    head = model.width // model.num_heads
 
     def zeros(length: int) -> Array:
-        return jnp.zeros((*head, length), model.dtype)
+        return jnp.zeros((rows, model.num_heads, length, head), model.dtype)
 
     lengths = cache_lengths(model.num_positions)
     return tuple(tuple((zeros(length), zeros(length)) for length in lengths) for _ in range(model.num_layers))
@@ -83,7 +83,7 @@ def prefill(
 
 def _write(old: Array, new: Array) -> Array:
     """`new` over the first slots of `old`, as many as there are in both."""
-    return jax.lax.dynamic_update_slice_in_dim(old, new[..., : old.shape[-1]], 0, axis=3)
+    return jax.lax.dynamic_update_slice_in_dim(old, new[:, :, : old.shape[2]], 0, axis=2)
 
 
 @typechecked
@@ -107,7 +107,7 @@ def step(
         written.append(new)
     x = norm(None, model.param_dtype).apply({"params": weights.ln_f}, x).astype(model.dtype)
     head = weights.heads[following // model.tokens_per_part]
-    return row_products(x, head).astype(jnp.float32), tuple(written)
+    return row_products(x, [head]).astype(jnp.float32), tuple(written)
 
 
 __all__ = ["Cache", "Weights", "arrange", "empty_cache", "prefill", "step"]

@@ -159,7 +159,7 @@ class MusicGPT(nn.Module):
 
     @nn.compact
     def _layers(self, x: Array, train: bool, keep_cache: bool) -> tuple[Array, KeyValue | None]:
-        """x (B, L, D) through all blocks, and their keys and values (num_layers, B, N, D/N, L) if they are wanted.
+        """x (B, L, D) through all blocks, and their keys and values (num_layers, B, N, L, D/N) if they are wanted.
 
         A CPU spends a fifth of a training step on a loop's copies of weights, residuals and gradients; where nothing is
         computed again the layers follow one another there without a loop (with remat XLA would undo it).

@@ -16,7 +16,7 @@ from xdancer_jax.typing import Array, Bool, Float, Int, typechecked
 MAX_SCORES = 2**24
 # On a CPU a cache of L slots is kept three times, its first quarter and its first half apart (see cache_lengths).
 _SHARES = (0.25, 0.5)
-KeyValue = tuple[Float[Array, "B N _ _"], Float[Array, "B N _ _"]]  # keys and values, slots side by side
+KeyValue = tuple[Float[Array, "B N _ _"], Float[Array, "B N _ _"]]  # keys and values (B, N, L, D)
 _TPU_BLOCKS = (512, 384, 256, 128)  # edges of a splash kernel's blocks; the first that divides the length is taken
 
 
@@ -67,16 +67,16 @@ def attend_cached(query: Float[Array, "B N D"], copies: Sequence[KeyValue], posi
     """Attention (B, N, D) of the one slot at `position` over slots 0 to `position` of a cache; see cache_lengths."""
     if len(copies) == 1:
         return _attend_prefix(query, *copies[0], position)
-    index = sum((position >= keys.shape[3]).astype(jnp.int32) for keys, _ in copies[:-1])
+    index = sum((position >= keys.shape[2]).astype(jnp.int32) for keys, _ in copies[:-1])
     # Each branch is given all copies, for XLA passes them on as they are.
     branches = [lambda query, copies, i=i: _attend_prefix(query, *copies[i], position) for i in range(len(copies))]
     return jax.lax.switch(index, branches, query, copies)
 
 
 def _attend_prefix(query: Array, keys: Array, values: Array, position: Array) -> Array:
-    scores = jnp.einsum("bnd,bndl->bnl", query, keys, preferred_element_type=jnp.float32) * query.shape[-1] ** -0.5
-    scores = jnp.where(jnp.arange(keys.shape[3]) <= position, scores, -jnp.inf)
-    return jnp.einsum("bnl,bndl->bnd", jax.nn.softmax(scores).astype(values.dtype), values)
+    scores = jnp.einsum("bnd,bnld->bnl", query, keys, preferred_element_type=jnp.float32) * query.shape[-1] ** -0.5
+    scores = jnp.where(jnp.arange(keys.shape[2]) <= position, scores, -jnp.inf)
+    return jnp.einsum("bnl,bnld->bnd", jax.nn.softmax(scores).astype(values.dtype), values)
 
 
 def _causal(query: Array, key: Array, value: Array) -> Array:

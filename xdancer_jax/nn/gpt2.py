@@ -75,12 +75,12 @@ class _Attention(nn.Module):
         query, key, value = (part.reshape(heads) for part in jnp.split(fused, 3, axis=-1))
         if cache is None:
             out = attention(query, key, value, is_causal=True)
-            kept = tuple(jnp.moveaxis(x, 1, 3) for x in (key, value))
+            kept = tuple(jnp.swapaxes(x, 1, 2) for x in (key, value))
         else:
             # Beyond a copy's end the write lands on its last slot, which is not read any more.
             kept = tuple(
                 tuple(
-                    jax.lax.dynamic_update_slice_in_dim(old, new[..., None], position, axis=3)
+                    jax.lax.dynamic_update_slice_in_dim(old, new[:, :, None], position, axis=2)
                     for old, new in zip(copy, (key, value), strict=True)
                 )
                 for copy in cache

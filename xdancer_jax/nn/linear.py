@@ -10,6 +10,8 @@ from xdancer_jax import axes
 from xdancer_jax.nn.platform import platform
 from xdancer_jax.typing import Array, Float, typechecked
 
+_MIN_PIECE = 2**21  # bytes of a piece of a kernel; products by smaller ones cost more to start than they gain
+
 
 def dense(
     features: int, kernel_axes: tuple[str, str], name: str | None = None, *, use_bias: bool = True,
@@ -25,10 +27,10 @@ def dense(
 
 
 class RowDense(nn.Module):
-    """nn.Dense for the few rows of a decoding step, whose time is that of reading the kernel, stored as (out, in).
+    """nn.Dense for the few rows of a decoding step, whose time is that of reading the kernel.
 
-    On a CPU each row is multiplied by itself: XLA's matrix-vector product reads memory at nearly full speed, its matrix
-    product of so few rows at a third of it; and a row's result does not depend on the rows beside it.
+    The kernel is stored as (out, in), in the pieces of `cut`. On a CPU each row is multiplied by itself: XLA's
+    matrix-vector product reads memory at nearly full speed, and a row's result does not depend on the rows beside it.
     """
 
     features: int
@@ -38,18 +40,34 @@ class RowDense(nn.Module):
     @nn.compact
     @typechecked
     def __call__(self, x: Float[Array, "B C"]) -> Float[Array, "B O"]:
-        empty = nn.initializers.zeros_init()  # made from trained weights, never initialised
-        kernel = self.param("kernel", empty, (self.features, x.shape[-1]), self.param_dtype)
-        bias = self.param("bias", empty, (self.features,), self.param_dtype)
-        return row_products(x, kernel.astype(self.dtype)) + bias.astype(self.dtype)
+        # Made from trained weights, never initialised.
+        kernel = self.param("kernel", lambda _: cut(jnp.zeros((self.features, x.shape[-1]), self.param_dtype)))
+        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,), self.param_dtype)
+        return row_products(x, [piece.astype(self.dtype) for piece in kernel]) + bias.astype(self.dtype)
 
 
 @typechecked
-def row_products(x: Float[Array, "B C"], kernel: Float[Array, "O C"]) -> Float[Array, "B O"]:
-    """x kernel^T; see RowDense."""
+def cut(kernel: Float[Array, "O C"]) -> tuple[Float[Array, "_ C"], ...]:
+    """The kernel as `row_products` reads it: its outputs in pieces, on a CPU, if it is large.
+
+    A piece has as many weights as a square of the kernel's shorter side. XLA multiplies by several of them at once, a
+    core each, which reads faster than all cores at one product; and the rows of a batch find a piece still in cache.
+    """
+    short, long = sorted(kernel.shape)
+    pieces = long // short
+    if platform() != "cpu" or short * short * kernel.dtype.itemsize < _MIN_PIECE or kernel.shape[0] % pieces:
+        return (kernel,)
+    return tuple(jnp.split(kernel, pieces))
+
+
+@typechecked
+def row_products(x: Float[Array, "B C"], pieces: Sequence[Float[Array, "_ C"]]) -> Float[Array, "B O"]:
+    """x kernel^T, by the pieces of a kernel; see RowDense."""
     if platform() == "cpu":
-        return jax.lax.map(lambda row: kernel @ row, x)
-    return jnp.einsum("bc,oc->bo", x, kernel)
+        products = [jax.lax.map(lambda row, piece=piece: piece @ row, x) for piece in pieces]
+    else:
+        products = [jnp.einsum("bc,oc->bo", x, piece) for piece in pieces]
+    return jnp.concatenate(products, axis=1)
 
 
 def conv(
@@ -72,4 +90,4 @@ def _kernel_init(zero: bool, stddev: float | None):
     return nn.initializers.lecun_normal() if stddev is None else nn.initializers.normal(stddev)
 
 
-__all__ = ["RowDense", "conv", "dense", "row_products"]
+__all__ = ["RowDense", "conv", "cut", "dense", "row_products"]
