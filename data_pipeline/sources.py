@@ -63,7 +63,8 @@ class RecordSource:
         if missing:
             name = example.get("id", index)
             raise ValueError(f"record {name}: lacks {', '.join(missing)}; this loader needs {', '.join(self._fields)}")
-        record = schema.decode({field: example[field] for field in ("id", *self._fields) if field in example})
+        always = {"id", "fps"} & example.keys()  # every loader names its records, and none takes another rate
+        record = schema.decode({field: example[field] for field in (*always, *self._fields)})
         record.setdefault("id", str(index))
         schema.validate(record)
         return record

@@ -201,6 +201,7 @@ def test_single_frames():
         (lambda r: loaders.tokenizer(r, "train", 3, process_count=2), "batch_size: 3"),
         (lambda r: loaders.tokenizer(r, "train", 2, num_epochs=1, process_count=2), "5 examples do not fill"),
         (lambda r: next(loaders.motion([{"poses": x["poses"]} for x in r], "train", 2)), "lacks music"),
+        (lambda r: next(loaders.motion([{**x, "fps": 60} for x in r], "train", 2, **WINDOW)), "clip-[0-4]: fps is 60"),
         (lambda r: loaders.tokenizer(r, "train", 2, share=0.0), r"share: 0.0 is not in \(0, 1\]"),
         (lambda r: loaders.tokenizer(r, "train", 2, share=1.5), "share: 1.5"),
         (lambda r: loaders.motion(r, "train", 2, **REPLAY, replay_rate=1.0), r"replay_rate: 1.0 is not in \[0, 1\)"),
