@@ -79,7 +79,7 @@ def test_a_wrong_split_or_folder_is_named(data_dir, tmp_path):
 
 def test_a_source_keeps_what_it_parsed_within_its_budget(data_dir):
     source = sources.from_directory(data_dir, "train", ("poses",))
-    assert source[0] is source[0] and set(source[0]) == {"id", "poses"}
+    assert source[0] is source[0] and set(source[0]) == {"id", "fps", "poses"}
     small = sources.from_directory(data_dir, "train", ("poses",), cache_bytes=source[0]["poses"].nbytes + 200)
     first = small[0]
     assert small[0] is first
