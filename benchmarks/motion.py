@@ -2,11 +2,12 @@
 
 Greedy sampling at batch 1 and 8, the decoding step's share of the memory's bandwidth and one training step; then, ours
 alone, how much dance a second gives at each size, and the time to compile the sampler at medium size. Both sides run in
-one process, in turn; medians. Needs the extra `parity`.
+one process, in turn, with our commands' allocator settings (launch/memory.py); medians. Needs the extra `parity`.
 """
 
 import functools
 import json
+import os
 from pathlib import Path
 
 import jax
@@ -150,6 +151,7 @@ def main(argv: list[str]) -> None:
     found = {
         "frames": _FRAMES.value, "repeats": _REPEATS.value, "jax": jax.__version__, "torch": torch.__version__,
         "transformers": transformers.__version__, "threads": torch.get_num_threads(),
+        "GLIBC_TUNABLES": os.environ.get("GLIBC_TUNABLES", ""),
     }
     sampling(found)
     trained = model(motion_context=False, global_tokens=32, segment_frames=16)
