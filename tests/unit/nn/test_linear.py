@@ -28,6 +28,16 @@ def test_a_large_kernel_is_cut_along_its_outputs_on_a_cpu(shape, pieces, monkeyp
     assert len(linear.cut(kernel)) == 1
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_row_dense_takes_a_large_kernel_as_it_is_cut(dtype):
+    rng = np.random.default_rng(0)
+    x, kernel = (jnp.asarray(rng.normal(size=shape), dtype) for shape in ((2, 768), (2304, 768)))
+    params = {"kernel": linear.cut(kernel), "bias": jnp.zeros(2304)}
+    out = linear.RowDense(2304, dtype).apply({"params": params}, x)
+    wanted = np.asarray(x, np.float32) @ np.asarray(kernel, np.float32).T
+    np.testing.assert_allclose(np.asarray(out, np.float32), wanted, rtol=1e-2, atol=1e-3 if dtype == "float32" else 0.5)
+
+
 def test_a_kernel_that_does_not_split_evenly_stays_whole():
     assert len(linear.cut(jnp.zeros((1000, 3072)))) == 1
 
