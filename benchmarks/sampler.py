@@ -39,17 +39,17 @@ class Dancing:
     """
 
     def __init__(self, model: MusicGPT, params: Params, prompt: np.ndarray):
-        self.model, self._params, self._prompt = model, params, prompt
+        self.model, self.params, self._prompt, self.rows = model, params, prompt, len(prompt)
         self.weights: Weights = motion_sampling._arrange(model, params)
         self._given = prompt.shape[1] - model.context_frames
         self._cache = motion_sampling._empty_cache(model, None, len(prompt))
 
     @classmethod
-    def untrained(cls, model: MusicGPT, given: int) -> Self:
-        """One dance by a model of random weights."""
+    def untrained(cls, model: MusicGPT, given: int, rows: int = 1) -> Self:
+        """Dances by a model of random weights."""
         random = np.random.default_rng(0)
         params = jax.tree.map(lambda x: jnp.asarray(0.02 * random.standard_normal(x.shape, x.dtype)), shapes(model))
-        return cls(model, params, np.zeros((1, model.context_frames + given, *_frame_shape(model)), np.int32))
+        return cls(model, params, np.zeros((rows, model.context_frames + given, *_frame_shape(model)), np.int32))
 
     def prefill(self) -> music_decoder.Cache:
         """Begins a segment, as the sampler does in the memory of the one before."""
@@ -58,7 +58,7 @@ class Dancing:
         song = np.zeros((rows, model.global_tokens if model.global_music else 0, FEATURES), np.float32)
         context, first = np.split(self._prompt, [model.context_frames], axis=1)
         self._cache = motion_sampling._prefill(
-            model, None, self._cache, self._params, first, context, before, song, music
+            model, None, self._cache, self.params, first, context, before, song, music
         )
         return self._cache
 
@@ -93,11 +93,12 @@ def _frame_shape(model: MusicGPT) -> tuple[int, int]:
 
 
 def decode_step(dancing: Dancing, repeats: int) -> dict[str, float]:
-    """Seconds of one dance's token in the middle of a segment, and the bytes of weights and known cache over them."""
+    """Seconds of a token (of each dance) in the middle of a segment, and the bytes of weights and known cache over
+    them."""
     model, middle = dancing.model, dancing.model.segment_frames // 2
     seconds = dancing.frame_seconds(middle, repeats) / model.frame_tokens
     known = (model.prefix + middle * model.frame_tokens) / model.num_positions
-    cache = jax.eval_shape(functools.partial(music_decoder.empty_cache, model, 1))
+    cache = jax.eval_shape(functools.partial(music_decoder.empty_cache, model, dancing.rows))
     cache = [copies[-1] for copies in cache]  # a step reads one copy
     read = sum(x.nbytes for x in jax.tree.leaves((dancing.weights.layers, dancing.weights.heads)))
     read += known * sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(cache))

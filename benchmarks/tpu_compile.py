@@ -7,21 +7,16 @@ Needs libtpu (pip install libtpu) and no TPU. The step is the trainer's own, ove
 """
 
 import json
-import time
 from pathlib import Path
 
 import jax
 from absl import flags
 from jax.experimental import topologies
 
+from benchmarks import trainer
 from benchmarks.training_flags import OUT
-from configs import motion, tokenizer
-from data_pipeline import loaders
 from data_pipeline.media import write_atomically
-from launch import build, cli, generation, resolve
-from xdancer_jax import sharding
-from xdancer_jax.train.state import plan_state
-from xdancer_jax.train.step import compile_for, make_train_step
+from launch import cli, generation
 
 _TOPOLOGY = flags.DEFINE_string("topology", "v5e:4x4", "Slice, as libtpu names it.")
 _VARIANT = flags.DEFINE_string("variant", "medium", "Of configs/motion.py.")
@@ -30,44 +25,14 @@ _SHARDING = flags.DEFINE_string("sharding", "fsdp", "Table of configs/sharding.p
 _REMAT = flags.DEFINE_string("remat", "full", "Of configs/motion.py.")
 
 
-def configured():
-    """The config, and zeros for the weights that its stage stands on."""
-    config, earlier = motion.get_config(_VARIANT.value), tokenizer.get_config("paper")
-    earlier.earlier = {}
-    config.earlier = {"tokenizer": earlier}
-    config.update(batch_size=_BATCH.value, sharding=_SHARDING.value, dtype="bfloat16")
-    config.model.remat = _REMAT.value
-    shapes = resolve.abstract(earlier)
-    return config, {"tokenizer_from": jax.tree.map(lambda x: jax.numpy.zeros(x.shape, x.dtype), shapes)}
-
-
-def compiled(devices) -> tuple[jax.stages.Compiled, float]:
-    """The step for `devices`, and the seconds that tracing and compiling took."""
-    config, weights = configured()
-    stage, optimizer, rules = build.stage(config, weights), build.optimizer(config), build.rules(config)
-    axis = "data" if config.sharding == "data" else "fsdp"
-    mesh = sharding.make_mesh({"data": 1, "fsdp": 1, "tensor": 1} | {axis: len(devices)}, devices)
-    loader, window = build.window(config, train=True)
-    split = sharding.batch_sharding(mesh, rules, config.batch_size)
-    batch = {
-        name: jax.ShapeDtypeStruct(shape, dtype, sharding=split)
-        for name, (shape, dtype) in loaders.element_spec(loader, config.batch_size, **window).items()
-    }
-    plan = plan_state(stage, optimizer, batch, seed=0, ema=False, mesh=mesh, rules=rules)
-    began = time.perf_counter()
-    step = make_train_step(stage, optimizer, plan.mask, 0.0)
-    program = compile_for(
-        mesh, rules, step, plan.abstract, batch, out_shardings=(plan.layout, sharding.replicated(mesh)),
-        donate_argnums=0,
-    )
-    return program, time.perf_counter() - began
-
-
 def main(argv: list[str]) -> None:
     del argv
     generation.check_out(OUT.value, ".json")
     devices = topologies.get_topology_desc(platform="tpu", topology_name=_TOPOLOGY.value).devices
-    program, seconds = compiled(devices)
+    config, weights = trainer.configured(
+        _VARIANT.value, batch_size=_BATCH.value, sharding=_SHARDING.value, remat=_REMAT.value
+    )
+    program, _, _, seconds = trainer.compiled(config, weights, devices)
     memory, text = program.memory_analysis(), program.as_text()
     found = {
         "topology": _TOPOLOGY.value, "devices": len(devices), "device_kind": devices[0].device_kind,

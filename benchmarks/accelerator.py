@@ -1,0 +1,106 @@
+"""The motion stage at full size on the accelerator at hand: model FLOPs of a training step, speed of the sampler.
+
+    python -m benchmarks.accelerator --out FILE.json [--variants medium,small] [--batch_size 24] [--remat none]
+
+bfloat16 over float32 weights, random weights and poses, one device, medians. The step is the trainer's own, over an
+untrained tokenizer; its MFU (model FLOPs utilisation) is that of trainer.model_flops. The sampler's speed is that of
+whole dances, as `generate` makes them, at each number of rows.
+"""
+
+import json
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+from absl import flags
+
+from benchmarks import sampler, trainer
+from benchmarks.sampler import FEATURES, Dancing
+from benchmarks.timing import bandwidth, medians
+from benchmarks.training_flags import OUT
+from configs import motion
+from data_pipeline.media import write_atomically
+from launch import build, cli, generation
+from xdancer_jax.stages import motion_sampling
+
+_VARIANTS = flags.DEFINE_list("variants", ["medium", "small"], "Of configs/motion.py.")
+_BATCH = flags.DEFINE_integer("batch_size", 24, "Examples of a training step; 0 leaves training out.", lower_bound=0)
+_REMAT = flags.DEFINE_string("remat", "none", "Of configs/motion.py.")
+_ROWS = flags.DEFINE_multi_integer("rows", [1, 8, 64], "Dances that are sampled at once.", lower_bound=1)
+_FRAMES = flags.DEFINE_integer("frames", 116, "Of each dance; 116 at 30 a second are two segments.", lower_bound=2)
+_REPEATS = flags.DEFINE_integer("repeats", 5, "Of each measurement.", lower_bound=1)
+
+
+def training(variant: str) -> dict[str, float]:
+    """One step's time and its share of the device's peak."""
+    config, weights = trainer.configured(variant, batch_size=_BATCH.value, remat=_REMAT.value)
+    step = trainer.compiled(config, weights, jax.devices()[:1])
+    random = np.random.default_rng(0)
+    batch = {
+        name: jax.device_put(random.random(x.shape, np.float32).astype(x.dtype), x.sharding)
+        for name, x in step.batch.items()
+    }
+    state = [step.plan.create()]
+
+    def run() -> None:
+        state[0], metrics = step.program(state[0], batch)
+        metrics["loss"].block_until_ready()
+
+    seconds, model = medians(_REPEATS.value, run)[0], build.music_gpt(config)
+    flops = trainer.model_flops(model, config.batch_size)
+    peak = trainer.PEAK.get(jax.devices()[0].device_kind)
+    return {
+        "seconds": seconds, "slots_per_second": config.batch_size * model.num_positions / seconds,
+        "model_flops": flops, "mfu": peak and flops / seconds / peak, "compile_seconds": step.compile_seconds,
+        "temporary_gigabytes": step.program.memory_analysis().temp_size_in_bytes / 1e9,
+    }
+
+
+def dancing(variant: str, rows: int, rate: float) -> dict[str, float]:
+    """How much dance a second of `rows` dances gives, and the decoding step's share of the memory's bandwidth."""
+    config = motion.get_config(variant)
+    config.dtype = "bfloat16"
+    model = build.music_gpt(config)
+    whole = Dancing.untrained(model, config.overlap_frames, rows)
+    step = sampler.decode_step(whole, _REPEATS.value)
+    frames = _FRAMES.value
+    music = np.zeros((rows, frames, FEATURES), np.float32)
+    song = np.zeros((rows, model.global_tokens, FEATURES), np.float32)
+    given = np.zeros((rows, 1, model.num_parts, model.tokens_per_part), np.int32)
+    began, seconds = time.perf_counter(), []
+    for _ in range(2):  # the first compiles
+        motion_sampling.generate(
+            model, whole.params, music, song, given, seeds=range(rows),
+            sampling=motion_sampling.Sampling(**config.sampling),
+            segments=motion_sampling.Segments(config.overlap_frames, config.data.previous),
+        )
+        seconds.append(time.perf_counter() - began)
+        began = time.perf_counter()
+    return {
+        "first_dance_seconds": seconds[0], "dance_a_second": rows * frames / 30 / seconds[1],
+        "real_time_each": frames / 30 / seconds[1], "token_seconds": step["seconds"],
+        "bandwidth_fraction": step["bytes_per_second"] / rate,
+    }
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    generation.check_out(OUT.value, ".json")
+    device, rate = jax.devices()[0], bandwidth(_REPEATS.value, 500_000_000)
+    found = {
+        "jax": jax.__version__, "device_kind": device.device_kind, "bandwidth_bytes_per_second": rate,
+        "batch_size": _BATCH.value, "remat": _REMAT.value,
+    }
+    for variant in _VARIANTS.value:
+        for rows in _ROWS.value:
+            found[f"{variant}_b{rows}"] = dancing(variant, rows, rate)
+            print(variant, rows, found[f"{variant}_b{rows}"], flush=True)
+        if _BATCH.value:
+            found[f"{variant}_train"] = training(variant)
+            print(variant, found[f"{variant}_train"], flush=True)
+    write_atomically(Path(OUT.value), (json.dumps(found, indent=2) + "\n").encode())
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,81 @@
+"""The trainer's own step of the motion stage at any size, compiled for devices that may not be here."""
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from configs import motion, tokenizer
+from data_pipeline import loaders
+from launch import build, resolve
+from xdancer_jax import sharding
+from xdancer_jax.models.music_gpt import MusicGPT
+from xdancer_jax.train.state import Plan, plan_state
+from xdancer_jax.train.step import compile_for, make_train_step
+from xdancer_jax.typing import PyTree
+
+# bfloat16 FLOPs a second without sparsity, from the vendors' pages, by JAX's device_kind.
+PEAK = {
+    "NVIDIA H100 80GB HBM3": 989e12, "NVIDIA H200": 989e12, "TPU v4": 275e12, "TPU v5 lite": 197e12, "TPU v5": 459e12,
+    "TPU v6 lite": 918e12,
+}
+
+
+class Step(NamedTuple):
+    """program: (state, batch) -> (state, metrics). batch: shapes with shardings. compile_seconds: tracing included."""
+
+    program: jax.stages.Compiled
+    plan: Plan
+    batch: dict[str, jax.ShapeDtypeStruct]
+    compile_seconds: float
+
+
+def configured(variant: str, **changes) -> tuple[ConfigDict, dict[str, PyTree]]:
+    """The config in bfloat16 over the paper's tokenizer, and zeros for the weights of that. `remat` is the model's."""
+    config, earlier = motion.get_config(variant), tokenizer.get_config("paper")
+    earlier.earlier = {}
+    config.earlier = {"tokenizer": earlier}
+    config.dtype = "bfloat16"
+    config.model.remat = changes.pop("remat", config.model.remat)
+    config.update(changes)
+    shapes = resolve.abstract(earlier)
+    return config, {"tokenizer_from": jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)}
+
+
+def compiled(config: ConfigDict, weights: dict[str, PyTree], devices: Sequence[jax.Device]) -> Step:
+    """The step for `devices`."""
+    stage, optimizer, rules = build.stage(config, weights), build.optimizer(config), build.rules(config)
+    axis = "data" if config.sharding == "data" else "fsdp"
+    mesh = sharding.make_mesh({"data": 1, "fsdp": 1, "tensor": 1} | {axis: len(devices)}, devices)
+    loader, window = build.window(config, train=True)
+    split = sharding.batch_sharding(mesh, rules, config.batch_size)
+    batch = {
+        name: jax.ShapeDtypeStruct(shape, dtype, sharding=split)
+        for name, (shape, dtype) in loaders.element_spec(loader, config.batch_size, **window).items()
+    }
+    plan = plan_state(stage, optimizer, batch, seed=0, ema=False, mesh=mesh, rules=rules)
+    began = time.perf_counter()
+    step = make_train_step(stage, optimizer, plan.mask, 0.0)
+    program = compile_for(
+        mesh, rules, step, plan.abstract, batch, out_shardings=(plan.layout, sharding.replicated(mesh)),
+        donate_argnums=0,
+    )
+    return Step(program, plan, batch, time.perf_counter() - began)
+
+
+def model_flops(model: MusicGPT, rows: int) -> float:
+    """FLOPs of one training step over `rows` examples: matrix products, forward once and backward twice.
+
+    Those of the blocks, of the heads, and the causal half of attention (PaLM's appendix B counts the whole). Not
+    counted: what is computed again, embeddings, and the tokenizer.
+    """
+    slots, width = model.num_positions, model.width
+    block = 2 * 12 * width**2 + 2 * width * slots  # of a slot: weights; scores and mixing of values, causal
+    heads = 2 * width * model.codebook_size * model.segment_frames * model.frame_tokens
+    return 3.0 * rows * (slots * model.num_layers * block + heads)
+
+
+__all__ = ["PEAK", "Step", "compiled", "configured", "model_flops"]
