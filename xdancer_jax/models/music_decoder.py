@@ -10,14 +10,12 @@ import jax
 import jax.numpy as jnp
 
 from xdancer_jax.models.music_gpt import MusicGPT
-from xdancer_jax.nn.attention import KeyValue, cache_lengths
+from xdancer_jax.nn import cache as kv
 from xdancer_jax.nn.gpt2 import Block, norm
 from xdancer_jax.nn.linear import cut, row_products
 from xdancer_jax.typing import Array, Float, Int, Params, typechecked
 
-# Of each layer, copies of its keys and values (B, N, length, D/N), see nn.attention.cache_lengths; beyond the slots so
-# far they hold anything.
-Cache = tuple[tuple[KeyValue, ...], ...]
+Cache = tuple[kv.Cache, ...]  # of each layer
 
 
 class Weights(NamedTuple):
@@ -48,13 +46,8 @@ def arrange(model: MusicGPT, params: Params) -> Weights:
 
 def empty_cache(model: MusicGPT, rows: int) -> Cache:
     """Memory for `rows` dances, all zeros."""
-    head = model.width // model.num_heads
-
-    def zeros(length: int) -> Array:
-        return jnp.zeros((rows, model.num_heads, length, head), model.dtype)
-
-    lengths = cache_lengths(model.num_positions)
-    return tuple(tuple((zeros(length), zeros(length)) for length in lengths) for _ in range(model.num_layers))
+    shape = (rows, model.num_positions, model.num_heads, model.width // model.num_heads)
+    return tuple(kv.empty(*shape, model.dtype) for _ in range(model.num_layers))
 
 
 @typechecked
@@ -74,16 +67,8 @@ def prefill(
     variables = {"params": params}
     table, _ = model.apply(variables, jnp.zeros((1, 1, song.shape[2])), method="embed")
     slots = model.apply(variables, table, tokens, context, context_music, song, music, method="slots")
-    _, kept = model.apply(variables, slots, keep_cache=True, method="transform")
-    return tuple(
-        tuple(tuple(_write(old, new[i]) for old, new in zip(copy, kept, strict=True)) for copy in layer)
-        for i, layer in enumerate(cache)
-    )
-
-
-def _write(old: Array, new: Array) -> Array:
-    """`new` over the first slots of `old`, as many as there are in both."""
-    return jax.lax.dynamic_update_slice_in_dim(old, new[:, :, : old.shape[2]], 0, axis=2)
+    _, (keys, values) = model.apply(variables, slots, keep_cache=True, method="transform")
+    return tuple(kv.write(layer, keys[i], values[i], 0) for i, layer in enumerate(cache))
 
 
 @typechecked

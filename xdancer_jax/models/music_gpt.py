@@ -13,7 +13,9 @@ import jax
 import jax.numpy as jnp
 
 from xdancer_jax import axes
-from xdancer_jax.nn.attention import KeyValue
+from xdancer_jax.nn.attention import fused_attention_saveable
+from xdancer_jax.nn.cache import KeyValue
+from xdancer_jax.nn.embeddings import lookup
 from xdancer_jax.nn.gpt2 import STDDEV, Block, norm
 from xdancer_jax.nn.linear import dense
 from xdancer_jax.nn.platform import platform
@@ -24,9 +26,16 @@ _SLOWEST = 40.0  # frames a radian of the slowest sinusoid of the position table
 # What the backward pass finds in memory; the rest of a block is computed again.
 REMAT = {
     "none": None,  # everything
-    "dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,  # results of the weight matrices
+    "dots": jax.checkpoint_policies.save_from_both_policies(  # results of the weight matrices and of fused attention
+        jax.checkpoint_policies.dots_with_no_batch_dims_saveable, fused_attention_saveable
+    ),
     "full": jax.checkpoint_policies.nothing_saveable,  # a block's input alone
 }
+
+
+def _unrolled(remat: str) -> bool:
+    """Whether the layers follow one another without a loop, see MusicGPT._layers."""
+    return platform() == "gpu" or (platform() == "cpu" and remat == "none")
 
 
 def _pass_tokens_add_music(key: Array, shape: tuple[int, int], dtype) -> Array:
@@ -159,18 +168,19 @@ class MusicGPT(nn.Module):
 
     @nn.compact
     def _layers(self, x: Array, train: bool, keep_cache: bool) -> tuple[Array, KeyValue | None]:
-        """x (B, L, D) through all blocks, and their keys and values (num_layers, B, N, L, D/N) if they are wanted.
+        """x (B, L, D) through all blocks, and their keys and values (num_layers, B, L, N, D/N) if they are wanted.
 
-        A CPU spends a fifth of a training step on a loop's copies of weights, residuals and gradients; where nothing is
-        computed again the layers follow one another there without a loop (with remat XLA would undo it).
+        A loop copies weights, residuals and gradients: a fifth of a training step on a CPU, a twelfth on an H200. There
+        the layers follow one another without a loop, on a CPU only where nothing is computed again (XLA would undo it).
         """
+        unrolled = _unrolled(self.remat)
         block = Block
         if REMAT[self.remat] is not None:
-            block = nn.remat(Block, policy=REMAT[self.remat], static_argnums=(2,), prevent_cse=False)
+            block = nn.remat(Block, policy=REMAT[self.remat], static_argnums=(2,), prevent_cse=unrolled)
         stack = nn.scan(
             block, variable_axes={"params": 0}, split_rngs={"params": True, "dropout": True}, in_axes=nn.broadcast,
             length=self.num_layers, metadata_params={nn.PARTITION_NAME: axes.LAYERS},
-            unroll=self.num_layers if platform() == "cpu" and self.remat == "none" else 1,
+            unroll=self.num_layers if unrolled else 1,
         )
         fields = (self.num_heads, self.num_layers, self.dropout, self.dtype, self.param_dtype, keep_cache)
         return stack(*fields, name="h")(x, train)
@@ -195,8 +205,10 @@ class MusicGPT(nn.Module):
         slots = self.slots(table, tokens, context, context_music, song, added[:, music.shape[1] - tokens.shape[1] :])
         hidden, _ = self.transform(slots, train)
         hidden = hidden[:, self.prefix - 1 : -1].reshape(*tokens.shape, self.width)
-        heads = self.heads.astype(self.dtype)
-        return jnp.einsum("btskd,sdv->btskv", hidden, heads, preferred_element_type=jnp.float32)
+        # Parts first: XLA's CPU client has no other batched product of bfloat16 with float32 sums.
+        parts, heads = jnp.moveaxis(hidden, 2, 0), self.heads.astype(self.dtype)
+        logits = jnp.einsum("sbtkd,sdv->sbtkv", parts, heads, preferred_element_type=jnp.float32)
+        return jnp.moveaxis(logits, 0, 2)
 
     @typechecked
     def embed(self, music: Float[Array, "B F M"]) -> tuple[Float[Array, "R D"], Float[Array, "B F D"]]:
@@ -226,7 +238,7 @@ class MusicGPT(nn.Module):
         following = jnp.repeat(music, self.frame_tokens, axis=1)
         following = jnp.concatenate([following[:, 1:], following[:, -1:]], axis=1)
         place = jnp.roll(self.slot_table, -1, axis=0).astype(self.dtype)  # of the token that follows
-        summed = table[ids.reshape(*ids.shape[:2], -1)] + place
+        summed = lookup(table, ids.reshape(*ids.shape[:2], -1)) + place
         slots.append(summed.reshape(following.shape) + following)
         slots = jnp.concatenate(slots, axis=1)
         return (slots + self.wpe[: slots.shape[1]]).astype(self.dtype)

@@ -1,7 +1,6 @@
-"""The attention functions of the project: over whole sequences, and of one new slot over a key-value cache."""
+"""Attention over whole sequences, by each platform's best kernel; of one new slot over a cache: nn/cache.py."""
 
 import math
-from collections.abc import Sequence
 
 import flax.linen as nn
 import jax
@@ -10,13 +9,11 @@ from jax.sharding import PartitionSpec
 
 from xdancer_jax import axes
 from xdancer_jax.nn.platform import platform
-from xdancer_jax.typing import Array, Bool, Float, Int, typechecked
+from xdancer_jax.typing import Array, Bool, Float, typechecked
 
 # Scores of one example that may lie in memory at once; 64 MiB in float32. A U-Net at 896x512 would need 3 GiB.
 MAX_SCORES = 2**24
-# On a CPU a cache of L slots is kept three times, its first quarter and its first half apart (see cache_lengths).
-_SHARES = (0.25, 0.5)
-KeyValue = tuple[Float[Array, "B N _ _"], Float[Array, "B N _ _"]]  # keys and values (B, N, L, D)
+_FUSED = "fused_attention"  # checkpoint name of what splash's backward pass needs
 _TPU_BLOCKS = (512, 384, 256, 128)  # edges of a splash kernel's blocks; the first that divides the length is taken
 
 
@@ -53,37 +50,20 @@ def attention(
     return _chunked(query, key, value, mask, chunk)
 
 
-def cache_lengths(length: int) -> tuple[int, ...]:
-    """Lengths of the copies in which a cache of `length` slots is kept, each with the first slots; the last is all.
-
-    A CPU reads no faster than it computes, so a new slot should not read slots that are not there yet: it reads the
-    shortest copy that holds all slots so far. A slice would be copied each time. Elsewhere there is one copy.
-    """
-    return (*(max(1, int(share * length)) for share in _SHARES), length) if platform() == "cpu" else (length,)
+def fused_attention_saveable(primitive, *_, **params) -> bool:
+    """A policy of jax.checkpoint: keeps what a fused kernel's backward pass needs: its result, sums of exponentials."""
+    return primitive.name.startswith("dot_product_attention_fwd") or params.get("name") == _FUSED
 
 
-@typechecked
-def attend_cached(query: Float[Array, "B N D"], copies: Sequence[KeyValue], position: Int[Array, ""]) -> Array:
-    """Attention (B, N, D) of the one slot at `position` over slots 0 to `position` of a cache; see cache_lengths."""
-    if len(copies) == 1:
-        return _attend_prefix(query, *copies[0], position)
-    index = sum((position >= keys.shape[2]).astype(jnp.int32) for keys, _ in copies[:-1])
-    # Each branch is given all copies, for XLA passes them on as they are.
-    branches = [lambda query, copies, i=i: _attend_prefix(query, *copies[i], position) for i in range(len(copies))]
-    return jax.lax.switch(index, branches, query, copies)
-
-
-def _attend_prefix(query: Array, keys: Array, values: Array, position: Array) -> Array:
-    scores = jnp.einsum("bnd,bnld->bnl", query, keys, preferred_element_type=jnp.float32) * query.shape[-1] ** -0.5
-    scores = jnp.where(jnp.arange(keys.shape[2]) <= position, scores, -jnp.inf)
-    return jnp.einsum("bnl,bnld->bnd", jax.nn.softmax(scores).astype(values.dtype), values)
+def has_cudnn(dtype: jnp.dtype) -> bool:
+    """Whether this platform has cuDNN's attention for `dtype`."""
+    return platform() == "gpu" and dtype in (jnp.bfloat16, jnp.float16)
 
 
 def _causal(query: Array, key: Array, value: Array) -> Array:
-    where = platform()
-    if where == "tpu":
+    if platform() == "tpu":
         return _splash(query, key, value)
-    if where == "gpu" and query.dtype in (jnp.bfloat16, jnp.float16):
+    if has_cudnn(query.dtype):
         return jax.nn.dot_product_attention(query, key, value, is_causal=True, implementation="cudnn")
     return _causal_blocks(query, key, value)
 
@@ -125,7 +105,8 @@ def _splash(query: Array, key: Array, value: Array) -> Array:
         query, key, value = (jnp.pad(jnp.swapaxes(x, 1, 2), pad) for x in (query, key, value))
         mask = masks.MultiHeadMask([masks.CausalMask((padded, padded))] * query.shape[1])
         kernel = kernels.make_splash_mha(
-            mask, block_sizes=kernels.BlockSizes(**sizes), head_shards=1, q_seq_shards=1
+            mask, block_sizes=kernels.BlockSizes(**sizes), head_shards=1, q_seq_shards=1,
+            residual_checkpoint_name=_FUSED,
         )
         out = jax.vmap(kernel)(query * query.shape[-1] ** -0.5, key, value)
         return jnp.swapaxes(out[:, :, :length], 1, 2)
@@ -164,4 +145,4 @@ def _split(x: Array, axis: int, count: int, chunk: int) -> Array:
     return jnp.moveaxis(x.reshape(*x.shape[:axis], count, chunk, *x.shape[axis + 1 :]), axis, 0)
 
 
-__all__ = ["KeyValue", "attend_cached", "attention", "cache_lengths"]
+__all__ = ["attention", "fused_attention_saveable", "has_cudnn"]

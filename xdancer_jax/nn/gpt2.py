@@ -1,18 +1,17 @@
 """The GPT-2 block, laid out as the public weights are: ln_1, attn.{c_attn, c_proj}, ln_2, mlp.{c_fc, c_proj}."""
 
-from collections.abc import Sequence
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
 from xdancer_jax import axes
-from xdancer_jax.nn.attention import KeyValue, attend_cached, attention
+from xdancer_jax.nn import cache as kv
+from xdancer_jax.nn.attention import attention
+from xdancer_jax.nn.cache import Cache, KeyValue
 from xdancer_jax.nn.linear import RowDense, dense
 from xdancer_jax.typing import Array, Float, Int, typechecked
 
 STDDEV = 0.02  # GPT-2's initial weights
-Cache = Sequence[KeyValue]  # of one layer: copies of several lengths, nn.attention.cache_lengths
 
 
 def norm(name: str | None, param_dtype: str) -> nn.LayerNorm:
@@ -75,17 +74,10 @@ class _Attention(nn.Module):
         query, key, value = (part.reshape(heads) for part in jnp.split(fused, 3, axis=-1))
         if cache is None:
             out = attention(query, key, value, is_causal=True)
-            kept = tuple(jnp.swapaxes(x, 1, 2) for x in (key, value))
+            kept = (key, value)
         else:
-            # Beyond a copy's end the write lands on its last slot, which is not read any more.
-            kept = tuple(
-                tuple(
-                    jax.lax.dynamic_update_slice_in_dim(old, new[:, :, None], position, axis=2)
-                    for old, new in zip(copy, (key, value), strict=True)
-                )
-                for copy in cache
-            )
-            out = attend_cached(query, kept, position)
+            kept = kv.write(cache, key[:, None], value[:, None], position)
+            out = kv.attend(query, kept, position)
         residual = STDDEV / (2 * self.num_layers) ** 0.5
         return _dense(self, width, (axes.HEADS, axes.EMBED), "c_proj", residual)(out.reshape(x.shape)), kept
 

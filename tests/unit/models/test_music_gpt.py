@@ -1,3 +1,5 @@
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -6,7 +8,8 @@ import pytest
 
 from configs.motion import get_config
 from xdancer_jax.models import music_decoder
-from xdancer_jax.models.music_gpt import MusicGPT
+from xdancer_jax.models.music_gpt import REMAT, MusicGPT
+from xdancer_jax.nn.attention import attention
 
 T, C, S, K, V, G, M = 3, 2, 2, 2, 5, 3, 4
 P = 4  # frames of the window before the T
@@ -145,8 +148,36 @@ def test_remat_changes_no_gradient(policy, inputs):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), plain, saved)
 
 
-@pytest.mark.parametrize(("where", "policy", "looped"), [("cpu", "none", 0), ("cpu", "full", 1), ("tpu", "none", 1)])
-def test_layers_are_a_loop_but_for_a_cpu_that_computes_nothing_again(where, policy, looped, inputs, monkeypatch):
+@pytest.mark.parametrize("policy", ["none", "dots", "full"])
+def test_gradients_in_bfloat16_are_those_of_float32_but_for_rounding(policy, inputs):
+    variables = _variables(_model(), inputs)
+
+    def gradient(**fields):
+        model = _model(remat=policy, **fields)
+        return jax.tree.leaves(jax.jit(jax.grad(lambda v: jnp.mean(jnp.square(model.apply(v, **inputs)))))(variables))
+
+    for half, whole in zip(gradient(dtype="bfloat16"), gradient(), strict=True):
+        assert np.linalg.norm(half - whole) <= 0.1 * np.linalg.norm(whole)
+
+
+@pytest.mark.parametrize(("policy", "kernels"), [("full", 4), ("dots", 3)])
+def test_dots_keep_what_a_fused_attention_kernel_has_computed(policy, kernels, monkeypatch):
+    """On a TPU: forward, two gradients, and in "full" the forward kernel once more."""
+    monkeypatch.setattr("xdancer_jax.nn.attention.platform", lambda: "tpu")
+
+    @functools.partial(jax.checkpoint, policy=REMAT[policy], prevent_cse=False)
+    def block(query):
+        return jnp.sin(attention(query, query, query, is_causal=True))
+
+    step = jax.jit(jax.value_and_grad(lambda query: block(query).astype(jnp.float32).sum()))
+    shape = jax.ShapeDtypeStruct((1, 200, 2, 64), jnp.bfloat16)
+    assert step.trace(shape).lower(lowering_platforms=("tpu",)).as_text().count("tpu_custom_call") == kernels
+
+
+@pytest.mark.parametrize(("where", "policy", "looped"), [
+    ("cpu", "none", 0), ("cpu", "full", 1), ("gpu", "dots", 0), ("tpu", "none", 1)
+])
+def test_layers_are_a_loop_but_for_gpus_and_cpus_that_remat_nothing(where, policy, looped, inputs, monkeypatch):
     monkeypatch.setattr("xdancer_jax.models.music_gpt.platform", lambda: where)
     model = _model(remat=policy)
     program = jax.jit(model.apply).lower(_variables(model, inputs), **inputs)

@@ -58,23 +58,6 @@ def test_causal_blocks_equal_the_whole(length):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), blocks, whole)
 
 
-@pytest.mark.parametrize("where", ["cpu", "gpu"])
-def test_a_slot_sees_the_cache_up_to_itself(where, monkeypatch):
-    monkeypatch.setattr(module, "platform", lambda: where)
-    _, key, value = _inputs(keys=11)
-    query = jax.random.normal(jax.random.key(2), (2, 2, 4))
-    keys, values = jnp.swapaxes(key, 1, 2), jnp.swapaxes(value, 1, 2)
-    lengths = module.cache_lengths(11)
-    assert lengths == ((2, 5, 11) if where == "cpu" else (11,))
-    cached = jax.jit(module.attend_cached)
-    for position in range(11):
-        seen = slice(0, position + 1)
-        wanted = jax.nn.dot_product_attention(query[:, None], key[:, seen], value[:, seen])[:, 0]
-        spoilt = keys.at[:, :, position + 1 :].set(1e3)  # what lies behind is never looked at
-        copies = [(spoilt[:, :, :length], values[:, :, :length]) for length in lengths]
-        np.testing.assert_allclose(cached(query, copies, jnp.int32(position)), wanted, atol=1e-5)
-
-
 def test_on_a_tpu_causal_attention_is_the_splash_kernel_forward_and_backward(monkeypatch):
     monkeypatch.setattr(module, "platform", lambda: "tpu")
     shape = jax.ShapeDtypeStruct((1, 200, 2, 64), jnp.bfloat16)

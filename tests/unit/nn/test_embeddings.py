@@ -1,8 +1,33 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from xdancer_jax.nn import embeddings
+
+
+@pytest.mark.parametrize("where", ["cpu", "gpu"])
+def test_a_lookup_has_the_gradient_of_indexing(where, monkeypatch):
+    monkeypatch.setattr(embeddings, "platform", lambda: where)
+    table, index = jax.random.normal(jax.random.key(0), (7, 3)), jnp.array([[0, 3, 3], [6, 3, 0]])
+
+    def run(take):
+        return jax.value_and_grad(lambda table: jnp.sum(jnp.sin(take(table, index))))(table)
+
+    got, wanted = run(embeddings.lookup), run(lambda table, index: table[index])
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), got, wanted)
+
+
+def test_on_a_gpu_a_lookup_scatters_nothing(monkeypatch):
+    """Its order there is not the same twice, and its sums are in the table's dtype."""
+    def program():
+        table = jnp.zeros((7, 3), jnp.bfloat16)
+        return str(jax.make_jaxpr(jax.grad(lambda table: embeddings.lookup(table, jnp.arange(4)).sum()))(table))
+
+    assert "scatter" in program()
+    monkeypatch.setattr(embeddings, "platform", lambda: "gpu")
+    jax.clear_caches()
+    assert "scatter" not in program()
 
 
 def test_timesteps_cosines_first():

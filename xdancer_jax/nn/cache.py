@@ -1,0 +1,89 @@
+"""The key-value cache of a decoding layer: memory of static shape, laid out as each platform reads it fastest.
+
+A CPU reads no faster than it computes, so a new slot should not read slots that are not there yet, and a slice of the
+cache would be copied: there it is kept three times, its first quarter and its first half apart, as (B, N, L, D), and a
+slot reads the shortest copy that holds all slots so far. A GPU has one copy as cuDNN takes it, (B, L, N, D). Figures:
+docs/performance.md.
+"""
+
+
+import jax
+import jax.numpy as jnp
+
+from xdancer_jax.nn.attention import has_cudnn
+from xdancer_jax.nn.platform import platform
+from xdancer_jax.typing import Array, Float, Int, typechecked
+
+_SHARES = (0.25, 0.5)
+KeyValue = tuple[Float[Array, "B _ _ _"], Float[Array, "B _ _ _"]]
+Cache = tuple[KeyValue, ...]  # copies of one layer's keys and values, each of the first slots; the last is of all
+
+
+def _slots_axis() -> int:
+    return 1 if platform() == "gpu" else 2
+
+
+def _lengths(length: int) -> tuple[int, ...]:
+    return (*(max(1, int(share * length)) for share in _SHARES), length) if platform() == "cpu" else (length,)
+
+
+def empty(rows: int, length: int, heads: int, width: int, dtype: str) -> Cache:
+    """Memory for `length` slots of `heads` heads of `width` each, all zeros."""
+
+    def zeros(slots: int) -> Array:
+        shape = (rows, slots, heads, width) if _slots_axis() == 1 else (rows, heads, slots, width)
+        return jnp.zeros(shape, dtype)
+
+    return tuple((zeros(slots), zeros(slots)) for slots in _lengths(length))
+
+
+@typechecked
+def write(
+    cache: Cache, key: Float[Array, "B n N D"], value: Float[Array, "B n N D"], position: int | Int[Array, ""]
+) -> Cache:
+    """The cache with `key` and `value` of n slots from `position` on; one slot, or from 0 on.
+
+    A copy that ends before n takes as many as it has; a slot beyond its end lands on its last, which is not read.
+    """
+    axis = _slots_axis()
+
+    def put(old: Array, new: Array) -> Array:
+        new = new if axis == 1 else jnp.swapaxes(new, 1, 2)
+        new = jax.lax.slice_in_dim(new, 0, min(new.shape[axis], old.shape[axis]), axis=axis)
+        return jax.lax.dynamic_update_slice_in_dim(old, new, position, axis=axis)
+
+    return tuple((put(keys, key), put(values, value)) for keys, values in cache)
+
+
+@typechecked
+def attend(query: Float[Array, "B N D"], cache: Cache, position: Int[Array, ""]) -> Float[Array, "B N D"]:
+    """Attention of the one slot at `position` over slots 0 to `position`; beyond them the cache holds anything."""
+    if len(cache) == 1:
+        return _attend(query, *cache[0], position)
+    axis = _slots_axis()
+    index = sum((position >= keys.shape[axis]).astype(jnp.int32) for keys, _ in cache[:-1])
+    # Each branch is given all copies, for XLA passes them on as they are.
+    branches = [lambda query, cache, i=i: _attend(query, *cache[i], position) for i in range(len(cache))]
+    return jax.lax.switch(index, branches, query, cache)
+
+
+def _attend(query: Array, keys: Array, values: Array, position: Array) -> Array:
+    slots_first = _slots_axis() == 1
+    if slots_first and has_cudnn(query.dtype):
+        return _cudnn(query, keys, values, position)
+    dims = "blnd" if slots_first else "bnld"
+    scores = jnp.einsum(f"bnd,{dims}->bnl", query, keys, preferred_element_type=jnp.float32) * query.shape[-1] ** -0.5
+    scores = jnp.where(jnp.arange(scores.shape[-1]) <= position, scores, -jnp.inf)
+    return jnp.einsum(f"bnl,{dims}->bnd", jax.nn.softmax(scores).astype(values.dtype), values)
+
+
+def _cudnn(query: Array, keys: Array, values: Array, position: Array) -> Array:
+    """Reads no more than the slots so far: 12 us a layer at batch 1 and 23 at 8 where XLA took 15 and 41 (H200)."""
+    one = jnp.ones(len(query), jnp.int32)
+    return jax.nn.dot_product_attention(
+        query[:, None], keys, values, query_seq_lengths=one, key_value_seq_lengths=one * (position + 1),
+        implementation="cudnn",
+    )[:, 0]
+
+
+__all__ = ["Cache", "KeyValue", "attend", "empty", "write"]
