@@ -23,7 +23,7 @@ lint: $(INSTALLED)  ## ruff
 	$(RUN) -m ruff check .
 
 unit: $(INSTALLED)  ## every test that runs on one device, in two processes
-	$(RUN) -m pytest -n 2 tests --ignore tests/multidevice
+	$(RUN) -m pytest -n 2 tests --ignore tests/multidevice --ignore tests/accelerator
 
 multidevice: $(INSTALLED)  ## tests that need eight devices (fake ones on this CPU)
 	$(RUN) -m pytest tests/multidevice
