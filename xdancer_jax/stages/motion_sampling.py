@@ -1,7 +1,8 @@
 """Whole songs from the motion stage: overlapping segments, frame by frame (paper, "Inference").
 
-Rows of a batch are dances of their own: another song, start or seed each. On one machine a row's tokens are a function
-of its song, its start and its seed alone, whatever the batch and the number of devices.
+Rows of a batch are dances of their own: another song, start or seed each. On one machine's CPU a row's tokens are a
+function of its song, its start and its seed alone, whatever the batch and the number of devices. On accelerators the
+rows share products, whose rounding depends on their number.
 """
 
 import dataclasses
