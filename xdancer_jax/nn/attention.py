@@ -55,15 +55,16 @@ def fused_attention_saveable(primitive, *_, **params) -> bool:
     return primitive.name.startswith("dot_product_attention_fwd") or params.get("name") == _FUSED
 
 
-def has_cudnn(dtype: jnp.dtype) -> bool:
-    """Whether this platform has cuDNN's attention for `dtype`."""
-    return platform() == "gpu" and dtype in (jnp.bfloat16, jnp.float16)
+def has_cudnn(query: Float[Array, "*shape D"]) -> bool:
+    """Whether this platform has cuDNN's attention for the dtype and the head width D of `query`."""
+    half, width = query.dtype in (jnp.bfloat16, jnp.float16), query.shape[-1]
+    return platform() == "gpu" and half and width <= 128 and width % 8 == 0
 
 
 def _causal(query: Array, key: Array, value: Array) -> Array:
     if platform() == "tpu":
         return _splash(query, key, value)
-    if has_cudnn(query.dtype):
+    if has_cudnn(query):
         return jax.nn.dot_product_attention(query, key, value, is_causal=True, implementation="cudnn")
     return _causal_blocks(query, key, value)
 

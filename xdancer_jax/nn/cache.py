@@ -69,7 +69,7 @@ def attend(query: Float[Array, "B N D"], cache: Cache, position: Int[Array, ""])
 
 def _attend(query: Array, keys: Array, values: Array, position: Array) -> Array:
     slots_first = _slots_axis() == 1
-    if slots_first and has_cudnn(query.dtype):
+    if slots_first and has_cudnn(query):
         return _cudnn(query, keys, values, position)
     dims = "blnd" if slots_first else "bnld"
     scores = jnp.einsum(f"bnd,{dims}->bnl", query, keys, preferred_element_type=jnp.float32) * query.shape[-1] ** -0.5

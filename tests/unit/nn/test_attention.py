@@ -74,11 +74,11 @@ def test_on_a_gpu_causal_attention_in_half_precision_is_cudnn_s(monkeypatch):
         jax.nn, "dot_product_attention",
         lambda *x, implementation=None, **options: calls.append((implementation, options)) or real(*x, **options),
     )
-    query, key, value = (x.astype(jnp.bfloat16) for x in _inputs(7, 7))
-    attention(query, key, value, is_causal=True)
+    attention(*[jnp.ones((2, 7, 2, 8), jnp.bfloat16)] * 3, is_causal=True)
     assert calls == [("cudnn", {"is_causal": True})]
-    attention(*_inputs(7, 7), is_causal=True)
-    assert len(calls) == 1  # cuDNN has no float32
+    for shape, dtype in (((2, 7, 2, 8), jnp.float32), ((2, 7, 2, 12), jnp.bfloat16), ((2, 7, 2, 136), jnp.bfloat16)):
+        attention(*[jnp.ones(shape, dtype)] * 3, is_causal=True)
+    assert len(calls) == 1  # cuDNN has no float32, and heads of multiples of 8 up to 128
 
 
 def test_a_causal_call_with_a_mask_or_other_keys_is_refused():

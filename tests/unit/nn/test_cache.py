@@ -5,7 +5,7 @@ import pytest
 
 from xdancer_jax.nn import attention, cache
 
-L, N, D = 11, 2, 4
+L, N, D = 11, 2, 8
 
 
 def _slots(length=L):
