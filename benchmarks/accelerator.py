@@ -1,12 +1,13 @@
 """The motion stage at full size on the accelerator at hand: model FLOPs of a training step, speed of the sampler.
 
-    python -m benchmarks.accelerator --out FILE.json [--variants medium,small] [--batch_size 24] [--remat none]
+    python -m benchmarks.accelerator --out FILE.json [--variants medium,small] [--batch_size 24] [--remat dots]
 
-bfloat16 over float32 weights, random weights and poses, one device, medians. The step is the trainer's own, over an
-untrained tokenizer; its MFU (model FLOPs utilisation) is that of trainer.model_flops. The sampler's speed is that of
-whole dances, as `generate` makes them, at each number of rows.
+bfloat16 over float32 weights, random weights and poses, one device, medians; the file grows by each part. The step is
+the trainer's own, over an untrained tokenizer; its MFU (model FLOPs utilisation) is that of trainer.model_flops. The
+sampler's speed is that of whole dances, as `generate` makes them, at each number of rows.
 """
 
+import functools
 import json
 import time
 from pathlib import Path
@@ -26,15 +27,15 @@ from xdancer_jax.stages import motion_sampling
 
 _VARIANTS = flags.DEFINE_list("variants", ["medium", "small"], "Of configs/motion.py.")
 _BATCH = flags.DEFINE_integer("batch_size", 24, "Examples of a training step; 0 leaves training out.", lower_bound=0)
-_REMAT = flags.DEFINE_string("remat", "none", "Of configs/motion.py.")
+_REMAT = flags.DEFINE_string("remat", "dots", "Of configs/motion.py, whose default it is.")
 _ROWS = flags.DEFINE_multi_integer("rows", [1, 8, 64], "Dances that are sampled at once.", lower_bound=1)
 _FRAMES = flags.DEFINE_integer("frames", 116, "Of each dance; 116 at 30 a second are two segments.", lower_bound=2)
 _REPEATS = flags.DEFINE_integer("repeats", 5, "Of each measurement.", lower_bound=1)
 
 
-def training(variant: str) -> dict[str, float]:
-    """One step's time and its share of the device's peak."""
-    config, weights = trainer.configured(variant, batch_size=_BATCH.value, remat=_REMAT.value)
+def training(variant: str, repeats: int, **changes) -> dict[str, float]:
+    """One step's time and its share of the device's peak; `changes` to the config as trainer.configured takes them."""
+    config, weights = trainer.configured(variant, **changes)
     step = trainer.compiled(config, weights, jax.devices()[:1])
     random = np.random.default_rng(0)
     batch = {
@@ -47,9 +48,8 @@ def training(variant: str) -> dict[str, float]:
         state[0], metrics = step.program(state[0], batch)
         metrics["loss"].block_until_ready()
 
-    seconds, model = medians(_REPEATS.value, run)[0], build.music_gpt(config)
-    flops = trainer.model_flops(model, config.batch_size)
-    peak = trainer.PEAK.get(jax.devices()[0].device_kind)
+    seconds, model = medians(repeats, run)[0], build.music_gpt(config)
+    flops, peak = trainer.model_flops(model, config.batch_size), trainer.PEAK.get(jax.devices()[0].device_kind)
     return {
         "seconds": seconds, "slots_per_second": config.batch_size * model.num_positions / seconds,
         "model_flops": flops, "mfu": peak and flops / seconds / peak, "compile_seconds": step.compile_seconds,
@@ -57,29 +57,31 @@ def training(variant: str) -> dict[str, float]:
     }
 
 
-def dancing(variant: str, rows: int, rate: float) -> dict[str, float]:
-    """How much dance a second of `rows` dances gives, and the decoding step's share of the memory's bandwidth."""
+def dancing(variant: str, rows: int, frames: int, repeats: int, rate: float) -> dict[str, float]:
+    """How much dance a second gives when `rows` dances are made at once, and a token's share of the bandwidth `rate`
+    (bytes a second)."""
     config = motion.get_config(variant)
     config.dtype = "bfloat16"
     model = build.music_gpt(config)
-    whole = Dancing.untrained(model, config.overlap_frames, rows)
-    step = sampler.decode_step(whole, _REPEATS.value)
-    frames = _FRAMES.value
+    dances = Dancing.untrained(model, config.overlap_frames, rows)
     music = np.zeros((rows, frames, FEATURES), np.float32)
     song = np.zeros((rows, model.global_tokens, FEATURES), np.float32)
     given = np.zeros((rows, 1, model.num_parts, model.tokens_per_part), np.int32)
-    began, seconds = time.perf_counter(), []
-    for _ in range(2):  # the first compiles
+
+    def generate() -> None:
         motion_sampling.generate(
-            model, whole.params, music, song, given, seeds=range(rows),
+            model, dances.params, music, song, given, seeds=range(rows),
             sampling=motion_sampling.Sampling(**config.sampling),
             segments=motion_sampling.Segments(config.overlap_frames, config.data.previous),
         )
-        seconds.append(time.perf_counter() - began)
-        began = time.perf_counter()
+
+    began = time.perf_counter()
+    generate()
+    first, seconds = time.perf_counter() - began, medians(repeats, generate)[0]
+    step = sampler.decode_step(dances, repeats)
     return {
-        "first_dance_seconds": seconds[0], "dance_a_second": rows * frames / 30 / seconds[1],
-        "real_time_each": frames / 30 / seconds[1], "token_seconds": step["seconds"],
+        "first_dance_seconds": first, "dance_a_second": rows * frames / 30 / seconds,
+        "real_time_each": frames / 30 / seconds, "token_seconds": step["seconds"],
         "bandwidth_fraction": step["bytes_per_second"] / rate,
     }
 
@@ -87,19 +89,25 @@ def dancing(variant: str, rows: int, rate: float) -> dict[str, float]:
 def main(argv: list[str]) -> None:
     del argv
     generation.check_out(OUT.value, ".json")
-    device, rate = jax.devices()[0], bandwidth(_REPEATS.value, 500_000_000)
+    device, repeats = jax.devices()[0], _REPEATS.value
+    rate = bandwidth(repeats, 500_000_000)
     found = {
         "jax": jax.__version__, "device_kind": device.device_kind, "bandwidth_bytes_per_second": rate,
         "batch_size": _BATCH.value, "remat": _REMAT.value,
     }
     for variant in _VARIANTS.value:
-        for rows in _ROWS.value:
-            found[f"{variant}_b{rows}"] = dancing(variant, rows, rate)
-            print(variant, rows, found[f"{variant}_b{rows}"], flush=True)
+        parts = {
+            f"{variant}_b{rows}": functools.partial(dancing, variant, rows, _FRAMES.value, repeats, rate)
+            for rows in _ROWS.value
+        }
         if _BATCH.value:
-            found[f"{variant}_train"] = training(variant)
-            print(variant, found[f"{variant}_train"], flush=True)
-    write_atomically(Path(OUT.value), (json.dumps(found, indent=2) + "\n").encode())
+            parts[f"{variant}_train"] = functools.partial(
+                training, variant, repeats, batch_size=_BATCH.value, remat=_REMAT.value
+            )
+        for name, run in parts.items():
+            found[name] = run()
+            print(name, json.dumps(found[name]), flush=True)
+            write_atomically(Path(OUT.value), (json.dumps(found, indent=2) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ _TOPOLOGY = flags.DEFINE_string("topology", "v5e:4x4", "Slice, as libtpu names i
 _VARIANT = flags.DEFINE_string("variant", "medium", "Of configs/motion.py.")
 _BATCH = flags.DEFINE_integer("batch_size", 32, "Examples a step, over all chips.", lower_bound=1)
 _SHARDING = flags.DEFINE_string("sharding", "fsdp", "Table of configs/sharding.py.")
-_REMAT = flags.DEFINE_string("remat", "full", "Of configs/motion.py.")
+_REMAT = flags.DEFINE_string("remat", "dots", "Of configs/motion.py, whose default it is.")
 
 
 def main(argv: list[str]) -> None:

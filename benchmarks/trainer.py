@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 from ml_collections import ConfigDict
 
 from configs import motion, tokenizer
@@ -34,15 +34,20 @@ class Step(NamedTuple):
 
 
 def configured(variant: str, **changes) -> tuple[ConfigDict, dict[str, PyTree]]:
-    """The config in bfloat16 over the paper's tokenizer, and zeros for the weights of that. `remat` is the model's."""
+    """The config in bfloat16 over the paper's tokenizer, and random weights for that: zeros would be one token, and a
+    table and heads of zeros (stages.motion). `remat` is the model's."""
     config, earlier = motion.get_config(variant), tokenizer.get_config("paper")
     earlier.earlier = {}
     config.earlier = {"tokenizer": earlier}
     config.dtype = "bfloat16"
     config.model.remat = changes.pop("remat", config.model.remat)
     config.update(changes)
-    shapes = resolve.abstract(earlier)
-    return config, {"tokenizer_from": jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)}
+    random = np.random.default_rng(0)
+
+    def values(shape: jax.ShapeDtypeStruct) -> np.ndarray:
+        return (0.1 * random.standard_normal(shape.shape)).astype(shape.dtype)
+
+    return config, {"tokenizer_from": jax.tree.map(values, resolve.abstract(earlier))}
 
 
 def compiled(config: ConfigDict, weights: dict[str, PyTree], devices: Sequence[jax.Device]) -> Step:

@@ -56,14 +56,14 @@ def test_causal_attention_and_its_gradients():
         assert _error(a, b) < 0.02
 
 
-def test_the_gradient_of_a_lookup_is_the_sum_of_its_rows():
+@pytest.mark.parametrize(("dtype", "tolerance"), [("bfloat16", 0.003), ("float32", 1e-5)])
+def test_the_gradient_of_a_lookup_is_the_sum_of_its_rows(dtype, tolerance):
     index = jax.random.randint(jax.random.key(0), (24, 2160), 0, 2560)
-    gradient = _normal(1, 24, 2160, 256).astype(jnp.bfloat16)
-    table = jnp.zeros((2560, 256), jnp.bfloat16)
+    gradient, table = _normal(1, 24, 2160, 256).astype(dtype), jnp.zeros((2560, 256), dtype)
     got = jax.jit(lambda table: jax.vjp(lambda table: lookup(table, index), table)[1](gradient)[0])(table)
     wanted = np.zeros(table.shape)
     np.add.at(wanted, np.asarray(index), np.asarray(gradient, np.float64))
-    assert _error(got, wanted) < 0.003
+    assert _error(got, wanted) < tolerance
 
 
 def _small() -> tuple[MusicGPT, dict, dict]:
@@ -97,18 +97,3 @@ def test_a_step_gives_the_packed_pass_s_logits():
         frame = (index + 1) // 30
         logits, filled = step(weights, flat[:, index], jnp.int32(index), added[:, 8 + frame], filled)
         assert _error(logits, packed[:, index + 1]) < 0.02, index
-
-
-def test_a_training_step_repeats_bit_for_bit():
-    model, variables, inputs = _small()
-
-    @jax.jit
-    def gradients(variables):
-        def loss(variables):
-            logits = model.apply(variables, **inputs, train=True, rngs={"dropout": jax.random.key(1)})
-            return jnp.mean(jnp.square(logits))
-
-        return jax.grad(loss)(variables)
-
-    first, second = gradients(variables), gradients(variables)
-    jax.tree.map(np.testing.assert_array_equal, first, second)

@@ -65,8 +65,15 @@ def _causal(query: Array, key: Array, value: Array) -> Array:
     if platform() == "tpu":
         return _splash(query, key, value)
     if has_cudnn(query):
-        return jax.nn.dot_product_attention(query, key, value, is_causal=True, implementation="cudnn")
+        return _causal_cudnn(query, key, value)
     return _causal_blocks(query, key, value)
+
+
+def _causal_cudnn(query: Array, key: Array, value: Array) -> Array:
+    """JAX refuses odd lengths in training; a slot at the end is seen by no other."""
+    length = query.shape[1]
+    padded = (jnp.pad(x, ((0, 0), (0, length % 2), (0, 0), (0, 0))) for x in (query, key, value))
+    return jax.nn.dot_product_attention(*padded, is_causal=True, implementation="cudnn")[:, :length]
 
 
 def _causal_blocks(query: Array, key: Array, value: Array) -> Array:

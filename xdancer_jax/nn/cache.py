@@ -2,8 +2,8 @@
 
 A CPU reads no faster than it computes, so a new slot should not read slots that are not there yet, and a slice of the
 cache would be copied: there it is kept three times, its first quarter and its first half apart, as (B, N, L, D), and a
-slot reads the shortest copy that holds all slots so far. A GPU has one copy as cuDNN takes it, (B, L, N, D). Figures:
-docs/performance.md.
+slot reads the shortest copy that holds all slots so far. A GPU has one copy as cuDNN takes it, (B, L, N, D); a TPU one
+as (B, N, L, D). Figures: docs/performance.md.
 """
 
 
@@ -15,8 +15,8 @@ from xdancer_jax.nn.platform import platform
 from xdancer_jax.typing import Array, Float, Int, typechecked
 
 _SHARES = (0.25, 0.5)
-KeyValue = tuple[Float[Array, "B _ _ _"], Float[Array, "B _ _ _"]]
-Cache = tuple[KeyValue, ...]  # copies of one layer's keys and values, each of the first slots; the last is of all
+_KeyValue = tuple[Float[Array, "B _ _ _"], Float[Array, "B _ _ _"]]
+Cache = tuple[_KeyValue, ...]  # copies of one layer's keys and values, each of the first slots; the last is of all
 
 
 def _slots_axis() -> int:
@@ -41,9 +41,10 @@ def empty(rows: int, length: int, heads: int, width: int, dtype: str) -> Cache:
 def write(
     cache: Cache, key: Float[Array, "B n N D"], value: Float[Array, "B n N D"], position: int | Int[Array, ""]
 ) -> Cache:
-    """The cache with `key` and `value` of n slots from `position` on; one slot, or from 0 on.
+    """The cache with `key` and `value` of n slots from `position` on: of one slot anywhere, or of n > 1 from slot 0 on.
 
-    A copy that ends before n takes as many as it has; a slot beyond its end lands on its last, which is not read.
+    A copy that ends before n takes as many as it has. One slot beyond its end lands on its last, which is not read any
+    more, as dynamic_update_slice moves what does not fit; n > 1 slots elsewhere than at 0 would be moved in that way.
     """
     axis = _slots_axis()
 
@@ -86,4 +87,4 @@ def _cudnn(query: Array, keys: Array, values: Array, position: Array) -> Array:
     )[:, 0]
 
 
-__all__ = ["Cache", "KeyValue", "attend", "empty", "write"]
+__all__ = ["Cache", "attend", "empty", "write"]

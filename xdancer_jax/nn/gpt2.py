@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from xdancer_jax import axes
 from xdancer_jax.nn import cache as kv
 from xdancer_jax.nn.attention import attention
-from xdancer_jax.nn.cache import Cache, KeyValue
+from xdancer_jax.nn.cache import Cache
 from xdancer_jax.nn.linear import RowDense, dense
 from xdancer_jax.typing import Array, Float, Int, typechecked
 
@@ -43,7 +43,7 @@ class Block(nn.Module):
     def __call__(
         self, x: Float[Array, "B *L D"], train: bool = False, cache: Cache | None = None,
         position: Int[Array, ""] | None = None,
-    ) -> tuple[Float[Array, "B *L D"], KeyValue | Cache | None]:
+    ) -> tuple[Float[Array, "B *L D"], tuple[Array, Array] | Cache | None]:
         decoding = cache is not None
         drop = nn.Dropout(self.dropout, deterministic=not train)
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
@@ -67,7 +67,7 @@ class _Attention(nn.Module):
     @nn.compact
     def __call__(
         self, x: Array, cache: Cache | None, position: Array | None
-    ) -> tuple[Array, KeyValue | Cache]:
+    ) -> tuple[Array, tuple[Array, Array] | Cache]:
         width = x.shape[-1]
         fused = _dense(self, 3 * width, (axes.EMBED, axes.HEADS), "c_attn", STDDEV)(x)
         heads = (*x.shape[:-1], self.num_heads, width // self.num_heads)

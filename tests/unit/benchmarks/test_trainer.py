@@ -1,25 +1,56 @@
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from benchmarks import trainer
 from configs import motion
+from launch import build
 from xdancer_jax.models.music_gpt import MusicGPT
+from xdancer_jax.stages import tokenizer
+
+ROWS = 2
 
 
-def test_model_flops_are_those_that_xla_counts():
-    """Of a model in which matrix products are nearly all that there is to count."""
+def _model(**changes) -> MusicGPT:
     fields = motion.get_config("small").model.to_dict() | {
-        "num_layers": 2, "width": 256, "num_heads": 4, "segment_frames": 16, "remat": "none", "dropout": 0.0,
+        "num_layers": 1, "width": 256, "num_heads": 4, "segment_frames": 16, "remat": "none", "dropout": 0.0,
         "global_music": False,
     }
-    model = MusicGPT(**fields)
+    return MusicGPT(**(fields | changes))
+
+
+def _counted(model: MusicGPT) -> float:
+    """FLOPs of loss and gradient, as XLA counts them."""
     ints, floats = jnp.int32, jnp.float32
     inputs = (
-        jnp.zeros((2, 16, 5, 6), ints), jnp.zeros((2, 8, 5, 6), ints), jnp.zeros((2, 8), ints),
-        jnp.zeros((2, 16, 35), floats), jnp.zeros((2, 64, 35), floats),
+        jnp.zeros((ROWS, 16, 5, 6), ints), jnp.zeros((ROWS, 8, 5, 6), ints), jnp.zeros((ROWS, 8), ints),
+        jnp.zeros((ROWS, 16, 35), floats), jnp.zeros((ROWS, 64, 35), floats),
     )
     params = jax.eval_shape(model.init, jax.random.key(0), *inputs)
     gradient = jax.jit(jax.grad(lambda params: jnp.mean(jnp.square(model.apply(params, *inputs)))))
-    counted = gradient.lower(params).compile().cost_analysis()["flops"]
-    assert trainer.model_flops(model, 2) == pytest.approx(counted, rel=0.15)
+    return gradient.lower(params).compile().cost_analysis()["flops"]
+
+
+def test_model_flops_of_a_block_are_those_that_xla_counts():
+    """With all of attention in place of its causal half they would be 1.19 times as many."""
+    one, two = _model(), _model(num_layers=2)
+    counted = _counted(two) - _counted(one)
+    assert trainer.model_flops(two, ROWS) - trainer.model_flops(one, ROWS) == pytest.approx(counted, rel=0.06)
+
+
+def test_model_flops_of_the_heads_are_those_that_xla_counts():
+    small, large = _model(), _model(codebook_size=1024)
+    table = 3 * 2 * 5 * 512 * small.width**2  # of the added rows of the token table, which model_flops leave out
+    counted = _counted(large) - _counted(small) - table
+    assert trainer.model_flops(large, ROWS) - trainer.model_flops(small, ROWS) == pytest.approx(counted, rel=0.06)
+
+
+def test_the_step_that_is_measured_sees_many_tokens():
+    """One token, and heads of zeros, would be quicker to look up, and easier on the power budget."""
+    config, weights = trainer.configured("small", batch_size=1)
+    poses = jnp.asarray(np.random.default_rng(0).random((2, 64, 60, 3)), jnp.float32)
+    encoder = build.pose_tokenizer(config.earlier.tokenizer)
+    tokens = jax.jit(lambda extra: tokenizer.encode(encoder, extra, poses, 50))(weights["tokenizer_from"])
+    assert min(len(np.unique(tokens[:, :, part])) for part in range(5)) > 20
+    assert np.ptp(weights["tokenizer_from"]["extra"]["codebook"]["quantizer"]["embedding"]) > 0.1

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax._src.cudnn import fused_attention_stablehlo
 
 from configs.motion import get_config
 from xdancer_jax.models import music_decoder
@@ -160,18 +161,43 @@ def test_gradients_in_bfloat16_are_those_of_float32_but_for_rounding(policy, inp
         assert np.linalg.norm(half - whole) <= 0.1 * np.linalg.norm(whole)
 
 
-@pytest.mark.parametrize(("policy", "kernels"), [("full", 4), ("dots", 3)])
-def test_dots_keep_what_a_fused_attention_kernel_has_computed(policy, kernels, monkeypatch):
-    """On a TPU: forward, two gradients, and in "full" the forward kernel once more."""
-    monkeypatch.setattr("xdancer_jax.nn.attention.platform", lambda: "tpu")
-
+def _attention_step(policy):
+    """Loss and gradient of attention under a policy, to be traced for a shape."""
     @functools.partial(jax.checkpoint, policy=REMAT[policy], prevent_cse=False)
     def block(query):
         return jnp.sin(attention(query, query, query, is_causal=True))
 
-    step = jax.jit(jax.value_and_grad(lambda query: block(query).astype(jnp.float32).sum()))
+    return jax.jit(jax.value_and_grad(lambda query: block(query).astype(jnp.float32).sum()))
+
+
+@pytest.mark.parametrize(("policy", "kernels"), [("full", 4), ("dots", 3)])
+def test_dots_keep_what_splash_has_computed(policy, kernels, monkeypatch):
+    """Forward, two gradients, and in "full" the forward kernel once more."""
+    monkeypatch.setattr("xdancer_jax.nn.attention.platform", lambda: "tpu")
     shape = jax.ShapeDtypeStruct((1, 200, 2, 64), jnp.bfloat16)
-    assert step.trace(shape).lower(lowering_platforms=("tpu",)).as_text().count("tpu_custom_call") == kernels
+    program = _attention_step(policy).trace(shape).lower(lowering_platforms=("tpu",))
+    assert program.as_text().count("tpu_custom_call") == kernels
+
+
+@pytest.mark.parametrize(("policy", "forward"), [("full", 2), ("dots", 1)])
+@pytest.mark.parametrize("length", [200, 201])
+def test_dots_keep_what_cudnn_has_computed(policy, forward, length, monkeypatch):
+    """The policy knows the kernel by the name of JAX's primitive."""
+    monkeypatch.setattr("xdancer_jax.nn.attention.platform", lambda: "gpu")
+    for name, answer in (
+        ("check_cudnn_version", 91400), ("check_compute_capability", True), ("is_cuda_compute_capability_equal", False)
+    ):
+        monkeypatch.setattr(fused_attention_stablehlo, name, lambda *_, answer=answer: answer)
+    text = str(_attention_step(policy).trace(jax.ShapeDtypeStruct((1, length, 2, 64), jnp.bfloat16)).jaxpr)
+    assert text.count("dot_product_attention_fwd_wrapper[") == forward
+
+
+def test_without_a_loop_remat_is_behind_barriers(inputs, monkeypatch):
+    """XLA would merge what is to be computed again with what was."""
+    monkeypatch.setattr("xdancer_jax.models.music_gpt.platform", lambda: "gpu")
+    model = _model(remat="dots")
+    gradient = jax.jit(jax.grad(lambda v: jnp.sum(model.apply(v, **inputs))))
+    assert "optimization_barrier" in gradient.lower(_variables(model, inputs)).as_text()
 
 
 @pytest.mark.parametrize(("where", "policy", "looped"), [

@@ -74,8 +74,10 @@ def test_on_a_gpu_causal_attention_in_half_precision_is_cudnn_s(monkeypatch):
         jax.nn, "dot_product_attention",
         lambda *x, implementation=None, **options: calls.append((implementation, options)) or real(*x, **options),
     )
-    attention(*[jnp.ones((2, 7, 2, 8), jnp.bfloat16)] * 3, is_causal=True)
+    arrays = [x.astype(jnp.bfloat16) for x in jax.random.normal(jax.random.key(0), (3, 2, 7, 2, 8))]
+    got = attention(*arrays, is_causal=True)  # an odd length, which cuDNN gets padded
     assert calls == [("cudnn", {"is_causal": True})]
+    np.testing.assert_array_equal(got, real(*arrays, is_causal=True))
     for shape, dtype in (((2, 7, 2, 8), jnp.float32), ((2, 7, 2, 12), jnp.bfloat16), ((2, 7, 2, 136), jnp.bfloat16)):
         attention(*[jnp.ones(shape, dtype)] * 3, is_causal=True)
     assert len(calls) == 1  # cuDNN has no float32, and heads of multiples of 8 up to 128
