@@ -6,7 +6,6 @@ slot reads the shortest copy that holds all slots so far. A GPU has one copy as 
 as (B, N, L, D). Figures: docs/performance.md.
 """
 
-
 import jax
 import jax.numpy as jnp
 

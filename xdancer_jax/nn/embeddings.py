@@ -15,8 +15,8 @@ from xdancer_jax.typing import Array, Float, Int, typechecked
 def lookup(table: Float[Array, "R D"], index: Int[Array, "*shape"]) -> Float[Array, "*shape D"]:
     """table[index], whose gradient is one matrix product on accelerators.
 
-    A scatter adds there row by row, in the table's dtype, on a GPU in any order: slow where many look up few rows (35
-    of 509 ms at worst, docs/performance.md), coarse in bfloat16, and not the same twice. A CPU keeps the scatter.
+    A scatter adds there row by row, on a GPU in any order: slow where many look up few rows (35 of 509 ms at worst,
+    docs/performance.md), and not the same twice. A CPU keeps it. Either sums in float32.
     """
     return table[index]
 
@@ -29,7 +29,8 @@ def _lookup_backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array,
     table, index = kept
     index, gradient = index.reshape(-1), gradient.reshape(-1, gradient.shape[-1])
     if platform() == "cpu":
-        return jnp.zeros_like(table).at[index].add(gradient), None
+        summed = jnp.zeros(table.shape, jnp.float32).at[index].add(gradient.astype(jnp.float32))
+        return summed.astype(table.dtype), None
     chosen = jax.nn.one_hot(index, len(table), dtype=gradient.dtype)
     # The highest precision: float32 would otherwise be rounded as tensor cores and matrix units like it.
     summed = jnp.einsum("lr,ld->rd", chosen, gradient, precision="highest", preferred_element_type=jnp.float32)

@@ -18,8 +18,17 @@ def test_a_lookup_has_the_gradient_of_indexing(where, monkeypatch):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), got, wanted)
 
 
+@pytest.mark.parametrize("where", ["cpu", "gpu"])
+def test_a_lookup_s_gradient_in_bfloat16_is_summed_in_float32(where, monkeypatch):
+    monkeypatch.setattr(embeddings, "platform", lambda: where)
+    table, index = jnp.zeros((2, 3), jnp.bfloat16), jnp.zeros(1000, jnp.int32)
+    gradient = jax.grad(lambda table: embeddings.lookup(table, index).sum())(table)
+    assert gradient.dtype == jnp.bfloat16
+    np.testing.assert_array_equal(gradient[0].astype(jnp.float32), 1000)  # bfloat16's sum of ones ends at 256
+
+
 def test_on_a_gpu_a_lookup_scatters_nothing(monkeypatch):
-    """Its order there is not the same twice, and its sums are in the table's dtype."""
+    """Its order there is not the same twice."""
     def program():
         table = jnp.zeros((7, 3), jnp.bfloat16)
         return str(jax.make_jaxpr(jax.grad(lambda table: embeddings.lookup(table, jnp.arange(4)).sum()))(table))
