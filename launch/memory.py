@@ -8,23 +8,23 @@ import platform
 import jax
 
 # Of glibc's malloc.h: mallopt's parameters.
-_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
-_ARENAS = 2
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 
 
 def keep_freed() -> None:
     """Lets glibc keep what is freed, in a process that computes on CPUs; elsewhere it does nothing.
 
     XLA's CPU client takes the buffers of each step from malloc. By default glibc hands large ones back to the kernel,
-    and the next step faults their pages in anew: a fifth of a training step (docs/performance.md). Of several arenas
-    only the first can grow beyond 64 MiB, and threads of small models wait for one another at a single one; two were
-    the best for both, but a larger buffer is kept only where the thread that takes it has the first. Not for hosts of
-    accelerators: these have memory of their own, and many threads. To be called before the first computation.
+    and the next step faults their pages in anew: a fifth of a training step (docs/performance.md). Only the main
+    thread's arena can keep buffers beyond 64 MiB, so steps are dispatched there, and Python waits for them: on a CPU
+    they leave it nothing to do. Not for hosts of accelerators, which have memory of their own. To be called before the
+    first computation.
     """
     if platform.libc_ver()[0] != "glibc" or not _on_cpu():
         return
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
     libc = ctypes.CDLL(None)
-    for parameter, value in ((_ARENA_MAX, _ARENAS), (_MMAP_MAX, 0), (_TRIM_THRESHOLD, -1)):
+    for parameter, value in ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, -1)):
         libc.mallopt(parameter, value)
 
 

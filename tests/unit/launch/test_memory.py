@@ -8,8 +8,8 @@ import pytest
 
 from launch import memory
 
-# Prints the fewest page faults of a step that takes 48 MB, in pages of 4 KiB, and frees them: more than
-# glibc keeps by itself, less than the heap of any arena holds.
+# Prints the most page faults of a step, but for the first ones, that takes 100 MB, in pages of 4 KiB, and frees them:
+# more than glibc keeps by itself, and than the heap of any arena but the main thread's holds.
 STEPS = """
 import resource
 
@@ -20,12 +20,12 @@ from launch import cli
 
 
 def main(argv):
-    step, x, faults = jax.jit(lambda x: x + 1), jnp.ones(12_000_000), []
-    for _ in range(25):
+    step, x, faults = jax.jit(lambda x: x + 1), jnp.ones(25_000_000), []
+    for _ in range(10):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         step(x).block_until_ready()
         faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-    print(min(faults))
+    print(max(faults[3:]))
 
 
 cli.run(main)
@@ -46,12 +46,14 @@ def test_a_step_of_a_command_faults_no_pages_in_anew(tmp_path):
     ("cuda,cpu", None, False),
 ])
 def test_memory_is_kept_where_jax_computes_on_cpus_alone(platforms, installed, kept, monkeypatch):
-    calls = []
+    calls, updates = [], {}
     libc = SimpleNamespace(mallopt=lambda *setting: calls.append(setting))
+    config = SimpleNamespace(jax_platforms=platforms, update=updates.__setitem__)
     monkeypatch.setattr(memory, "ctypes", SimpleNamespace(CDLL=lambda _: libc))
-    monkeypatch.setattr(memory, "jax", SimpleNamespace(config=SimpleNamespace(jax_platforms=platforms)))
+    monkeypatch.setattr(memory, "jax", SimpleNamespace(config=config))
     monkeypatch.setattr(memory.platform, "libc_ver", lambda: ("glibc", "2.36"))
     monkeypatch.setattr(memory.importlib.metadata, "entry_points", lambda group: ())
     monkeypatch.setattr(memory.importlib.util, "find_spec", lambda name: name if name == installed else None)
     memory.keep_freed()
     assert bool(calls) == kept
+    assert updates == ({"jax_cpu_enable_async_dispatch": False} if kept else {})
