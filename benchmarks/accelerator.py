@@ -27,7 +27,7 @@ from xdancer_jax.stages import motion_sampling
 
 _VARIANTS = flags.DEFINE_list("variants", ["medium", "small"], "Of configs/motion.py.")
 _BATCH = flags.DEFINE_integer("batch_size", 24, "Examples of a training step; 0 leaves training out.", lower_bound=0)
-_REMAT = flags.DEFINE_string("remat", "dots", "Of configs/motion.py, whose default it is.")
+_REMAT = flags.DEFINE_string("remat", motion.get_config().model.remat, "Of configs/motion.py.")
 _ROWS = flags.DEFINE_multi_integer("rows", [1, 8, 64], "Dances that are sampled at once.", lower_bound=1)
 _FRAMES = flags.DEFINE_integer("frames", 116, "Of each dance; 116 at 30 a second are two segments.", lower_bound=2)
 _REPEATS = flags.DEFINE_integer("repeats", 5, "Of each measurement.", lower_bound=1)

@@ -15,6 +15,7 @@ from jax.experimental import topologies
 
 from benchmarks import trainer
 from benchmarks.training_flags import OUT
+from configs import motion
 from data_pipeline.media import write_atomically
 from launch import cli, generation
 
@@ -22,7 +23,7 @@ _TOPOLOGY = flags.DEFINE_string("topology", "v5e:4x4", "Slice, as libtpu names i
 _VARIANT = flags.DEFINE_string("variant", "medium", "Of configs/motion.py.")
 _BATCH = flags.DEFINE_integer("batch_size", 32, "Examples a step, over all chips.", lower_bound=1)
 _SHARDING = flags.DEFINE_string("sharding", "fsdp", "Table of configs/sharding.py.")
-_REMAT = flags.DEFINE_string("remat", "dots", "Of configs/motion.py, whose default it is.")
+_REMAT = flags.DEFINE_string("remat", motion.get_config().model.remat, "Of configs/motion.py.")
 
 
 def main(argv: list[str]) -> None:

@@ -1,13 +1,11 @@
 """The GPT-2 block, laid out as the public weights are: ln_1, attn.{c_attn, c_proj}, ln_2, mlp.{c_fc, c_proj}."""
 
-
 import flax.linen as nn
 import jax.numpy as jnp
 
 from xdancer_jax import axes
 from xdancer_jax.nn import cache as kv
 from xdancer_jax.nn.attention import attention
-from xdancer_jax.nn.cache import Cache
 from xdancer_jax.nn.linear import RowDense, dense
 from xdancer_jax.typing import Array, Float, Int, typechecked
 
@@ -41,9 +39,9 @@ class Block(nn.Module):
     @nn.compact
     @typechecked
     def __call__(
-        self, x: Float[Array, "B *L D"], train: bool = False, cache: Cache | None = None,
+        self, x: Float[Array, "B *L D"], train: bool = False, cache: kv.Cache | None = None,
         position: Int[Array, ""] | None = None,
-    ) -> tuple[Float[Array, "B *L D"], tuple[Array, Array] | Cache | None]:
+    ) -> tuple[Float[Array, "B *L D"], tuple[Array, Array] | kv.Cache | None]:
         decoding = cache is not None
         drop = nn.Dropout(self.dropout, deterministic=not train)
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
@@ -66,8 +64,8 @@ class _Attention(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Array, cache: Cache | None, position: Array | None
-    ) -> tuple[Array, tuple[Array, Array] | Cache]:
+        self, x: Array, cache: kv.Cache | None, position: Array | None
+    ) -> tuple[Array, tuple[Array, Array] | kv.Cache]:
         width = x.shape[-1]
         fused = _dense(self, 3 * width, (axes.EMBED, axes.HEADS), "c_attn", STDDEV)(x)
         heads = (*x.shape[:-1], self.num_heads, width // self.num_heads)
