@@ -15,7 +15,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED)  ## train every stage at tiny size on toy dances and make a video (out/demo; SETTING=smoke is the smallest)
-	$(RUN) -m launch.quickstart --setting $(SETTING) --out $(OUT)
+	$(RUN) -m launch.demo --setting $(SETTING) --out $(OUT)
 
 test: lint unit multidevice  ## lint and the whole test suite (no accelerator, no network beyond the package index)
 

@@ -22,7 +22,9 @@ from benchmarks.timing import bandwidth, medians
 from benchmarks.training_flags import OUT
 from configs import motion
 from data_pipeline.media import write_atomically
-from launch import build, cli, generation
+from launch.making import generation
+from launch.runs import build
+from launch.shell import cli
 from xdancer_jax.stages import motion_sampling
 
 _VARIANTS = flags.DEFINE_list("variants", ["medium", "small"], "Of configs/motion.py.")

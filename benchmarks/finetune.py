@@ -21,7 +21,10 @@ from benchmarks.training_flags import OUT, STEPS
 from configs import motion
 from data_pipeline import loaders
 from data_pipeline.media import write_atomically
-from launch import build, cli, demo, generation, runs
+from launch.figures import demo_steps
+from launch.making import generation
+from launch.runs import build, runs
+from launch.shell import cli
 from xdancer_jax.evals.bootstrap import Bootstrap
 
 _BASE = flags.DEFINE_string("base", None, "Work directory of the motion run to start from.")
@@ -115,7 +118,7 @@ def show(rows: list[dict[str, Any]]) -> None:
 def main(argv: list[str]) -> None:
     del argv
     generation.check_out(OUT.value, ".json")
-    demo.set_environment()
+    demo_steps.set_environment()
     base, data, choreography, passes = _BASE.value, _DATA.value, _CHOREOGRAPHY.value, _PASSES.value
     config = configured(base, data, choreography)
     if not config.data.replay_rate:

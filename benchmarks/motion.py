@@ -21,7 +21,8 @@ from benchmarks.sampler import FEATURES, Dancing, compile_seconds, decode_step, 
 from benchmarks.timing import bandwidth, medians
 from configs import motion
 from data_pipeline.media import write_atomically
-from launch import build, cli
+from launch.runs import build
+from launch.shell import cli
 from xdancer_jax.losses import cross_entropy
 from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.pretrained import gpt2

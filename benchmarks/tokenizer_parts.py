@@ -20,7 +20,10 @@ from tqdm import tqdm
 from benchmarks.training_flags import OUT, STEPS
 from configs import tokenizer
 from data_pipeline.media import write_atomically
-from launch import cli, demo, evaluation, generation, runs
+from launch.figures import demo_steps, evaluation
+from launch.making import generation
+from launch.runs import runs
+from launch.shell import cli
 
 _DATA = flags.DEFINE_list("data_dir", None, "Prepared data sets.")
 _SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2", "3", "4"], "Seeds of training; two at least.")
@@ -92,7 +95,7 @@ def main(argv: list[str]) -> None:
     if not all(seed.isdigit() for seed in _SEEDS.value) or len(set(_SEEDS.value)) < 2:
         raise ValueError(f"--seeds={','.join(_SEEDS.value)}: give two different numbers at least, such as 0,1,2")
     generation.check_out(OUT.value, ".json")
-    demo.set_environment()
+    demo_steps.set_environment()
     found = benchmark(_DATA.value, [int(seed) for seed in _SEEDS.value], STEPS.value)
     constants = {"protocol": "pose_l1_half_height", "interval": "95% t, paired by seed", "seeds": _SEEDS.value}
     write_atomically(Path(OUT.value), (json.dumps(constants | {"data": found}, indent=2) + "\n").encode())

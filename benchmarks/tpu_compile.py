@@ -17,7 +17,8 @@ from benchmarks import trainer
 from benchmarks.training_flags import OUT
 from configs import motion
 from data_pipeline.media import write_atomically
-from launch import cli, generation
+from launch.making import generation
+from launch.shell import cli
 
 _TOPOLOGY = flags.DEFINE_string("topology", "v5e:4x4", "Slice, as libtpu names it.")
 _VARIANT = flags.DEFINE_string("variant", "medium", "Of configs/motion.py.")

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from configs import motion, tokenizer
 from data_pipeline import loaders
-from launch import build, resolve
+from launch.runs import build, resolve
 from xdancer_jax import sharding
 from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.train.state import Plan, plan_state

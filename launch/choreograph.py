@@ -11,7 +11,9 @@ import math
 
 from absl import flags
 
-from launch import cli, dances, generation, runs, sampling_flags
+from launch.making import dances, generation, sampling_flags
+from launch.runs import runs
+from launch.shell import cli
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Work directory of a motion run.")
 _MUSIC = flags.DEFINE_multi_string("music", None, "Song; any file that FFmpeg decodes. Once for each song.")

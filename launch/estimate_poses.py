@@ -10,7 +10,8 @@ from absl import flags
 from tqdm import tqdm
 
 from data_pipeline import media, pose_estimation, pose_files, pose_weights, poses
-from launch import cli, generation
+from launch.making import generation
+from launch.shell import cli
 
 _VIDEO = flags.DEFINE_string("video", None, "Video of one dancer.")
 _OUT = flags.DEFINE_string("out", None, "Pose file to write (.npz).")

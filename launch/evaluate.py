@@ -9,7 +9,10 @@ from pathlib import Path
 
 from absl import flags
 
-from launch import cli, evaluation, generation, runs
+from launch.figures import evaluation
+from launch.making import generation
+from launch.runs import runs
+from launch.shell import cli
 from xdancer_jax.evals import protocols
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Work directory of a run.")

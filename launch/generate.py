@@ -11,7 +11,9 @@ import math
 
 from absl import flags
 
-from launch import cli, dances, generation, runs, sampling_flags
+from launch.making import dances, generation, sampling_flags
+from launch.runs import runs
+from launch.shell import cli
 
 _IMAGE = flags.DEFINE_string("image", None, "Photo of the dancer, full body.")
 _MUSIC = flags.DEFINE_string("music", None, "Song; any file that FFmpeg decodes.")

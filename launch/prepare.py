@@ -2,7 +2,7 @@
 
 from absl import flags
 
-from launch import cli
+from launch.shell import cli
 
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Where data sets live.")
 _CLIPS = flags.DEFINE_integer("clips", 64, "Training clips.", lower_bound=1)

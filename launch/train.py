@@ -8,7 +8,8 @@ import time
 from absl import flags
 from ml_collections import config_flags
 
-from launch import cli, runs
+from launch.runs import runs
+from launch.shell import cli
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "configs/STAGE.py:VARIANT.", lock_config=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where checkpoints, metrics and the config go.")

@@ -12,7 +12,7 @@ import pytest
 
 from configs import autoencoder, motion, tokenizer, video
 from data_pipeline import music
-from launch import build
+from launch.runs import build
 from xdancer_jax import sharding
 from xdancer_jax.train import trees
 

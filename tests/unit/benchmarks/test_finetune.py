@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks import finetune
 from configs import motion, tokenizer
-from launch.runs import Run
+from launch.runs.runs import Run
 from xdancer_jax.stage import Stage
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks import trainer
 from configs import motion
-from launch import build
+from launch.runs import build
 from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.stages import tokenizer
 

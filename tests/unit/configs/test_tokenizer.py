@@ -1,7 +1,7 @@
 import pytest
 
 from configs.tokenizer import get_config
-from launch import build
+from launch.runs import build
 
 
 @pytest.mark.parametrize("variant, parts, tokens", [("paper", 5, 6), ("single_part", 1, 30)])

@@ -6,7 +6,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from configs import motion
-from launch import build
+from launch.runs import build
 from xdancer_jax.pretrained import gpt2
 
 SIZE = {"num_layers": 2, "width": 8, "num_positions": 12}

@@ -1,6 +1,6 @@
 import json
 
-from launch import report
+from launch.figures import report
 from xdancer_jax.evals.protocols import Result
 
 

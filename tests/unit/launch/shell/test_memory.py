@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from launch import memory
+from launch.shell import memory
 
 # Prints the most page faults of a step, but for the first ones, that takes 100 MB, in pages of 4 KiB, and frees them:
 # more than glibc keeps by itself, and than the heap of any arena but the main thread's holds.
@@ -16,7 +16,7 @@ import resource
 import jax
 import jax.numpy as jnp
 
-from launch import cli
+from launch.shell import cli
 
 
 def main(argv):

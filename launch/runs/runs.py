@@ -7,7 +7,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from launch import build, resolve, skeleton
+from launch.runs import build, resolve, skeleton
 from xdancer_jax import sharding
 from xdancer_jax.stage import Stage
 from xdancer_jax.train import checkpoint, hooks, loop

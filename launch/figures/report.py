@@ -12,7 +12,7 @@ from PIL import Image
 
 from data_pipeline import poses
 from data_pipeline.media import write_atomically
-from launch.evaluation import Data
+from launch.figures.evaluation import Data
 from xdancer_jax.evals.protocols import Result
 
 

@@ -6,7 +6,7 @@ from scipy.io import wavfile
 from configs import autoencoder, video
 from data_pipeline import pose_files
 from data_pipeline.skeleton import PARTS
-from launch import dances, generation
+from launch.making import dances, generation
 
 
 def test_out_is_checked_before_the_long_work(tmp_path):

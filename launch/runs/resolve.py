@@ -15,7 +15,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from data_pipeline import loaders
-from launch import build, skeleton
+from launch.runs import build, skeleton
 from xdancer_jax import sharding
 from xdancer_jax.pretrained import gpt2
 from xdancer_jax.train import checkpoint, trees

@@ -14,7 +14,8 @@ from scipy.io import wavfile
 
 from configs import motion, tokenizer
 from data_pipeline import media, pose_files, poses
-from launch import dances, resolve, runs, sampling_flags
+from launch.making import dances, sampling_flags
+from launch.runs import resolve, runs
 from xdancer_jax.stages import motion_sampling
 from xdancer_jax.stages.motion_sampling import Sampling
 from xdancer_jax.train import checkpoint

@@ -14,10 +14,10 @@ from ml_collections import ConfigDict
 
 from data_pipeline import media, music, pose_estimation, pose_files, pose_weights, poses
 from data_pipeline.skeleton import PARTS
-from launch import build, dances
-from launch.dances import Dance, Song
-from launch.progress import Bar
-from launch.runs import Run
+from launch.making import dances
+from launch.making.dances import Dance, Song
+from launch.runs.runs import Run, build
+from launch.shell.progress import Bar
 from xdancer_jax.stages import video_sampling
 from xdancer_jax.stages.video import Sampler
 

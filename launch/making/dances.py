@@ -10,9 +10,8 @@ import numpy as np
 from jax.sharding import Mesh
 
 from data_pipeline import media, music, pose_files, poses
-from launch import build
-from launch.progress import Bar
-from launch.runs import Run
+from launch.runs.runs import Run, build
+from launch.shell.progress import Bar
 from xdancer_jax import sharding
 from xdancer_jax.stages import motion_sampling
 from xdancer_jax.stages.motion_sampling import Sampling

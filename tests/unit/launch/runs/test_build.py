@@ -6,7 +6,7 @@ from ml_collections import ConfigDict
 
 from configs import autoencoder, motion, tokenizer, video
 from data_pipeline.skeleton import PARTS
-from launch import build, resolve
+from launch.runs import build, resolve
 from xdancer_jax.train import checkpoint
 
 

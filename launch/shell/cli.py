@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from absl import app, flags, logging
 
-from launch import memory
+from launch.shell import memory
 
 # What bad input raises, anywhere below: each message names the file, field or flag and the way out.
 EXPECTED = (ValueError, OSError, FloatingPointError, ImportError)

@@ -9,7 +9,8 @@ from configs import autoencoder, motion, tokenizer, video
 from data_pipeline import pose_builder
 from data_pipeline.pose_files import save_poses
 from data_pipeline.skeleton import PARTS
-from launch import evaluation, resolve, runs
+from launch.figures import evaluation
+from launch.runs import resolve, runs
 from xdancer_jax.train import checkpoint, trees
 from xdancer_jax.train.state import TrainState
 

@@ -10,8 +10,8 @@ from tqdm import tqdm
 from data_pipeline import media, music, sources
 from data_pipeline.schema import FRAMES
 from data_pipeline.skeleton import PARTS
-from launch import dances, generation
-from launch.runs import Run
+from launch.making import dances, generation
+from launch.runs.runs import Run
 from xdancer_jax.evals.beat_alignment import BAS_BAILANDO_2D, BAS_MINT_2D, beat_alignment_report
 from xdancer_jax.evals.codebook import CodebookUse
 from xdancer_jax.evals.diversity import KineticFeatures, diversity_report
