@@ -8,7 +8,7 @@ the frames in both.
 
 from ml_collections import ConfigDict
 
-from configs.base import get_base
+from configs.base import get_base, part
 
 VARIANTS = ("paper", "tiny")
 
@@ -27,9 +27,10 @@ def get_config(variant: str = "paper") -> ConfigDict:
     })
     config.loss = ConfigDict({
         "reconstruction": "l1",  # "l1" or "l2" (open)
-        "kl_weight": 1e-6,  # (open) Stable Diffusion's
+        "kl_weight": 1e-6,  # Stable Diffusion's; of the KL's sum over a picture, as its loss has it
         "stats_decay": 0.99,  # running moments of the latents, by which the video stage normalises them
     })
+    config.parts.autoencoder = part()
     config.data.height, config.data.width = 256, 256  # of random crops (open): the network is convolutional
     config.steps, config.batch_size = 100_000, 32
     config.optimizer.learning_rate = 4.5e-6 * 32

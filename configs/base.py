@@ -24,7 +24,9 @@ def get_base() -> ConfigDict:
 
     config.optimizer = _optimizer()
     config.ema_decay = 0.0  # decay of the averaged parameters, e.g. 0.999; 0 keeps none
-    config.trainable = (".*",)  # regexes over "/"-joined parameter paths; what none matches is frozen
+
+    config.parts = ConfigDict()  # what becomes of each part of the model, by its name: see part()
+    config.start = ""  # work directory of a run: parts whose source is "start" are read from it
 
     config.log_every = 50  # steps between lines of metrics.jsonl
     config.eval_every = 1000  # steps between evaluations; 0 for none
@@ -41,6 +43,26 @@ def get_base() -> ConfigDict:
     config.data.share = 1.0  # of the clips trained on: the same ones for every seed (the paper's sub-dataset rows)
     config.data.workers = 0  # loader processes; 0 loads in the trainer's own process
     return config
+
+
+def part(source: str = "random", trainable: tuple[str, ...] = (".*",), dtype: str = "") -> ConfigDict:
+    """What becomes of a part of the model."""
+    fields = ConfigDict()
+    # Where its weights come from: "random"; "run:DIR", the part of this name in the run of work directory DIR; "start",
+    # the same of the run `config.start`; "part:NAME", a copy of another part of this model; "gpt2:FILE", GPT-2's public
+    # weights as safetensors. A run that goes on has its weights, and reads no source again.
+    fields.source = source
+    fields.trainable = trainable  # regexes searched in its parameters' "/"-joined paths; () freezes the whole part
+    fields.learning_rate = 1.0  # factor of optimizer.learning_rate
+    fields.dtype = dtype  # its frozen weights are held in it: "float32", "bfloat16", or "" for config.dtype
+    return fields
+
+
+def earlier_part(variant: str, source: str = "", dtype: str = "") -> ConfigDict:
+    """A part that a stage of its own trains, frozen here. "" as source must be replaced."""
+    fields = part(source, trainable=(), dtype=dtype)
+    fields.variant = variant  # of that stage's config, which describes the part where its source has no config
+    return fields
 
 
 def _optimizer() -> ConfigDict:

@@ -1,17 +1,18 @@
 r"""Stage 2, music to pose tokens (paper, section 3.3), over a trained tokenizer.
 
     python -m launch.train --config=configs/motion.py:medium --config.data.dir=DATA --workdir=out/motion \
-        --config.tokenizer_from=out/tokenizer [--config.gpt2=gpt2-medium/model.safetensors]
+        --config.parts.tokenizer.source=run:out/tokenizer [--config.parts.gpt.source=gpt2:gpt2-medium/model.safetensors]
 
 Variants: "medium" (GPT-2 medium, the paper's model, 2224 positions); "small" (GPT-2 small, its ablation); "tiny" for
 the toy dancers on a laptop. The paper's ablations: --config.model.global_music=False,
 --config.model.motion_context=False, and sub-datasets with --config.data.share=0.1 over "medium" and "small".
 num_parts, tokens_per_part and codebook_size must be those of the tokenizer (single_part: 1 and 30; another is refused).
+"medium" and "small" are the paper's; what goes beyond it is off there: --config.model.music_kernel=16 filters the music.
 
 "finetune" and "tiny_finetune" adapt a trained run to the few clips of one choreography (paper: 30), with its tokenizer:
 
     python -m launch.train --config=configs/motion.py:finetune --config.data.dir=CHOREOGRAPHY --workdir=out/adapted \
-        --config.init_from=out/motion --config.data.replay_dir=DATA
+        --config.start=out/motion --config.data.replay_dir=DATA
 
 Of the examples half stay those of the data set that the run was trained on, most of them from a standing pose, so that
 the model does not forget how to start from any pose (benchmarks/finetune.py; figures at tiny size in docs/status.md).
@@ -19,7 +20,7 @@ the model does not forget how to start from any pose (benchmarks/finetune.py; fi
 
 from ml_collections import ConfigDict
 
-from configs.base import get_base
+from configs.base import earlier_part, get_base, part
 
 VARIANTS = ("medium", "small", "tiny", "finetune", "tiny_finetune")
 
@@ -30,15 +31,14 @@ def get_config(variant: str = "medium") -> ConfigDict:
         raise ValueError(f"motion config: unknown variant {variant!r}; choose one of {VARIANTS}")
     config = get_base()
     config.name = "motion"
-    config.tokenizer_from = ""  # work directory of the trained tokenizer; frozen; "" takes that of init_from
-    config.init_from = ""  # work directory of a motion run of the same model to start from
-    config.gpt2 = ""  # safetensors file of GPT-2 in its public layout to start from (paper); "" starts from nothing
+    config.parts.tokenizer = earlier_part("paper", dtype="float32")  # tokens must be those of the tokenizer alone
+    config.parts.gpt = part()  # the paper starts from GPT-2: source "gpt2:FILE"
     config.model = ConfigDict({
         "num_layers": 24, "width": 1024, "num_heads": 16,  # GPT-2 medium
         "num_parts": 5, "tokens_per_part": 6, "codebook_size": 512,  # the tokenizer's
         "segment_frames": 64, "context_frames": 8, "global_tokens": 64,  # paper
         "music_width": 256,  # (open) of the projected music that joins each token's embedding
-        "music_kernel": 16,  # (open) frames that the projected music is filtered over, its own the last
+        "music_kernel": 0,  # frames that the projected music is filtered over, its own the last; 0: no filter (paper)
         "global_music": True, "motion_context": True,  # False: the paper's ablations
         "dropout": 0.1,  # GPT-2
         # What the backward pass finds in memory and need not compute again: "none" keeps everything, "dots" weight
@@ -68,8 +68,10 @@ def get_config(variant: str = "medium") -> ConfigDict:
 def _make_tiny(config: ConfigDict) -> None:
     config.model.update(
         num_layers=2, width=64, num_heads=4, tokens_per_part=1, codebook_size=256, segment_frames=32,
-        context_frames=4, global_tokens=16, music_width=32, dropout=0.0, remat="none",
+        context_frames=4, global_tokens=16, music_width=32, music_kernel=16, dropout=0.0,
+        remat="none",
     )
+    config.parts.tokenizer.variant = "tiny"
     config.sampling.temperature = (0.8,)  # so small a model spreads its bets
     config.overlap_frames = 6
     config.data.previous = 32
@@ -82,6 +84,7 @@ def _make_tiny(config: ConfigDict) -> None:
 
 def _make_finetune(config: ConfigDict, steps: int) -> None:
     """A fifth of the learning rate, and few steps (open)."""
+    config.parts.tokenizer.source = config.parts.gpt.source = "start"
     config.optimizer.learning_rate /= 5
     config.optimizer.schedule, config.optimizer.warmup_steps = "cosine", 20
     config.steps = steps

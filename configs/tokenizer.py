@@ -8,7 +8,7 @@ Variants: "paper"; "single_part", its ablation: one encoder and one codebook for
 
 from ml_collections import ConfigDict
 
-from configs.base import get_base
+from configs.base import get_base, part
 
 VARIANTS = ("paper", "single_part", "tiny", "tiny_single_part")
 
@@ -30,6 +30,7 @@ def get_config(variant: str = "paper") -> ConfigDict:
         "commitment_weight": 0.25,  # (open) the paper's beta
         "confidence_weighted": False,  # True: errors of x and y count by the joint's confidence
     })
+    config.parts.tokenizer = part()
     config.data.length = 64  # frames of a window
     config.steps, config.batch_size = 40_000, 2048  # paper
     config.optimizer.learning_rate = 2e-4  # paper

@@ -1,38 +1,36 @@
 r"""Stage 3, latent video diffusion (paper, section 3.5), in two phases.
 
     python -m launch.train --config=configs/video.py:paper_appearance --config.data.dir=DATA --workdir=out/appearance \
-        --config.autoencoder_from=out/autoencoder --config.tokenizer_from=out/tokenizer
+        --config.parts.autoencoder.source=run:out/autoencoder
     python -m launch.train --config=configs/video.py:paper_motion --config.data.dir=DATA --workdir=out/video \
-        --config.autoencoder_from=out/autoencoder --config.tokenizer_from=out/tokenizer \
-        --config.init_from=out/appearance
+        --config.start=out/appearance --config.parts.tokenizer.source=run:out/tokenizer
 
-Variants: {paper, tiny}_{appearance, motion}. "paper" is Stable Diffusion 1.5 at 896 x 512; "tiny" are toy dancers at
-112 x 64. `--config.pose_control=pose_guider` is the paper's ablation, drawn skeletons in place of pose tokens.
-
-The paper trains the pose control in the motion phase alone. Here it trains in both (open): AnimateAnyone's first phase
-does too, since without a pose the target frame cannot be known. `trainable` lists what a phase trains.
+Variants: {paper, animate_anyone, tiny}_{appearance, motion}. "paper" is Stable Diffusion 1.5 at 896 x 512, trained as the
+paper says: the appearance phase has no pose control, the motion phase trains it with the motion modules over a frozen
+U-Net and ReferenceNet; --config.pose_control=pose_guider there is the paper's ablation, from the same appearance run.
+"animate_anyone" is that project's recipe at the same size: a pose guider in both phases, noise offset and min-SNR
+weights. "tiny" are toy dancers at 112 x 64, with what helps so small a model beyond the paper: the motion decoder learns
+in both phases, and the photo's latents join the U-Net's input.
 """
 
 from ml_collections import ConfigDict
 
-from configs.base import get_base
+from configs.base import earlier_part, get_base, part
 
-VARIANTS = ("paper_appearance", "paper_motion", "tiny_appearance", "tiny_motion")
-_TEMPORAL = r"^unet/.*motion_modules"
+SIZES, PHASES = ("paper", "animate_anyone", "tiny"), ("appearance", "motion")
+VARIANTS = tuple(f"{size}_{phase}" for size in SIZES for phase in PHASES)
 
 
 def get_config(variant: str = "paper_appearance") -> ConfigDict:
     """The config of a variant. Raises ValueError for an unknown one."""
     if variant not in VARIANTS:
         raise ValueError(f"video config: unknown variant {variant!r}; choose one of {VARIANTS}")
-    size, phase = variant.split("_")
+    size, phase = variant.rsplit("_", 1)
     config = get_base()
     config.name = "video"
     config.phase = phase  # "appearance": two random frames of a clip; "motion": `data.frames` consecutive ones
-    config.pose_control = "motion_decoder"  # or "pose_guider" (ablation)
-    config.autoencoder_from = ""  # work directory of the autoencoder whose latents these are; frozen
-    config.tokenizer_from = ""  # work directory of the pose tokenizer; frozen; the motion decoder needs it
-    config.init_from = ""  # work directory of the appearance phase, from which the motion phase starts
+    config.pose_control = "none" if phase == "appearance" else "motion_decoder"  # or "pose_guider" (ablation)
+    config.photo_latents = False  # beyond the paper: a convolution of the photo's latents joins the U-Net's input
     config.model = _paper_model()
     config.schedule = ConfigDict({
         "kind": "scaled_linear", "num_steps": 1000, "beta_start": 0.00085, "beta_end": 0.012,  # Stable Diffusion 1.x
@@ -40,9 +38,9 @@ def get_config(variant: str = "paper_appearance") -> ConfigDict:
     })
     config.objective = ConfigDict({
         "prediction": "epsilon",  # "epsilon" (SD1.5), "sample" or "v_prediction"; the latter two for zero terminal SNR
-        "condition_dropout": 0.1,  # clips that train without photo
-        "noise_offset": 0.05,  # (open) AnimateAnyone's
-        "min_snr_gamma": 5.0,  # (open) AnimateAnyone's; 0 weighs all time steps alike
+        "condition_dropout": 0.1,  # (open) clips that train without photo
+        "noise_offset": 0.0,  # beyond the paper: 0.05 is AnimateAnyone's
+        "min_snr_gamma": 0.0,  # beyond the paper: 5 is AnimateAnyone's; 0 weighs all time steps alike
     })
     config.sampler = ConfigDict({
         "num_steps": 20, "spacing": "trailing", "eta": 0.0,  # DDIM (open)
@@ -52,27 +50,39 @@ def get_config(variant: str = "paper_appearance") -> ConfigDict:
     })
     config.data.height, config.data.width = 896, 512
     config.data.frames = 1 if phase == "appearance" else 16
-    config.trainable = _trainable(phase)
+    config.data.reference_gap = 30  # (open) frames between the reference and the target window, where the clip allows
+    config.parts = _parts(phase)
     config.steps, config.batch_size = 90_000, 16
     config.optimizer.learning_rate = 1e-5
+    if size == "animate_anyone":
+        _make_animate_anyone(config)
     if size == "tiny":
         _make_tiny(config)
     return config
 
 
-def _trainable(phase: str) -> tuple[str, ...]:
-    """The image encoder (CLIP) stays as it is; what is trained follows the paper, but for the pose control (above)."""
-    if phase == "motion":
-        return (_TEMPORAL, r"^pose/")
-    return (r"^unet/(?!.*motion_modules)", r"^reference_net/", r"^photo/", r"^pose/")
+def _parts(phase: str) -> ConfigDict:
+    """The paper's: which parts a phase trains, and where they come from. Parts that a model lacks are not looked at."""
+    first = phase == "appearance"
+    trained, before = ((".*",), "random") if first else ((), "start")
+    parts = ConfigDict()
+    parts.autoencoder = earlier_part("paper", "" if first else "start")
+    parts.tokenizer = earlier_part("paper", dtype="float32")  # of the motion decoder: tokens as stage 2 writes them
+    parts.unet = part(before, trained)
+    parts.reference_net = part("part:unet" if first else "start", trained)  # "a trainable copy" (paper)
+    parts.image_encoder = part(before, ())  # CLIP stays as it is
+    parts.photo = part(before, trained)
+    parts.motion_modules = part()
+    parts.pose = part()
+    return parts
 
 
 def _paper_model() -> ConfigDict:
     widths = (320, 640, 1280, 1280)
     return ConfigDict({
-        "unet": {  # the ReferenceNet takes the fields that it shares
+        "unet": {  # the ReferenceNet takes the fields that it shares; motion modules exist in the motion phase alone
             "block_out_channels": widths, "layers_per_block": 2, "attention_levels": (True, True, True, False),
-            "num_heads": 8, "cross_attention_dim": 768, "latent_channels": 4, "norm_groups": 32, "temporal": True,
+            "num_heads": 8, "cross_attention_dim": 768, "latent_channels": 4, "norm_groups": 32,
             "temporal_heads": 8, "temporal_max_frames": 32, "mid_temporal": True, "remat": True,
         },
         "image_encoder": {  # CLIP ViT-L/14
@@ -80,10 +90,18 @@ def _paper_model() -> ConfigDict:
         },
         "motion_decoder": {  # (open) own widths, finest level first
             "block_out_channels": widths, "latent_size": (112, 64), "channels": (128, 256, 512, 512),
-            "style_width": 512, "temporal_kernel": 5,
+            "style_width": 512,
+            "temporal_kernel": 31,  # frames that a style is mixed over: a 16-frame window to either side (paper); 0: one
         },
         "pose_guider": {"block_out_channels": widths, "channels": (16, 32, 96, 256)},
     })
+
+
+def _make_animate_anyone(config: ConfigDict) -> None:
+    config.pose_control = "pose_guider"
+    config.objective.update(noise_offset=0.05, min_snr_gamma=5.0)
+    if config.phase == "motion":
+        config.parts.pose = part("start", ())
 
 
 def _make_tiny(config: ConfigDict) -> None:
@@ -97,11 +115,11 @@ def _make_tiny(config: ConfigDict) -> None:
     )
     config.model.image_encoder.update(image_size=56, patch_size=14, width=32, depth=1, heads=2, projection_dim=32)
     config.model.motion_decoder.update(
-        block_out_channels=widths, latent_size=(14, 8), channels=(96,), style_width=256
+        block_out_channels=widths, latent_size=(14, 8), channels=(96,), style_width=256, temporal_kernel=5
     )
     config.model.pose_guider.update(block_out_channels=widths, channels=(8, 16, 32, 32))
     config.schedule.update(zero_terminal_snr=True, beta_end=0.1)
-    config.objective.update(prediction="v_prediction", noise_offset=0.0, min_snr_gamma=0.0)
+    config.objective.update(prediction="v_prediction")
     config.sampler.update(num_steps=1, guidance=1.0)
     config.data.height, config.data.width = 112, 64
     config.steps, config.batch_size = (500, 8) if config.phase == "appearance" else (60, 1)
@@ -110,5 +128,9 @@ def _make_tiny(config: ConfigDict) -> None:
     config.ema_decay = 0.98
     config.log_every, config.eval_every, config.eval_batches = 20, 0, 2
     config.checkpoint.every = 0
+    config.pose_control, config.photo_latents = "motion_decoder", True
+    config.parts.autoencoder.variant = config.parts.tokenizer.variant = "tiny"
     if config.phase == "appearance":
-        config.trainable = (*config.trainable, r"^image_encoder/")  # no CLIP weights at this size: learn it
+        config.parts.image_encoder.trainable = (".*",)  # no CLIP weights at this size: learn it
+    else:
+        config.parts.tokenizer.source = config.parts.pose.source = "start"

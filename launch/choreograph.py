@@ -11,8 +11,8 @@ import math
 
 from absl import flags
 
-from launch.making import dances, generation, sampling_flags
-from launch.runs import runs
+from launch.making import dances, painting, sampling_flags
+from launch.runs import loading
 from launch.shell import cli
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Work directory of a motion run.")
@@ -32,20 +32,20 @@ flags.mark_flags_as_mutual_exclusive(["image", "continue_from"], required=True)
 
 def main(argv: list[str]) -> None:
     del argv
-    seeds, size = [int(seed) for seed in _SEEDS.value], generation.parse_size(_SIZE.value, 2)
+    seeds, size = [int(seed) for seed in _SEEDS.value], painting.parse_size(_SIZE.value, 2)
     paths = dances.outputs(_OUT.value, _MUSIC.value, seeds)
-    run = runs.load(_CHECKPOINT.value, "motion")
+    run = loading.load(_CHECKPOINT.value, "motion")
     sampling = sampling_flags.sampling(run.config)
     songs = [dances.read_song(path, run.config.model.segment_frames) for path in _MUSIC.value]
     if _FROM.value:
         given = dances.read_tokens(run, _FROM.value, size)
     else:
-        dancer = generation.read_dancer(_IMAGE.value, None, _WEIGHTS.value, size)
+        dancer = painting.read_dancer(_IMAGE.value, None, _WEIGHTS.value, size)
         given = dances.tokens_of(run, dancer.pose[None])
     frames = dances.frame_count(_SECONDS.value, max(len(song.features) for song in songs))
     dances.make_folder(_OUT.value)
     for path in paths:
-        generation.check_out(f"{path}.npz", ".npz")
+        painting.check_out(f"{path}.npz", ".npz")
     rows = [(song, seed) for song in songs for seed in seeds]
     made = dances.choreograph(
         run, [song for song, _ in rows], [given] * len(rows), frames, [seed for _, seed in rows], sampling=sampling

@@ -10,9 +10,12 @@ from pathlib import Path
 
 from absl import flags
 
-from launch.figures import demo_steps, evaluation, report
-from launch.runs import runs
+from launch import stages
+from launch.figures import demo_steps, report
+from launch.figures.data import Data
+from launch.runs import loading
 from launch.shell import cli
+from xdancer_jax.evals.protocols import Result
 
 _SETTING = flags.DEFINE_enum("setting", "demo", sorted(demo_steps.SETTINGS), "Size.")
 _OUT = flags.DEFINE_string("out", "out/demo", "Where everything goes.")
@@ -27,14 +30,14 @@ def main(argv: list[str]) -> None:
     job.prepare()
     job.train_and_generate()
     started = time.perf_counter()
-    data = evaluation.Data(str(job.data))
+    data = Data(str(job.data))
     names = ["tokenizer", "tokenizer_single_part", "motion", "autoencoder"]
-    results = {name: evaluation.evaluate(runs.load(out / name), data) for name in names}
+    results = {name: _figures(out / name, data) for name in names}
     videos = demo_steps.video_runs(setting)
     with ThreadPoolExecutor(2) as pool:  # most of it compiles, on one core each
-        clips = pool.map(lambda name: list(evaluation.self_driven(runs.load(out / name), data)), videos)
+        clips = pool.map(lambda name: list(videos.self_driven(loading.load(out / name), data)), videos)
         painted = dict(zip(videos, clips, strict=True))
-    results |= {name: evaluation.video_figures(clips) for name, clips in painted.items()}
+    results |= {name: videos.video_figures(clips) for name, clips in painted.items()}
     report.curves(out / "curves.png", demo_steps.workdirs(setting, out))
     report.strips(out / "frames.png", report.beside_truth(painted, data))
     job.seconds["evaluate"] = time.perf_counter() - started
@@ -45,6 +48,11 @@ def main(argv: list[str]) -> None:
     }
     report.write(out / "report.json", found, results, facts)
     print(f"{report.table(found)}\n{facts['seconds']:.0f} s in all; see {out}/dance.mp4, frames.png, curves.png")
+
+
+def _figures(workdir: Path, data: Data) -> list[Result]:
+    run = loading.load(workdir)
+    return stages.find(run.config.name).figures(run, data)
 
 
 if __name__ == "__main__":

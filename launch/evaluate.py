@@ -9,9 +9,10 @@ from pathlib import Path
 
 from absl import flags
 
-from launch.figures import evaluation
-from launch.making import generation
-from launch.runs import runs
+from launch import stages
+from launch.figures.data import Data
+from launch.making import painting
+from launch.runs import loading
 from launch.shell import cli
 from xdancer_jax.evals import protocols
 
@@ -27,11 +28,11 @@ flags.mark_flags_as_required(["checkpoint", "data"])
 
 def main(argv: list[str]) -> None:
     del argv
-    run = runs.load(_CHECKPOINT.value)
-    data = evaluation.Data(_DATA.value, _SPLIT.value, _CLIPS.value, _FRAMES.value, _SEED.value)
+    run = loading.load(_CHECKPOINT.value)
+    data = Data(_DATA.value, _SPLIT.value, _CLIPS.value, _FRAMES.value, _SEED.value)
     out = Path(_OUT.value or run.workdir / "evaluation.jsonl")
-    generation.check_out(str(out), ".jsonl")
-    results = evaluation.evaluate(run, data)
+    painting.check_out(str(out), ".jsonl")
+    results = stages.find(run.config.name).figures(run, data)
     print(f"{run.workdir}: stage {run.config.name}, step {run.step}, {_DATA.value} {_SPLIT.value}")
     for result in results:
         for name, value in result.values.items():

@@ -11,8 +11,8 @@ import math
 
 from absl import flags
 
-from launch.making import dances, generation, sampling_flags
-from launch.runs import runs
+from launch.making import dances, painting, sampling_flags
+from launch.runs import loading
 from launch.shell import cli
 
 _IMAGE = flags.DEFINE_string("image", None, "Photo of the dancer, full body.")
@@ -31,18 +31,18 @@ flags.mark_flags_as_required(["image", "music", "checkpoint", "out"])
 
 def main(argv: list[str]) -> None:
     del argv
-    generation.check_out(_OUT.value)
-    motion, video = runs.load_pair(_CHECKPOINT.value)
+    painting.check_out(_OUT.value)
+    motion, video = loading.load_pair(_CHECKPOINT.value)
     sampling = sampling_flags.sampling(motion.config)
     song = dances.read_song(_MUSIC.value, motion.config.model.segment_frames)
-    size = generation.video_size(_SIZE.value, video.config)
-    dancer = generation.read_dancer(_IMAGE.value, _POSE.value, _WEIGHTS.value, size)
-    paint = generation.painter(video, _STEPS.value)
+    size = painting.video_size(_SIZE.value, video.config)
+    dancer = painting.read_dancer(_IMAGE.value, _POSE.value, _WEIGHTS.value, size)
+    paint = painting.painter(video, _STEPS.value)
     frames = dances.frame_count(_SECONDS.value, len(song.features))
     given = dances.tokens_of(motion, dancer.pose[None])
     [dance] = dances.choreograph(motion, [song], [given], frames, [_SEED.value], sampling=sampling)
     pictures = paint(dancer, dance, _SEED.value, quiet=False)
-    for path in generation.write(_OUT.value, pictures, dance, song):
+    for path in painting.write(_OUT.value, pictures, dance, song):
         print(path)
 
 

@@ -8,7 +8,7 @@ import time
 from absl import flags
 from ml_collections import config_flags
 
-from launch.runs import runs
+from launch.runs import training
 from launch.shell import cli
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "configs/STAGE.py:VARIANT.", lock_config=True)
@@ -19,7 +19,7 @@ flags.mark_flags_as_required(["config", "workdir"])
 def main(argv: list[str]) -> None:
     del argv
     began = time.perf_counter()
-    summary = runs.train(_CONFIG.value, _WORKDIR.value)
+    summary = training.train(_CONFIG.value, _WORKDIR.value)
     print(
         f"{_CONFIG.value.name}: steps {summary.start_step} to {summary.step}, {summary.steps_per_second:.2f} steps/s, "
         f"compiled in {summary.compile_seconds:.1f} s, {time.perf_counter() - began:.1f} s in all; {_WORKDIR.value}"

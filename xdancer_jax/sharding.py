@@ -84,7 +84,8 @@ def put_batch(batch: Batch, mesh: Mesh, rules: Rules) -> dict[str, Array]:
     _check_mesh(mesh, rules)
     local = len(next(iter(batch.values())))
     split = batch_sharding(mesh, rules, local * jax.process_count())
-    return {name: jax.make_array_from_process_local_data(split, array) for name, array in batch.items()}
+    with jax.transfer_guard("allow"):  # between processes this function counts as an implicit transfer
+        return {name: jax.make_array_from_process_local_data(split, array) for name, array in batch.items()}
 
 
 def shardings(boxed: PyTree, mesh: Mesh, rules: Rules) -> PyTree:
@@ -96,7 +97,7 @@ def shardings(boxed: PyTree, mesh: Mesh, rules: Rules) -> PyTree:
     uneven = []
 
     def leaf_sharding(path, leaf):
-        if not _is_box(leaf):
+        if not is_box(leaf):
             return replicated(mesh)
         name = jax.tree_util.keystr(path, simple=True, separator="/")
         spec, fits = _spec(name, leaf, mesh, rules)
@@ -104,7 +105,7 @@ def shardings(boxed: PyTree, mesh: Mesh, rules: Rules) -> PyTree:
             uneven.append((math.prod(leaf.value.shape), name, leaf.value.shape))
         return NamedSharding(mesh, spec)
 
-    tree = jax.tree_util.tree_map_with_path(leaf_sharding, boxed, is_leaf=_is_box)
+    tree = jax.tree_util.tree_map_with_path(leaf_sharding, boxed, is_leaf=is_box)
     if uneven:
         size, name, shape = max(uneven)
         _log.warning(
@@ -118,12 +119,36 @@ def unbox(tree: PyTree) -> PyTree:
     """`tree` without the boxes that hold logical names (linen's own unbox would also constrain shardings)."""
 
     def value(leaf):
-        return leaf.unbox(apply_constraint=False) if _is_box(leaf) else leaf
+        return leaf.unbox(apply_constraint=False) if is_box(leaf) else leaf
 
-    return jax.tree.map(value, tree, is_leaf=_is_box)
+    return jax.tree.map(value, tree, is_leaf=is_box)
 
 
-def _is_box(leaf) -> bool:
+def fill(boxed: PyTree, values: Mapping[str, Array]) -> PyTree:
+    """`boxed` with the arrays of `values` at their "/"-joined paths, in the boxes that were there.
+
+    Raises:
+      ValueError: a path that is not there, or an array of another shape.
+    """
+    left = dict(values)
+
+    def value(path, leaf):
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        if name not in left:
+            return leaf
+        shape = leaf.value.shape if is_box(leaf) else leaf.shape
+        if left[name].shape != shape:
+            raise ValueError(f"{name}: an array of shape {left[name].shape} where {shape} is wanted")
+        return leaf.replace_boxed(left.pop(name)) if is_box(leaf) else left.pop(name)
+
+    filled = jax.tree_util.tree_map_with_path(value, boxed, is_leaf=is_box)
+    if left:
+        raise ValueError(f"no leaves {sorted(left)}")
+    return filled
+
+
+def is_box(leaf) -> bool:
+    """Whether `leaf` is an array with logical axis names."""
     return isinstance(leaf, nn.LogicallyPartitioned)
 
 

@@ -3,16 +3,18 @@ cannot hold: dances and videos of any length."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from xdancer_jax.typing import Array, Batch, Extra, Metrics, Params, PyTree
 
 
-class InitFn(Protocol):
-    """Makes (params, extra). Parameters are boxed with logical axis names; `extra` holds what no gradient
-    reaches: mutable collections (the EMA codebook) and the frozen weights of earlier stages under "frozen"."""
+class InitPart(Protocol):
+    """Makes a part's (params, extra): parameters boxed with logical axis names, and mutable collections ({} for none).
 
-    def __call__(self, rng: Array, batch: Batch) -> tuple[Params, Extra]: ...
+    `before`: {"params", "extra"} of the parts before it by name, as they will be: with weights that were read.
+    """
+
+    def __call__(self, rng: Array, batch: Batch, before: Mapping[str, Any]) -> tuple[Params, Extra]: ...
 
 
 class LossFn(Protocol):
@@ -29,22 +31,27 @@ ApplyFn = Callable[[Params, Extra, Batch, Array], Mapping[str, Array]]
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """A model with its loss and sampling functions, as pure functions over (params, extra).
+    """A model with its loss and sampling functions, as pure functions over (params, extra), both by part.
+
+    A model is a tree of named parts (tokenizer, gpt, unet, ...). Which of them are read from elsewhere, and which
+    train, is no matter of the stage: train.parts says it.
 
     Attributes:
-      name: "tokenizer", "motion", "autoencoder" or "video"; written into checkpoints and checked when they are read.
-      init: see InitFn. Must not depend on the values of `batch`, only on its shapes.
+      name: of its file in xdancer_jax/stages; written into runs and checked when they are read.
+      parts: how each part is made, in this order. May depend on the shapes of `batch` alone, not on its values.
       loss: see LossFn.
       functions: named sample and eval functions, e.g. "reconstruct" or "sample".
-      trainable: regexes searched in "/"-joined parameter paths; parameters that match none are frozen. Every
-        regex must match at least one parameter.
     """
 
     name: str
-    init: InitFn
+    parts: Mapping[str, InitPart]
     loss: LossFn
     functions: Mapping[str, ApplyFn] = dataclasses.field(default_factory=dict)
-    trainable: tuple[str, ...] = (".*",)
 
 
-__all__ = ["ApplyFn", "InitFn", "LossFn", "PyTree", "Stage"]
+def variables(params: Params, extra: Extra, part: str) -> dict[str, PyTree]:
+    """What a part's module applies: {"params": ..., and its mutable collections by name}."""
+    return {"params": params[part], **extra.get(part, {})}
+
+
+__all__ = ["ApplyFn", "InitPart", "LossFn", "Stage", "variables"]

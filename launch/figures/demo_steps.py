@@ -38,6 +38,9 @@ SETTINGS = {
     ),
 }
 
+# Parts that the run with the pose guider takes from the one with the motion decoder.
+_SHARED = ("autoencoder", "unet", "reference_net", "image_encoder", "photo")
+
 
 class Demo:
     """Runs the commands under `out`; keeps the seconds of each and the largest process."""
@@ -88,25 +91,26 @@ class Demo:
         with concurrent.futures.ThreadPoolExecutor(2) as lane:
             autoencoder = lane.submit(self.train, "autoencoder", "autoencoder.py:tiny")
             self.train("tokenizer", "tokenizer.py:tiny")
-            appearance = lane.submit(self._train_video, "video_appearance", "appearance", after=autoencoder)
-            video = lane.submit(self._train_video, "video", "motion", self._from("video_appearance"), after=appearance)
-            self.train("motion", "motion.py:tiny", f"--config.tokenizer_from={self.out / 'tokenizer'}")
+            earlier = [self._source("autoencoder"), self._source("tokenizer")]
+            appearance = lane.submit(self._train_video, "video_appearance", "appearance", *earlier, after=autoencoder)
+            start = f"--config.start={self.out / 'video_appearance'}"
+            video = lane.submit(self._train_video, "video", "motion", start, after=appearance)
+            self.train("motion", "motion.py:tiny", self._source("tokenizer"))
             dance = lane.submit(self.generate, after=video)
             self.train("tokenizer_single_part", "tokenizer.py:tiny_single_part")
             if self.setting.guider:  # starts from the motion decoder's U-Net and ReferenceNet, so a third will do
                 self._train_video(
-                    "video_guider", "appearance", "--config.pose_control=pose_guider", "--config.steps=150",
-                    self._from("video_appearance"), after=appearance,
+                    "video_guider", "appearance", "--config.pose_control=pose_guider", "--config.steps=150", start,
+                    *(f"--config.parts.{part}.source=start" for part in _SHARED), after=appearance,
                 )
             dance.result()
 
     def _train_video(self, name: str, phase: str, *overrides: str, after: concurrent.futures.Future) -> None:
         after.result()
-        earlier = [f"--config.{stage}_from={self.out / stage}" for stage in ("autoencoder", "tokenizer")]
-        self.train(name, f"video.py:tiny_{phase}", *earlier, *overrides)
+        self.train(name, f"video.py:tiny_{phase}", *overrides)
 
-    def _from(self, name: str) -> str:
-        return f"--config.init_from={self.out / name}"
+    def _source(self, part: str) -> str:
+        return f"--config.parts.{part}.source=run:{self.out / part}"
 
     def generate(self, after: concurrent.futures.Future) -> None:
         """A dance for a held-out dancer and a held-out song, which are not of one clip."""

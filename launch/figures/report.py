@@ -12,7 +12,7 @@ from PIL import Image
 
 from data_pipeline import poses
 from data_pipeline.media import write_atomically
-from launch.figures.evaluation import Data
+from launch.figures.data import Data
 from xdancer_jax.evals.protocols import Result
 
 
@@ -101,7 +101,7 @@ def strips(path: Path, clips: Sequence[Sequence[np.ndarray]], every: int = 2, sc
 
 
 def beside_truth(painted: Mapping[str, Sequence[tuple]], data: Data, clips: int = 3) -> list[list[np.ndarray]]:
-    """Strips of the first `clips` clips: truth, skeletons, and what each run painted (evaluation.self_driven)."""
+    """Strips of the first `clips` clips: truth, skeletons, and what each run painted (videos.self_driven)."""
     found = []
     for i, record in enumerate(data.records(["poses"])[:clips]):
         columns = [of[i] for of in painted.values()]

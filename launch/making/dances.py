@@ -10,12 +10,13 @@ import numpy as np
 from jax.sharding import Mesh
 
 from data_pipeline import media, music, pose_files, poses
-from launch.runs.runs import Run, build
+from launch.runs.loading import Run
 from launch.shell.progress import Bar
 from xdancer_jax import sharding
 from xdancer_jax.stages import motion_sampling
 from xdancer_jax.stages.motion_sampling import Sampling
 from xdancer_jax.stages.tokenizer import check_tokens
+from xdancer_jax.typing import Params
 
 AUDIO_RATE = 44_100
 _SAME_POSES = 0.01  # mean difference, of half heights, below which tokens decode to the poses beside them
@@ -64,8 +65,7 @@ def crop(
 
 def tokens_of(run: Run, clip: np.ndarray) -> np.ndarray:
     """Tokens (F, S, K) of the poses (F, 60, 3) of a whole clip by the tokenizer inside a motion or a video run."""
-    tokenizer, frozen = _tokenizer(run)
-    return motion_sampling.tokens_of(tokenizer, frozen, clip[None])[0]
+    return motion_sampling.tokens_of(*_tokenizer(run), clip[None])[0]
 
 
 def read_tokens(run: Run, path: str, size: tuple[int, int]) -> np.ndarray:
@@ -115,12 +115,13 @@ def choreograph(
     made = np.stack([  # later music changes nothing, so that shorter songs end in silence
         np.pad(song[:count], ((0, longest - count), (0, 0))) for song, count in zip(features, frames, strict=True)
     ])
+    mesh = _mesh(len(songs))
     with Bar("motion", "frame", quiet) as progress:
         tokens = motion_sampling.generate(
-            build.music_gpt(config), run.params, made,
+            run.modules["gpt"], _on(mesh, run.params["gpt"]), made,
             np.stack([music.pool(song, config.model.global_tokens) for song in features]), np.stack(given),
             seeds=seeds, sampling=sampling or Sampling(**config.sampling),
-            segments=motion_sampling.Segments(config.overlap_frames, config.data.previous), mesh=_mesh(len(songs)),
+            segments=motion_sampling.Segments(config.overlap_frames, config.data.previous), mesh=mesh,
             progress=progress,
         )
     # One by one at their own lengths: a frame's pose depends on the frames after it.
@@ -129,13 +130,18 @@ def choreograph(
 
 
 def _tokenizer(run: Run):
-    return build.pose_tokenizer(run.config.earlier.tokenizer), run.extra["frozen"]["tokenizer"]
+    return run.modules["tokenizer"], run.variables("tokenizer")
 
 
 def _mesh(rows: int) -> Mesh | None:
     """As many devices as divide the dances; None for one device."""
     count = math.gcd(rows, jax.device_count())
     return sharding.make_mesh({"data": count}, jax.devices()[:count]) if count > 1 else None
+
+
+def _on(mesh: Mesh | None, params: Params) -> Params:
+    """A copy of the weights on every device of the mesh, made once."""
+    return params if mesh is None else jax.device_put(params, sharding.replicated(mesh))
 
 
 def frame_count(seconds: float | None, longest: int) -> int:

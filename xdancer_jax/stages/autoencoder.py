@@ -4,55 +4,69 @@ The paper takes SD1.5's; training our own is for data sets and machines without 
 no adversarial and no perceptual term (open), which need networks with weights of their own.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
 from xdancer_jax.models.autoencoder import AutoencoderKL
-from xdancer_jax.stage import Stage
-from xdancer_jax.typing import Array, Extra, Float, Params, UInt8, typechecked
+from xdancer_jax.stage import InitPart, Stage
+from xdancer_jax.typing import Array, Batch, Extra, Float, Params, PyTree, UInt8, typechecked
 
 
 def make(
-    model: AutoencoderKL, *, reconstruction: str = "l1", kl_weight: float = 1e-6, stats_decay: float = 0.99,
-    trainable: tuple[str, ...] = (".*",),
+    model: AutoencoderKL, *, reconstruction: str = "l1", kl_weight: float = 1e-6, stats_decay: float = 0.99
 ) -> Stage:
-    """Stage over {"frames": (B, H, W, 3) uint8}.
+    """Stage over {"frames": (B, H, W, 3) uint8}; its one part is "autoencoder".
 
-    extra["latents"] = {"mean": (C,), "std": (C,)} are running moments of the latents, channel by channel; the video
-    stage diffuses (latents - mean) / std, in place of SD1.5's single constant 0.18215.
+    extra["autoencoder"]["latents"] = {"mean": (C,), "std": (C,)} are running moments of the latents, channel by
+    channel; the video stage diffuses (latents - mean) / std, in place of SD1.5's single constant 0.18215.
 
     Args:
       reconstruction: "l1" or "l2", averaged over pixels in [-1, 1].
-      kl_weight: times the KL from N(0, 1), averaged over latent cells (open: SD's 1e-6).
+      kl_weight: times the KL from N(0, 1), summed over latent cells and divided by the number of pixel values: Stable
+        Diffusion sums both terms over a picture, so that its 1e-6 means the same here (latent-diffusion's
+        LPIPSWithDiscriminator, without its last two terms).
       stats_decay: of the running moments, a training step.
     """
     if reconstruction not in ("l1", "l2"):
         raise ValueError(f"loss.reconstruction={reconstruction!r}: choose 'l1' or 'l2'")
 
-    def init(rng, batch):
-        param_key, sample_key = jax.random.split(rng)
-        params = model.init(param_key, to_signed(batch["frames"][:1]), sample_key)["params"]
-        channels = model.latent_channels
-        return params, {"latents": {"mean": jnp.zeros((channels,)), "std": jnp.ones((channels,))}}
-
     def loss(params, extra, batch, rng, train):
         images = to_signed(batch["frames"])
-        output, mean, logvar = model.apply({"params": params}, images, rng)
+        output, mean, logvar = model.apply({"params": params["autoencoder"]}, images, rng)
         error = output.astype(jnp.float32) - images
         fit = jnp.abs(error).mean() if reconstruction == "l1" else jnp.square(error).mean()
         mean, logvar = mean.astype(jnp.float32), logvar.astype(jnp.float32)
-        kl = 0.5 * (jnp.square(mean) + jnp.exp(logvar) - 1 - logvar).mean()
+        kl = 0.5 * (jnp.square(mean) + jnp.exp(logvar) - 1 - logvar).sum() / images.size
         if train:
-            extra = extra | {"latents": _update(extra["latents"], jax.lax.stop_gradient(mean), stats_decay)}
+            latents = _update(extra["autoencoder"]["latents"], jax.lax.stop_gradient(mean), stats_decay)
+            extra = extra | {"autoencoder": {"latents": latents}}
         total = fit + kl_weight * kl
         psnr = 10 * jnp.log10(4 / jnp.maximum(jnp.square(error).mean(), 1e-10))
         return total, ({"loss": total, "reconstruction": fit, "kl": kl, "psnr": psnr}, extra)
 
     def reconstruct(params, extra, batch, rng):
-        mean, _ = model.apply({"params": params}, to_signed(batch["frames"]), method="encode")
-        return {"frames": to_unit(model.apply({"params": params}, mean, method="decode"))}
+        own = {"params": params["autoencoder"]}
+        mean, _ = model.apply(own, to_signed(batch["frames"]), method="encode")
+        return {"frames": to_unit(model.apply(own, mean, method="decode"))}
 
-    return Stage("autoencoder", init, loss, {"reconstruct": reconstruct}, trainable)
+    return Stage("autoencoder", {"autoencoder": init(model)}, loss, {"reconstruct": reconstruct})
+
+
+def init(model: AutoencoderKL) -> InitPart:
+    """The autoencoder as a part, of this stage or of the video stage; its collection is "latents"."""
+
+    def init_part(rng: Array, batch: Batch, before: Mapping[str, Any]) -> tuple[Params, Extra]:
+        del before
+        param_key, sample_key = jax.random.split(rng)
+        frames = batch["frames"].reshape(-1, *batch["frames"].shape[-3:])
+        params = model.init(param_key, to_signed(frames[:1]), sample_key)["params"]
+        channels = model.latent_channels
+        return params, {"latents": {"mean": jnp.zeros((channels,)), "std": jnp.ones((channels,))}}
+
+    return init_part
 
 
 @typechecked
@@ -69,23 +83,26 @@ def to_unit(images: Float[Array, "*S"]) -> Float[Array, "*S"]:
 
 @typechecked
 def encode_latents(
-    model: AutoencoderKL, params: Params, extra: Extra, frames: UInt8[Array, "N H W 3"], rng: Array | None
+    model: AutoencoderKL, weights: PyTree, frames: UInt8[Array, "N H W 3"], rng: Array | None
 ) -> Float[Array, "N _ _ C"]:
-    """Normalised latents, float32: drawn from the posterior with `rng` (training), its mean without (inference)."""
-    mean, logvar = model.apply({"params": params}, to_signed(frames), method="encode")
+    """Normalised latents, float32: drawn from the posterior with `rng` (training), its mean without (inference).
+
+    weights: {"params", "latents"}, as of `decode_latents`.
+    """
+    mean, logvar = model.apply({"params": weights["params"]}, to_signed(frames), method="encode")
     latents = mean.astype(jnp.float32)
     if rng is not None:
         latents += jnp.exp(0.5 * logvar.astype(jnp.float32)) * jax.random.normal(rng, mean.shape)
-    return (latents - extra["latents"]["mean"]) / extra["latents"]["std"]
+    return (latents - weights["latents"]["mean"]) / weights["latents"]["std"]
 
 
 @typechecked
 def decode_latents(
-    model: AutoencoderKL, params: Params, extra: Extra, latents: Float[Array, "N _ _ C"]
+    model: AutoencoderKL, weights: PyTree, latents: Float[Array, "N _ _ C"]
 ) -> Float[Array, "N H W 3"]:
     """Frames in [0, 1] of normalised latents."""
-    latents = latents * extra["latents"]["std"] + extra["latents"]["mean"]
-    return to_unit(model.apply({"params": params}, latents, method="decode"))
+    latents = latents * weights["latents"]["std"] + weights["latents"]["mean"]
+    return to_unit(model.apply({"params": weights["params"]}, latents, method="decode"))
 
 
 def _update(stats, latents, decay):

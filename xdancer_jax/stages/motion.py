@@ -1,65 +1,53 @@
-"""Stage 2: music to pose tokens over a frozen tokenizer (paper, section 3.3)."""
+"""Stage 2: music to pose tokens over a tokenizer (paper, section 3.3)."""
 
 from collections.abc import Mapping
+from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from xdancer_jax.losses import cross_entropy
 from xdancer_jax.models.music_gpt import SLOT_SCALE, MusicGPT
 from xdancer_jax.models.pose_tokenizer import PoseTokenizer
 from xdancer_jax.models.quantizer import standardise
-from xdancer_jax.stage import Stage
+from xdancer_jax.stage import Stage, variables
+from xdancer_jax.stages import tokenizer as tokenizer_stage
 from xdancer_jax.stages.tokenizer import encode
 from xdancer_jax.typing import Array, Batch, Extra, Metrics, Params
 
 
-def make(
-    model: MusicGPT,
-    tokenizer: PoseTokenizer,
-    frozen_tokenizer: tuple[Params, Extra],
-    *,
-    trainable: tuple[str, ...] = (".*",),
-    initial: Mapping[str, np.ndarray] | None = None,
-) -> Stage:
-    """The stage. Batches are the loader's "motion" batches: P frames of the segment before, then T frames.
+def make(model: MusicGPT, tokenizer: PoseTokenizer) -> Stage:
+    """The stage, of parts "tokenizer" and "gpt". Batches are the loader's "motion" batches: P frames of the segment
+    before, then T frames.
 
     Their poses have a margin of A frames more on either side, best the tokenizer's `reach`: the window is tokenized as
     one, and the P + T frames of the music are kept. Context tokens are those at "context_index", targets the last T.
-    `frozen_tokenizer` is (params, extra) of a trained tokenizer stage; init puts it under extra["frozen"]["tokenizer"].
-    `initial`: arrays by "/"-joined parameter path that take the place of random ones: all of a trained run's, or those
-    that GPT-2 has (pretrained.gpt2). Dances are made by stages.motion_sampling.
-    Raises ValueError where model and tokenizer do not fit together.
+    Dances are made by stages.motion_sampling. Raises ValueError where model and tokenizer do not fit together.
     """
     _check(model, tokenizer)
 
-    def init(rng: Array, batch: Batch) -> tuple[Params, Extra]:
-        params, extra = frozen_tokenizer
-        frozen = {"tokenizer": {"params": params, "extra": extra}}
+    def init_gpt(rng: Array, batch: Batch, before: Mapping[str, Any]) -> tuple[Params, Extra]:
         tokens = jnp.zeros((*batch["music"].shape[:2], model.num_parts, model.tokens_per_part), jnp.int32)
         init_key, table_key = jax.random.split(rng)
-        boxed = model.init(init_key, **_split(model, tokens, batch))["params"]
-        boxed = _start_from_codes(boxed, extra["codebook"], table_key)
-        return _start_from_arrays(boxed, initial or {}), {"frozen": frozen}
+        params = model.init(init_key, **_split(model, tokens, batch))["params"]
+        return _start_from_codes(params, before["extra"]["tokenizer"]["codebook"], table_key), {}
 
     def loss(params: Params, extra: Extra, batch: Batch, rng: Array, train: bool):
-        tokens = encode(tokenizer, extra["frozen"]["tokenizer"], batch["poses"], batch["music"].shape[1])
+        tokens = encode(tokenizer, variables(params, extra, "tokenizer"), batch["poses"], batch["music"].shape[1])
         inputs = _split(model, tokens, batch)
-        logits = model.apply({"params": params}, **inputs, train=train, rngs={"dropout": rng})
+        logits = model.apply({"params": params["gpt"]}, **inputs, train=train, rngs={"dropout": rng})
         nats = cross_entropy(logits, inputs["tokens"])
         hits = (jnp.argmax(logits, axis=-1) == inputs["tokens"]).astype(jnp.float32)
         metrics: Metrics = {"loss": jnp.mean(nats), "accuracy": jnp.mean(hits)}
         return metrics["loss"], (metrics, extra)
 
-    return Stage("motion", init, loss, trainable=trainable)
+    return Stage("motion", {"tokenizer": tokenizer_stage.init(tokenizer), "gpt": init_gpt}, loss)
 
 
 def _start_from_codes(params: Params, codebook: Extra, key: Array) -> Params:
     """Boxed `params` whose token table and heads start as one random projection of the codes, so that tokens of like
     poses start alike, and heads start tied to the table, as GPT-2's are. The table keeps its scale."""
-    codes = standardise(jnp.asarray(jax.tree.leaves(codebook["quantizer"]["embedding"])[0]))  # (S, V, C)
+    codes = standardise(codebook["quantizer"]["embedding"])  # (S, V, C)
     table, heads = params["token_table"], params["heads"]
     projection = jax.random.normal(key, (codes.shape[0], codes.shape[2], table.value.shape[1])) / codes.shape[2] ** 0.5
     values = SLOT_SCALE * jnp.einsum("svc,scd->svd", codes, projection)
@@ -67,20 +55,6 @@ def _start_from_codes(params: Params, codebook: Extra, key: Array) -> Params:
         "token_table": table.replace_boxed(values.reshape(table.value.shape).astype(table.value.dtype)),
         "heads": heads.replace_boxed(jnp.swapaxes(values, 1, 2).astype(heads.value.dtype)),
     }
-
-
-def _start_from_arrays(params: Params, arrays: Mapping[str, np.ndarray]) -> Params:
-    """Boxed `params` with the values of `arrays` at their paths; a path that is not there is a KeyError."""
-    left = dict(arrays)
-
-    def value(path, random):
-        name = jax.tree_util.keystr(path, simple=True, separator="/")
-        return jnp.asarray(left.pop(name), random.dtype) if name in left else random
-
-    params = nn.meta.replace_boxed(params, jax.tree_util.tree_map_with_path(value, nn.meta.unbox(params)))
-    if left:
-        raise KeyError(f"no parameters {sorted(left)}")
-    return params
 
 
 def _check(model: MusicGPT, tokenizer: PoseTokenizer) -> None:

@@ -20,7 +20,7 @@ from xdancer_jax.models.music_decoder import Cache, Weights
 from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.models.pose_tokenizer import PoseTokenizer
 from xdancer_jax.stages.tokenizer import check_tokens, decode, encode
-from xdancer_jax.typing import Array, Extra, Float, Int, Params, typechecked
+from xdancer_jax.typing import Array, Float, Int, Params, PyTree, typechecked
 
 _ROWS = "data"  # mesh axis over which the dances of a batch are split
 
@@ -245,25 +245,27 @@ def draw_frame(
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _encode_ends(tokenizer: PoseTokenizer, frozen: Extra, poses: Array) -> Array:
+def _encode_ends(tokenizer: PoseTokenizer, weights: PyTree, poses: Array) -> Array:
     ends = ((0, 0), (tokenizer.reach, tokenizer.reach), (0, 0), (0, 0))
-    return encode(tokenizer, frozen, jnp.pad(poses, ends, mode="edge"), poses.shape[1])
+    return encode(tokenizer, weights, jnp.pad(poses, ends, mode="edge"), poses.shape[1])
 
 
 _decode = functools.partial(jax.jit, static_argnums=0)(decode)
 
 
 @typechecked
-def tokens_of(tokenizer: PoseTokenizer, frozen: Extra, poses: Float[np.ndarray, "B n J 3"]) -> np.ndarray:
-    """Tokens (B, n, S, K) of n > 0 frames; before the first and after the last the dancer stands still."""
-    return np.asarray(_encode_ends(tokenizer, frozen, poses))
+def tokens_of(tokenizer: PoseTokenizer, weights: PyTree, poses: Float[np.ndarray, "B n J 3"]) -> np.ndarray:
+    """Tokens (B, n, S, K) of n > 0 frames; before the first and after the last the dancer stands still.
+
+    weights: the tokenizer's (stage.variables)."""
+    return np.asarray(_encode_ends(tokenizer, weights, poses))
 
 
 @typechecked
-def poses_of(tokenizer: PoseTokenizer, frozen: Extra, tokens: Int[np.ndarray, "B F S K"]) -> np.ndarray:
+def poses_of(tokenizer: PoseTokenizer, weights: PyTree, tokens: Int[np.ndarray, "B F S K"]) -> np.ndarray:
     """Poses (B, F, J, 3) of a whole dance; before its first frame the dancer stands still."""
     still = np.repeat(tokens[:, :1], tokenizer.reach, axis=1)
-    return np.asarray(_decode(tokenizer, frozen, np.concatenate([still, tokens], axis=1)))[:, tokenizer.reach :]
+    return np.asarray(_decode(tokenizer, weights, np.concatenate([still, tokens], axis=1)))[:, tokenizer.reach :]
 
 
 def generate(

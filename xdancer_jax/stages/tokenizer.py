@@ -1,26 +1,23 @@
 """Stage 1: the pose tokenizer with its loss (paper, section 3.2)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from xdancer_jax.losses import pose_l1, pose_norm
 from xdancer_jax.models.pose_tokenizer import PoseTokenizer
-from xdancer_jax.stage import Stage
-from xdancer_jax.typing import Array, Batch, Extra, Float, Int, Metrics, Params
+from xdancer_jax.stage import InitPart, Stage, variables
+from xdancer_jax.typing import Array, Batch, Extra, Float, Int, Metrics, Params, PyTree
 
 
 def make(
-    model: PoseTokenizer,
-    part_names: Sequence[str],
-    *,
-    commitment_weight: float,
-    confidence_weighted: bool,
-    trainable: tuple[str, ...] = (".*",),
+    model: PoseTokenizer, part_names: Sequence[str], *, commitment_weight: float, confidence_weighted: bool
 ) -> Stage:
-    """The stage. `extra` is {"codebook": ...}; batches are {"poses": (B, T, J, 3)}.
+    """The stage; its one part is "tokenizer". Batches are {"poses": (B, T, J, 3)}.
 
     loss = sum over parts of ||p_hat - p||_2 + commitment_weight * commitment (see losses.pose_norm, which also says
     what `confidence_weighted` does, and Quantizer). `part_names` name the metrics, in the order of `model.parts`.
@@ -29,20 +26,13 @@ def make(
     if len(part_names) != len(model.parts):
         raise ValueError(f"part_names: {len(part_names)} names for the {len(model.parts)} parts of the tokenizer")
 
-    def init(rng: Array, batch: Batch) -> tuple[Params, Extra]:
-        variables = model.init(rng, batch["poses"])
-        return variables["params"], {"codebook": nn.unbox(variables["codebook"])}
-
     def loss(params: Params, extra: Extra, batch: Batch, rng: Array, train: bool):
-        poses = batch["poses"]
-        variables = {"params": params, "codebook": extra["codebook"]}
+        poses, own = batch["poses"], variables(params, extra, "tokenizer")
         if train:
-            (predicted, _, aux), updated = model.apply(
-                variables, poses, True, mutable=["codebook"], rngs={"codebook": rng}
-            )
-            extra = {**extra, **updated}
+            (predicted, _, aux), updated = model.apply(own, poses, True, mutable=["codebook"], rngs={"codebook": rng})
+            extra = {**extra, "tokenizer": updated}
         else:
-            predicted, _, aux = model.apply(variables, poses)
+            predicted, _, aux = model.apply(own, poses)
         pose = pose_norm(predicted, poses, model.parts, confidence_weighted=confidence_weighted)
         total = pose + commitment_weight * aux["commitment"]
         metrics = {"loss": total, "pose": pose, "commitment": aux["commitment"]}
@@ -59,26 +49,41 @@ def make(
 
     def reconstruct(params: Params, extra: Extra, batch: Batch, rng: Array) -> dict[str, Array]:
         del rng
-        poses, tokens, _ = model.apply({"params": params, "codebook": extra["codebook"]}, batch["poses"])
+        poses, tokens, _ = model.apply(variables(params, extra, "tokenizer"), batch["poses"])
         return {"poses": poses, "tokens": tokens}
 
-    return Stage("tokenizer", init, loss, {"reconstruct": reconstruct}, trainable)
+    return Stage("tokenizer", {"tokenizer": init(model)}, loss, {"reconstruct": reconstruct})
+
+
+def init(model: PoseTokenizer) -> InitPart:
+    """The tokenizer as a part, of this stage or of a later one; its collection is "codebook"."""
+
+    def init_part(rng: Array, batch: Batch, before: Mapping[str, Any]) -> tuple[Params, Extra]:
+        del batch, before
+        made = model.init(rng, jnp.zeros((1, 1, model.num_joints, 3)))
+        return made["params"], {"codebook": nn.unbox(made["codebook"])}
+
+    return init_part
 
 
 def encode(
-    tokenizer: PoseTokenizer, frozen: Extra, poses: Float[Array, "B T J 3"], frames: int | None = None
+    tokenizer: PoseTokenizer, weights: PyTree, poses: Float[Array, "B T J 3"], frames: int | None = None
 ) -> Int[Array, "B F S K"]:
-    """Tokens of the middle `frames` poses (None: of all) by a frozen tokenizer {"params", "extra"}; no gradient."""
-    variables = {"params": frozen["params"], **frozen["extra"]}
-    tokens = jax.lax.stop_gradient(tokenizer.apply(variables, poses, method="encode"))
-    frames = poses.shape[1] if frames is None else frames
-    margin = (poses.shape[1] - frames) // 2
-    return tokens[:, margin : margin + frames]
+    """Tokens of the middle `frames` poses (None: of all); no gradient. weights: {"params", "codebook"}, as of all
+    functions here."""
+    tokens = jax.lax.stop_gradient(tokenizer.apply(weights, poses, method="encode"))
+    return middle(tokens, poses.shape[1] if frames is None else frames)
 
 
-def decode(tokenizer: PoseTokenizer, frozen: Extra, tokens: Int[Array, "B T S K"]) -> Float[Array, "B T J 3"]:
-    """Poses of tokens by a frozen tokenizer {"params", "extra"}."""
-    return tokenizer.apply({"params": frozen["params"], **frozen["extra"]}, tokens, method="decode")
+def middle(values: Array, frames: int) -> Array:
+    """The middle `frames` of the second dimension: what is beside them is there for the tokenizer to look at."""
+    margin = (values.shape[1] - frames) // 2
+    return values[:, margin : margin + frames]
+
+
+def decode(tokenizer: PoseTokenizer, weights: PyTree, tokens: Int[Array, "B T S K"]) -> Float[Array, "B T J 3"]:
+    """Poses of tokens."""
+    return tokenizer.apply(weights, tokens, method="decode")
 
 
 def check_tokens(tokens: np.ndarray, parts: int, tokens_per_part: int, codebook_size: int) -> None:
@@ -102,4 +107,4 @@ def check_tokens(tokens: np.ndarray, parts: int, tokens_per_part: int, codebook_
         )
 
 
-__all__ = ["check_tokens", "decode", "encode", "make"]
+__all__ = ["check_tokens", "decode", "encode", "init", "make", "middle"]

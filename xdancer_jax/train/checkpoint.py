@@ -1,26 +1,26 @@
 """Checkpoints: the one file that knows Orbax.
 
-A work directory holds config.json ({"stage", "config"}) and checkpoints/<step>/. A checkpoint is a flat dict from
-"/"-joined path ("params/encoder/kernel") to array, so that reading one needs no model, optimizer or mesh.
+A work directory holds config.json (train.record), checkpoints/<step>/ and, where weights are frozen,
+frozen/<digest>/: those that no step changes, written once and named by every checkpoint. Each is a flat dict from
+"/"-joined path ("params/gpt/wpe") to array, so that reading one needs no model, optimizer or mesh.
 """
 
 import contextlib
 import dataclasses
-import json
-import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 from orbax.checkpoint import v1 as ocp
 
-from xdancer_jax.train import trees
+from xdancer_jax.train import digest, trees
 from xdancer_jax.train.state import TrainState
-from xdancer_jax.typing import Extra, Params
+from xdancer_jax.typing import Array
 
 _ITEM = "state"  # the checkpointable's name inside Orbax
+_UNFINISHED = "orbax-checkpoint-tmp"
 
 
 class Checkpointer:
@@ -31,7 +31,7 @@ class Checkpointer:
 
     def __init__(self, workdir: str | Path, keep: int):
         """Keeps the `keep` newest checkpoints, and removes what an interrupted write has left."""
-        self.directory = _checkpoints(workdir)
+        self.directory, self._workdir, self._frozen = _checkpoints(workdir), Path(workdir), ""
         training = ocp.training
         self._orbax = training.Checkpointer(
             self.directory.absolute(), cleanup_tmp_directories=True,
@@ -46,25 +46,35 @@ class Checkpointer:
         with self._naming_what_failed():
             self._orbax.close()
 
-    @property
-    def latest(self) -> int | None:
-        """Step of the newest finished checkpoint."""
-        return None if self._orbax.latest is None else self._orbax.latest.step
+    def write_frozen(self, state: TrainState) -> None:
+        """Writes state.frozen once a run; must come before the first `save`. Raises OSError where it cannot."""
+        leaves = {f"params/{path}": leaf for path, leaf in trees.by_path(state.frozen).items()}
+        if not leaves:
+            return
+        self._frozen = digest.of(leaves)
+        path = _frozen(self._workdir, self._frozen)
+        if path.is_dir():
+            return
+        with self._naming_what_failed():
+            if jax.process_index() == 0 and path.parent.is_dir():  # left by a process that was killed
+                for entry in path.parent.glob(f"*{_UNFINISHED}*"):
+                    shutil.rmtree(entry)
+            ocp.save_checkpointables(path.absolute(), {_ITEM: leaves})
 
-    def save(self, step: int, state: TrainState) -> None:
-        """Starts to write `state`; returns once it is copied, so that it may be donated.
+    def save(self, step: int, state: TrainState, digests: Mapping[str, str]) -> None:
+        """Starts to write `state` but its frozen weights; returns once it is copied, so that it may be donated.
+
+        digests: of each part, as it is read back (state.eval_params and state.extra).
 
         Raises:
           OSError: this checkpoint or the one before could not be written; `__exit__` raises it too.
         """
-        empty = trees.empty_dicts(state.params, "params") + trees.empty_dicts(state.extra, "extra")
+        facts = {"frozen": self._frozen, "digests": dict(digests)}
         with jax.transfer_guard("allow"), self._naming_what_failed():
-            self._orbax.save_checkpointables_async(
-                step, {_ITEM: trees.by_path(state)}, custom_metadata={"empty": empty}
-            )
+            self._orbax.save_checkpointables_async(step, {_ITEM: _saved(state)}, custom_metadata=facts)
 
     @contextlib.contextmanager
-    def _naming_what_failed(self):
+    def _naming_what_failed(self) -> Iterator[None]:
         try:
             yield
         except (ValueError, OSError) as error:  # tensorstore says ValueError for a full disk
@@ -79,116 +89,104 @@ class Checkpointer:
         Raises:
           ValueError: the leaves differ; lists every missing, extra and mis-shaped one.
         """
-        wanted = trees.by_path(abstract)
-        check_leaves(self.directory / str(step), _stored(self._orbax, step), wanted)
-        leaves = self._orbax.load_checkpointables(step, {_ITEM: wanted})[_ITEM]
-        return jax.tree.unflatten(jax.tree.structure(abstract), [leaves[path] for path in wanted])
+        directory = self.directory / str(step)
+        stored, facts = _metadata(directory)
+        wanted, frozen = _saved(abstract), trees.by_path(abstract.frozen)
+        frozen = {f"params/{path}": leaf for path, leaf in frozen.items()}
+        check_leaves(directory, stored, wanted)
+        self._frozen = facts["frozen"]
+        leaves = _load(directory, wanted)
+        state = jax.tree.unflatten(
+            jax.tree.structure(abstract.replace(frozen=None)), [leaves[path] for path in wanted]
+        )
+        if not frozen:
+            return state.replace(frozen=abstract.frozen)
+        path = _frozen(self._workdir, self._frozen)
+        check_leaves(path, _metadata(path)[0], frozen)
+        kept = _load(path, frozen)
+        return state.replace(frozen=jax.tree.unflatten(jax.tree.structure(abstract.frozen), kept.values()))
+
+
+def _saved(state: TrainState) -> dict[str, Any]:
+    return trees.by_path(state.replace(frozen=None))
 
 
 @dataclasses.dataclass(frozen=True)
-class Loaded:
-    """A trained stage, read back as numpy arrays. `params` are the averaged ones where the run kept them."""
+class Stored:
+    """A checkpoint of a finished or running run, as readers see it: no array is read yet.
 
-    config: dict[str, Any]
+    Attributes:
+      directory: of the checkpoint.
+      step: its step.
+      leaves: shape and dtype of all parameters, the averaged ones where the run kept them, and of the mutable
+        collections, by path: "params/gpt/wpe", "extra/tokenizer/codebook/...".
+      digests: of each part.
+    """
+
+    directory: Path
     step: int
-    params: Params
-    extra: Extra
+    leaves: Mapping[str, Any]
+    digests: Mapping[str, str]
+    _places: Mapping[str, tuple[Path, str]] = dataclasses.field(repr=False)
+
+    def read(self, wanted: Mapping[str, Any]) -> dict[str, Array]:
+        """Arrays of the paths of `wanted`, each laid out as its jax.ShapeDtypeStruct says (dtypes are converted).
+
+        Raises:
+          ValueError: lists every leaf that is missing or mis-shaped, and every one that `wanted` lacks of its parts.
+        """
+        parts = {path.split("/")[1] for path in wanted}
+        known = {path: leaf for path, leaf in self.leaves.items() if path.split("/")[1] in parts}
+        check_leaves(self.directory, known, wanted, dtypes=False)
+        found = {}
+        for directory in {self._places[path][0] for path in wanted}:
+            names = {self._places[path][1]: path for path in wanted if self._places[path][0] == directory}
+            arrays = _load(directory, {name: wanted[path] for name, path in names.items()})
+            found |= {path: arrays[name] for name, path in names.items()}
+        return {path: found[path] for path in wanted}
 
 
-def load(workdir: str | Path, stage: str, step: int | None = None) -> Loaded:
-    """Weights and config of a finished or running `stage` in `workdir`, at its newest checkpoint or at `step`.
+def stored(workdir: str | Path, step: int | None = None) -> Stored:
+    """The newest finished checkpoint of the run in `workdir`, or that of `step`.
 
     Raises:
-      ValueError: no such directory, another stage's, or no finished checkpoint.
+      ValueError: there is none, or it is damaged.
     """
-    config = read_config(workdir, stage)
     step = _find(_checkpoints(workdir), step)
-    with ocp.training.Checkpointer(_checkpoints(workdir).absolute()) as orbax:
-        stored = _stored(orbax, step)
-        wanted = [path for path in stored if path.split("/")[0] in ("params", "ema", "extra")]
-        # A broadcast view stands for the shape and asks for numpy; "..." skips a leaf.
-        abstract = {
-            path: np.broadcast_to(np.empty((), meta.dtype), meta.shape) if path in wanted else ...
-            for path, meta in stored.items()
-        }
-        leaves = orbax.load_checkpointables(step, {_ITEM: abstract})[_ITEM]
-        empty = orbax.checkpointables_metadata(step).custom_metadata["empty"]
-    weights = {path: leaves[path] for path in wanted if not path.startswith("ema/")}
-    weights |= {path.replace("ema/", "params/", 1): leaves[path] for path in wanted if path.startswith("ema/")}
-    tree = trees.nested(weights, empty)
-    return Loaded(config, step, tree.get("params", {}), tree.get("extra", {}))
+    directory = _checkpoints(workdir) / str(step)
+    leaves, facts = _metadata(directory)
+    places = {name: (directory, name) for name in leaves if name.split("/")[0] in ("params", "extra")}
+    places |= {
+        name.replace("ema/", "params/", 1): (directory, name) for name in leaves if name.startswith("ema/")
+    }
+    found = {path: leaves[name] for path, (_, name) in places.items()}
+    if facts["frozen"]:
+        frozen = _frozen(workdir, facts["frozen"])
+        kept, _ = _metadata(frozen)
+        places |= {name: (frozen, name) for name in kept}
+        found |= kept
+    return Stored(directory, step, found, facts["digests"], places)
 
 
-def check_resume(workdir: str | Path, stage: str, config: Mapping[str, Any]) -> int:
-    """Step of the newest checkpoint from which a run of `stage` with `config` goes on in `workdir`; 0 to start anew.
-
-    Raises:
-      ValueError: `workdir` is another stage's, or its checkpoints hold the weights of other earlier stages
-        (fields *_from) than `config` names.
-    """
-    if not (Path(workdir) / "config.json").exists():
-        return 0
-    before = read_config(workdir, stage)
-    start = _newest(_checkpoints(workdir))
-    for name in (name for name in config if name.endswith("_from") and start):
-        if os.path.abspath(before.get(name, "")) != os.path.abspath(config[name]):
-            raise ValueError(
-                f"{name}={config[name]!r}: the checkpoints of {workdir} were trained with {before.get(name)!r} and "
-                "hold its weights; give that, or another work directory"
-            )
-    return start
-
-
-def write_config(workdir: str | Path, stage: str, config: Mapping[str, Any]) -> None:
-    """Writes config.json (at once or not at all) from process 0.
-
-    Raises:
-      ValueError: `workdir` is another stage's.
-    """
-    path = Path(workdir) / "config.json"
-    if path.exists():
-        read_config(workdir, stage)
-    if jax.process_index() == 0:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".tmp")
-        unfinished.write_text(json.dumps({"stage": stage, "config": config}, indent=2) + "\n")
-        os.replace(unfinished, path)
-
-
-def read_config(workdir: str | Path, stage: str) -> dict[str, Any]:
-    """The config that `workdir`'s run was started with; see load for errors."""
-    content = _read(workdir, f"stage {stage!r}")
-    if content["stage"] != stage:
-        raise ValueError(f"{Path(workdir) / 'config.json'}: stage is {content['stage']!r}, expected {stage!r}")
-    return content["config"]
-
-
-def read_stage(workdir: str | Path) -> str:
-    """Name of the stage that `workdir` holds; see load for errors."""
-    return _read(workdir, "a stage")["stage"]
-
-
-def _read(workdir: str | Path, wanted: str) -> dict[str, Any]:
-    path = Path(workdir) / "config.json"
-    if not path.parent.is_dir():
-        raise ValueError(f"{path.parent}: no such directory; expected the work directory of {wanted}")
-    if not path.exists():
-        found = sorted(entry.name for entry in path.parent.iterdir())
-        raise ValueError(f"{path}: not found; {path.parent} is no work directory, it holds {found[:8] or 'nothing'}")
-    try:
-        content = json.loads(path.read_text())
-        return {"stage": content["stage"], "config": content["config"]}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not the config of a run ({error!r}); restore it or train anew") from error
+def newest(workdir: str | Path) -> int:
+    """Step of the newest finished checkpoint in `workdir`; 0 if there is none."""
+    directory = _checkpoints(workdir)
+    names = [entry.name for entry in directory.iterdir()] if directory.is_dir() else []
+    # Orbax writes under another name, and renames what is finished to its step number.
+    return max((int(name) for name in names if name.isdigit()), default=0)
 
 
 def _checkpoints(workdir: str | Path) -> Path:
     return Path(workdir) / "checkpoints"
 
 
+def _frozen(workdir: str | Path, name: str) -> Path:
+    return Path(workdir) / "frozen" / name
+
+
 def _find(directory: Path, step: int | None) -> int:
     """`step`, or the newest finished step, of `directory`."""
-    found = _newest(directory) if step is None else step
+    found = newest(directory.parent) if step is None else step
     if found and (directory / str(found)).is_dir():
         return found
     names = sorted(entry.name for entry in directory.iterdir()) if directory.is_dir() else []
@@ -196,35 +194,42 @@ def _find(directory: Path, step: int | None) -> int:
     raise ValueError(f"{directory}: no {wanted}; found {names or 'nothing'}")
 
 
-def _newest(directory: Path) -> int:
-    """The newest finished step of `directory`; 0 if there is none."""
-    names = [entry.name for entry in directory.iterdir()] if directory.is_dir() else []
-    # Orbax writes under another name, and renames what is finished to its step number.
-    return max((int(name) for name in names if name.isdigit()), default=0)
+def _metadata(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Shape and dtype of every leaf of a checkpoint, by path, and what was saved beside it."""
+    if not directory.is_dir():
+        raise ValueError(f"{directory}: not found; restore it, or train the run anew")
+    found = ocp.checkpointables_metadata(directory.absolute())
+    if not found.metadata or not found.metadata.get(_ITEM):
+        raise ValueError(f"{directory}: a damaged checkpoint; remove it to go on from an earlier one")
+    return found.metadata[_ITEM], found.custom_metadata or {}
 
 
-def _stored(orbax: ocp.training.Checkpointer, step: int) -> dict[str, Any]:
-    """Shape and dtype of every leaf of checkpoint `step`, by path. Raises ValueError where Orbax cannot tell."""
-    found = orbax.checkpointables_metadata(step).metadata
-    if not found or not found.get(_ITEM):
-        raise ValueError(f"{orbax.directory}/{step}: a damaged checkpoint; remove it to go on from an earlier one")
-    return found[_ITEM]
+def _load(directory: Path, wanted: Mapping[str, Any]) -> dict[str, Array]:
+    leaves = {path: wanted.get(path, ...) for path in _metadata(directory)[0]}  # "..." skips a leaf
+    found = ocp.load_checkpointables(directory.absolute(), {_ITEM: leaves})[_ITEM]
+    return {path: found[path] for path in wanted}
 
 
-def check_leaves(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+def check_leaves(
+    path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any], *, dtypes: bool = True
+) -> None:
     """Holds the leaves of checkpoint `path` against what its config asks for; both by path, with shape and dtype.
 
     Raises:
-      ValueError: lists every missing, extra and mis-shaped leaf.
+      ValueError: lists every missing, extra and mis-shaped leaf; with `dtypes` another dtype counts as mis-shaped.
     """
     problems = [f"missing {name}" for name in wanted if name not in stored]
     problems += [f"extra {name}" for name in stored if name not in wanted]
-    for name, leaf in wanted.items():
+    for name in wanted.keys() & stored.keys():
+        leaf = wanted[name]
         if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             leaf = jax.eval_shape(jax.random.key_data, leaf)
-        if name in stored and (tuple(stored[name].shape), stored[name].dtype) != (leaf.shape, leaf.dtype):
-            found = f"{tuple(stored[name].shape)} {stored[name].dtype}"
-            problems.append(f"mis-shaped {name}: {found} in the checkpoint, {leaf.shape} {leaf.dtype} expected")
+        found = stored[name]
+        if tuple(found.shape) != leaf.shape or (dtypes and found.dtype != leaf.dtype):
+            problems.append(
+                f"mis-shaped {name}: {tuple(found.shape)} {found.dtype} in the checkpoint, {leaf.shape} {leaf.dtype} "
+                "expected"
+            )
     if problems:
         told = f"{path}: does not fit this run's config; give the one it was trained with, or train anew elsewhere:"
         raise ValueError("\n  ".join([told, *problems]))

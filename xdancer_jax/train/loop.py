@@ -13,11 +13,12 @@ from jax.sharding import Mesh
 from xdancer_jax import sharding
 from xdancer_jax.sharding import Rules
 from xdancer_jax.stage import Stage
-from xdancer_jax.train import checkpoint
+from xdancer_jax.train import digest, record
 from xdancer_jax.train.checkpoint import Checkpointer
 from xdancer_jax.train.hooks import Hook
 from xdancer_jax.train.monitor import Monitor
 from xdancer_jax.train.optim import Optimizer
+from xdancer_jax.train.parts import Parts
 from xdancer_jax.train.state import TrainState, plan_state
 from xdancer_jax.train.step import compile_for, make_train_step
 from xdancer_jax.typing import Batch
@@ -43,51 +44,64 @@ class Summary:
 
 
 def train(
-    stage: Stage, optimizer: Optimizer, make_iterator: Callable[[int], Iterator[Batch]], *, workdir: str | Path,
-    config: Mapping[str, Any], seed: int, steps: int, mesh: Mesh, rules: Rules, ema_decay: float, log_every: int,
-    checkpoint_every: int, checkpoint_keep: int, hooks: Sequence[Hook] = (),
+    stage: Stage, optimizer: Optimizer, parts: Parts, make_iterator: Callable[[int], Iterator[Batch]], *,
+    workdir: str | Path, config: Mapping[str, Any], start: int, seed: int, steps: int, mesh: Mesh, rules: Rules,
+    ema_decay: float, log_every: int, checkpoint_every: int, checkpoint_keep: int, hooks: Sequence[Hook] = (),
 ) -> tuple[TrainState, Summary]:
-    """Trains `stage` up to `steps`, from the newest checkpoint of `workdir` if there is one.
+    """Trains `stage` up to `steps`, from the checkpoint of step `start` of `workdir`, or anew where that is 0.
 
     Args:
+      parts: of every part of the stage, what becomes of it. On a restored run no source is read.
       make_iterator: from a first step to this process's host batches (numpy, B first) from that step on.
-      config: JSON-able; written to workdir/config.json for whoever loads the run.
+      config: JSON-able; written to workdir/config.json (train.record) for whoever loads the run.
       ema_decay: 0 keeps no averaged parameters.
       checkpoint_every: 0 saves the last step only.
 
     Raises:
-      ValueError: `workdir` holds another stage or a checkpoint of another model, or the data ended early.
+      ValueError: the checkpoint is of another model, or the data ended early.
       FloatingPointError: a loss or gradient norm is not finite; the checkpoints of earlier steps stay.
     """
     # Data, model and checkpoint are tried before anything is written: a refused run leaves `workdir` as it was.
-    start = checkpoint.check_resume(workdir, stage.name, config)
     first, batches = _peek(make_iterator(start), start)
     shapes = _shapes(sharding.put_batch(first, mesh, rules))
-    plan = plan_state(stage, optimizer, shapes, seed=seed, ema=ema_decay > 0, mesh=mesh, rules=rules)
+    plan = plan_state(stage, optimizer, parts, shapes, seed=seed, ema=ema_decay > 0, mesh=mesh, rules=rules)
     with Checkpointer(workdir, checkpoint_keep) as checkpointer:
         state = checkpointer.restore(start, plan.abstract) if start else plan.create()
-        checkpoint.write_config(workdir, stage.name, config)
+        record.write(workdir, config)
         if start >= steps:
             return state, Summary(start, start, 0.0, 0.0, 0.0, {})
+        if start == 0:
+            checkpointer.write_frozen(state)
         began = time.perf_counter()
         step_fn = compile_for(
-            mesh, rules, make_train_step(stage, optimizer, plan.mask, ema_decay), plan.abstract, shapes,
+            mesh, rules, make_train_step(stage, optimizer, ema_decay), plan.abstract, shapes,
             out_shardings=(plan.layout, sharding.replicated(mesh)), donate_argnums=0,
         )
         compile_seconds = time.perf_counter() - began
         device_batches = (sharding.put_batch(batch, mesh, rules) for batch in batches)
         examples = next(iter(shapes.values())).shape[0]
+
+        def save(step: int, state: TrainState) -> None:
+            checkpointer.save(step, state, part_digests(state, parts))
+
         with Monitor(stage.name, workdir, start, steps, log_every, examples) as monitor:
-            state = _run(
-                step_fn, state, device_batches, range(start, steps), monitor, hooks, checkpointer, checkpoint_every
-            )
+            state = _run(step_fn, state, device_batches, range(start, steps), monitor, hooks, save, checkpoint_every)
     rate = monitor.steps_per_second
     return state, Summary(start, steps, compile_seconds, rate, rate * examples, monitor.metrics)
 
 
+def part_digests(state: TrainState, parts: Parts) -> dict[str, str]:
+    """Digest of every part as readers see it; that of its source where nothing of the part trains."""
+    still = {name for name, part in parts.items() if part.digest and not part.trainable}
+    return {
+        name: parts[name].digest if name in still else digest.of({"params": params, "extra": state.extra.get(name, {})})
+        for name, params in state.eval_params.items()
+    }
+
+
 def _run(
     step_fn: Callable, state: TrainState, batches: Iterator[Batch], steps: range, monitor: Monitor,
-    hooks: Sequence[Hook], checkpointer: Checkpointer, checkpoint_every: int,
+    hooks: Sequence[Hook], save_state: Callable[[int, TrainState], None], checkpoint_every: int,
 ) -> TrainState:
     """Runs `steps`; the metrics of a step are read once the next one is under way, so that devices never wait."""
     pending = None
@@ -111,7 +125,7 @@ def _run(
             for hook in due:
                 monitor.write(step, {f"{hook.name}/{key}": value for key, value in hook.run(step, state).items()})
             if save:
-                checkpointer.save(step, state)
+                save_state(step, state)
     return state
 
 

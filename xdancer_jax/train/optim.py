@@ -3,13 +3,14 @@
 import dataclasses
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 
 import jax
 import optax
 
 from xdancer_jax.train import trees
-from xdancer_jax.typing import Array, PyTree
+from xdancer_jax.train.parts import Parts
+from xdancer_jax.typing import Array, Params, PyTree
 
 # Vectors by nature, which get a leading dimension when layers are stacked.
 _UNDECAYED = ("bias", "scale")
@@ -25,17 +26,19 @@ class Optimizer:
 
 def make_optimizer(
     *, learning_rate: float, schedule: str, steps: int, warmup_steps: int, weight_decay: float, b1: float, b2: float,
-    eps: float, clip_norm: float,
+    eps: float, clip_norm: float, factors: Mapping[str, float] | None = None,
 ) -> Optimizer:
     """AdamW: clip by global norm (0: no clipping), Adam, decoupled weight decay, scheduled rate.
 
-    Weight decay leaves out vectors, and biases and norm scales of stacked layers.
+    Weight decay leaves out vectors, and biases and norm scales of stacked layers. `factors` of the rate by part; a part
+    without one has 1.
     """
     rate = make_schedule(schedule, learning_rate, steps, warmup_steps)
     transform = optax.chain(
         optax.clip_by_global_norm(clip_norm) if clip_norm else optax.identity(),
         optax.scale_by_adam(b1=b1, b2=b2, eps=eps),
         _decay(weight_decay),
+        _scale_parts({name: factor for name, factor in (factors or {}).items() if factor != 1}),
         optax.scale_by_learning_rate(rate),
     )
     return Optimizer(transform, rate)
@@ -58,27 +61,33 @@ def make_schedule(kind: str, learning_rate: float, steps: int, warmup_steps: int
     raise ValueError(f'optimizer.schedule is {kind!r}; it must be "constant" or "cosine"')
 
 
-def trainable_mask(params: PyTree, regexes: Sequence[str]) -> PyTree:
-    """True at the parameters (arrays or shapes, unboxed) whose "/"-joined path one of `regexes` is found in.
+def trainable_mask(params: Params, parts: Parts) -> PyTree:
+    """True at the parameters (arrays or shapes, unboxed) that train; see train.parts.Part.
 
     Raises:
-      ValueError: a regex matches no parameter.
+      ValueError: a regex that is none, or matches no parameter of its part; nothing trains.
     """
+    flags = {name: _chosen(name, list(trees.by_path(tree)), parts[name].trainable) for name, tree in params.items()}
+    if not any(any(chosen) for chosen in flags.values()):
+        raise ValueError("parts: every part is frozen, so nothing trains; set parts.NAME.trainable of one")
+    return {name: jax.tree.unflatten(jax.tree.structure(tree), flags[name]) for name, tree in params.items()}
+
+
+def _chosen(name: str, paths: list[str], regexes: tuple[str, ...]) -> list[bool]:
     for regex in regexes:
         try:
-            re.compile(regex)
+            matches = any(re.search(regex, path) for path in paths)
         except re.error as error:
-            raise ValueError(f"trainable: {regex!r} is no regular expression ({error})") from error
-    paths = list(trees.by_path(params))
-    unmatched = [regex for regex in regexes if not any(re.search(regex, path) for path in paths)]
-    if unmatched or not regexes:
-        raise ValueError(f"trainable: {unmatched or 'no regexes'} match no parameter; parameters begin {paths[:8]}")
-    chosen = [any(re.search(regex, path) for regex in regexes) for path in paths]
-    return jax.tree.unflatten(jax.tree.structure(params), chosen)
+            raise ValueError(f"parts.{name}.trainable: {regex!r} is no regular expression ({error})") from error
+        if not matches:
+            raise ValueError(
+                f"parts.{name}.trainable: {regex!r} matches no parameter of the part; they begin {paths[:8]}"
+            )
+    return [any(re.search(regex, path) for regex in regexes) for path in paths]
 
 
 def overview(params: PyTree, mask: PyTree) -> str:
-    """Parameter counts of each top-level module, a line each: "name  trainable  frozen"."""
+    """Parameter counts of each part, a line each: "name  trainable  frozen"."""
     counts: dict[str, list[int]] = {}
     flags = trees.by_path(mask)
     for path, leaf in trees.by_path(params).items():
@@ -100,3 +109,16 @@ def _decay(rate: float) -> optax.GradientTransformation:
         return update if param.ndim < 2 or name in _UNDECAYED else update + rate * param
 
     return optax.stateless(lambda updates, params: jax.tree_util.tree_map_with_path(add, updates, params))
+
+
+def _scale_parts(factors: Mapping[str, float]) -> optax.GradientTransformation:
+    """Updates of each part times its factor."""
+
+    def scale(updates: PyTree, params: PyTree) -> PyTree:
+        del params
+        return {
+            name: jax.tree.map(lambda leaf, factor=factors[name]: factor * leaf, tree) if name in factors else tree
+            for name, tree in updates.items()
+        }
+
+    return optax.stateless(scale)

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax.struct
@@ -18,6 +18,7 @@ from xdancer_jax.sharding import Rules
 from xdancer_jax.stage import Stage
 from xdancer_jax.train import optim, trees
 from xdancer_jax.train.optim import Optimizer
+from xdancer_jax.train.parts import Parts
 from xdancer_jax.typing import Array, Batch, Extra, Params, PyTree
 
 _log = logging.getLogger(__name__)
@@ -29,15 +30,17 @@ class TrainState:
 
     Attributes:
       step: int32, optimizer steps done.
-      params: all parameters, nested dicts, unboxed.
-      extra: what no gradient reaches (see stage.InitFn), nested dicts.
-      opt_state: optimizer state of the trainable parameters.
-      ema: averaged trainable parameters, None in the place of each frozen one; None as a whole when off.
+      params: the trainable parameters by part, nested dicts, unboxed; None in the place of each frozen one.
+      frozen: the others, None in the place of each trainable one. No step changes them.
+      extra: mutable collections by part (codebooks, running statistics), nested dicts.
+      opt_state: optimizer state of `params`.
+      ema: averaged `params`; None when off.
       rng: typed key; never advanced, every key is folded from it, a stream name and the step.
     """
 
     step: Array
     params: Params
+    frozen: Params
     extra: Extra
     opt_state: PyTree
     ema: Params | None
@@ -45,8 +48,8 @@ class TrainState:
 
     @property
     def eval_params(self) -> Params:
-        """The averaged parameters where there are any, else the parameters."""
-        return self.params if self.ema is None else trees.merge(self.ema, self.params)
+        """All parameters, the averaged ones where there are any."""
+        return trees.merge(self.params if self.ema is None else self.ema, self.frozen)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,77 +59,113 @@ class Plan:
     Attributes:
       abstract: the TrainState as ShapeDtypeStructs that carry their shardings.
       layout: the shardings of `abstract`.
-      mask: True at the trainable parameters.
-      create: makes the state, each array at once in its place.
+      program: (given, key) -> state, pure: `given` are arrays by path that take the place of random ones.
+      key: of `program`.
+      create: reads what the parts' sources have, each array straight to its place, and runs `program`.
     """
 
     abstract: TrainState
     layout: TrainState
-    mask: PyTree
+    program: Callable[[Mapping[str, Array], Array], TrainState]
+    key: Array
     create: Callable[[], TrainState]
 
 
 def plan_state(
-    stage: Stage, optimizer: Optimizer, batch: Batch, *, seed: int, ema: bool, mesh: Mesh, rules: Rules
+    stage: Stage, optimizer: Optimizer, parts: Parts, batch: Batch, *, seed: int, ema: bool, mesh: Mesh, rules: Rules
 ) -> Plan:
-    """Traces stage.init over `batch` (shapes) and lays the state out on `mesh`.
+    """Traces the parts of `stage` over `batch` (shapes) and lays the state out on `mesh`.
 
     Raises:
-      ValueError: a logical axis without a rule, or a trainable regex that matches nothing.
+      ValueError: a logical axis without a rule; see optim.trainable_mask for what may train.
     """
-
-    def init(key):
-        return stage.init(stream(key, "init"), {name: jnp.zeros(x.shape, x.dtype) for name, x in batch.items()})
-
-    # Weights that init closes over (of earlier stages, pretrained) become arguments of `create`. Left inside, they
-    # would be constants of the compiled program, which may not pass 2 GiB.
-    weights: dict[int, Any] = {}
-
-    def find_weights(key):
-        tree = init(key)
-        leaves = enumerate(jax.tree.leaves(tree))
-        weights.update((index, leaf) for index, leaf in leaves if not isinstance(leaf, jax.core.Tracer))
-        return tree
-
     # Threefry compiles one slow kernel a parameter; this generator takes less than half the time of a first run.
     key = jax.random.key(seed, impl="unsafe_rbg")
-    boxed = jax.eval_shape(find_weights, key)
-    params_sharding, extra_sharding = sharding.shardings(boxed, mesh, rules)
-    params_shape = sharding.unbox(boxed[0])
-    mask = optim.trainable_mask(params_shape, stage.trainable)
+    boxed = jax.eval_shape(functools.partial(init_parts, stage, parts, batch, {}), key)
+    places, shapes = sharding.shardings(boxed, mesh, rules), sharding.unbox(boxed)
+    mask = optim.trainable_mask(shapes["params"], parts)
+    dtypes = {name: _dtypes(tree, mask[name], parts[name].dtype) for name, tree in shapes["params"].items()}
 
-    def create(weights, key) -> TrainState:
-        leaves = [strong(weights.get(index, leaf)) for index, leaf in enumerate(jax.tree.leaves(init(key)))]
-        params, extra = sharding.unbox(jax.tree.unflatten(jax.tree.structure(boxed), leaves))
-        trainable, _ = trees.split(params, mask)
+    def program(given: Mapping[str, Array], key: Array) -> TrainState:
+        made = jax.tree.map(strong, sharding.unbox(init_parts(stage, parts, batch, given, key)))
+        params, frozen = trees.split(jax.tree.map(lambda x, dtype: x.astype(dtype), made["params"], dtypes), mask)
         return TrainState(
-            step=jnp.zeros((), jnp.int32), params=params, extra=extra, opt_state=optimizer.transform.init(trainable),
-            ema=trainable if ema else None, rng=stream(jax.random.key(seed), "state"),
+            step=jnp.zeros((), jnp.int32), params=params, frozen=frozen, extra=made["extra"],
+            opt_state=optimizer.transform.init(params), ema=params if ema else None,
+            rng=stream(jax.random.key(seed), "state"),
         )
 
-    shapes = jax.eval_shape(create, weights, key)
+    state = jax.eval_shape(program, {}, key)
     whole = sharding.replicated(mesh)
-    trainable_sharding, _ = trees.split(params_sharding, mask)
+    trained, still = trees.split(places["params"], mask)
     layout = TrainState(
-        step=whole, params=params_sharding, extra=extra_sharding,
+        step=whole, params=trained, frozen=still, extra=places["extra"],
         opt_state=optax.tree.map_params(
-            optimizer.transform, lambda _, leaf: leaf, shapes.opt_state, trainable_sharding,
-            transform_non_params=lambda _: whole,
+            optimizer.transform, lambda _, leaf: leaf, state.opt_state, trained, transform_non_params=lambda _: whole
         ),
-        ema=trainable_sharding if ema else None, rng=whole,
+        ema=trained if ema else None, rng=whole,
     )
-    _log.info("stage %s\n%s", stage.name, optim.overview(params_shape, mask))
-    run = functools.partial(jax.jit(create, out_shardings=layout, compiler_options=_run_once()), weights, key)
-    return Plan(_abstract(shapes, layout), layout, mask, run)
+    _log.info("stage %s\n%s", stage.name, optim.overview(shapes["params"], mask))
+    abstract = jax.tree.map(lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), state, layout)
+    run = jax.jit(program, out_shardings=layout, donate_argnums=0, compiler_options=_run_once())
+    return Plan(abstract, layout, program, key, lambda: run(_read(parts, abstract), key))
+
+
+def init_parts(stage: Stage, parts: Parts, batch: Batch, given: Mapping[str, Array], key: Array) -> dict[str, Any]:
+    """{"params", "extra"} of all parts, boxed: random, copied, or what `given` has by path ("params/unet/...").
+
+    Every part has a key stream of its own, so that another part does not move its weights. No random number is drawn
+    for what is given: under jit the compiler drops it.
+    """
+    batch = {name: jnp.zeros(x.shape, x.dtype) for name, x in batch.items()}
+    made, key = {"params": {}, "extra": {}}, stream(key, "init")
+    for name, init in stage.parts.items():
+        params, extra = init(stream(key, name), batch, made)
+        if parts[name].copy:
+            params = _copied(name, params, parts[name].copy, made["params"])
+        made["params"][name] = sharding.fill(params, _under(given, f"params/{name}/"))
+        if extra:
+            made["extra"][name] = sharding.fill(extra, _under(given, f"extra/{name}/"))
+    return made
+
+
+def _copied(name: str, params: Params, source: str, made: Params) -> Params:
+    """Boxed `params` of part `name` with every value of part `source`."""
+    if source not in made:
+        raise ValueError(f"parts.{name}: copies part {source!r}, which is not made before it; there are {sorted(made)}")
+    known = trees.by_path(sharding.unbox(made[source]))
+    paths = list(trees.by_path(sharding.unbox(params)))
+    missing = [path for path in paths if path not in known]
+    if missing:
+        raise ValueError(f"parts.{name}: copies part {source!r}, which lacks {missing}")
+    return sharding.fill(params, {path: known[path] for path in paths})
+
+
+def _under(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
+    return {path.removeprefix(prefix): array for path, array in arrays.items() if path.startswith(prefix)}
+
+
+def _dtypes(shapes: PyTree, mask: PyTree, frozen: str) -> PyTree:
+    """Dtype of each parameter of a part: its own where it trains or counts, `frozen` else."""
+    return jax.tree.map(
+        lambda x, trains: x.dtype if trains or not jnp.issubdtype(x.dtype, jnp.floating) else jnp.dtype(frozen),
+        shapes, mask,
+    )
+
+
+def _read(parts: Parts, abstract: TrainState) -> dict[str, Array]:
+    """What the sources of the parts give, by path."""
+    leaves = trees.by_path({"params": trees.merge(abstract.params, abstract.frozen), "extra": abstract.extra})
+    given = {}
+    for name, part in parts.items():
+        if part.read is not None:
+            given |= part.read({path: leaf for path, leaf in leaves.items() if path.split("/")[1] == name})
+    return given
 
 
 def _run_once() -> dict[str, int] | None:
     """Compiler options for a function that runs once: on the CPU, quick to compile rather than quick to run."""
     return {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
-
-
-def _abstract(shapes: TrainState, layout: TrainState) -> TrainState:
-    return jax.tree.map(lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), shapes, layout)
 
 
 def strong(leaf: Array) -> Array:

@@ -20,29 +20,28 @@ TrainStep = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
 EvalStep = Callable[[TrainState, Batch, Array], Metrics]
 
 
-def make_train_step(stage: Stage, optimizer: Optimizer, mask: PyTree, ema_decay: float) -> TrainStep:
+def make_train_step(stage: Stage, optimizer: Optimizer, ema_decay: float) -> TrainStep:
     """One optimizer step: (state, batch) -> (state, metrics).
 
-    Only the parameters where `mask` is True are differentiated. The key is a pure function of state.rng and
-    state.step. Metrics: the stage's own, and "loss", "grad_norm" (before clipping) and "learning_rate".
+    Only state.params are differentiated, state.frozen are not. The key is a pure function of state.rng and state.step.
+    Metrics: the stage's own, and "loss", "grad_norm" (before clipping) and "learning_rate".
     """
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        trainable, frozen = trees.split(state.params, mask)
         key = at_step(state.rng, "train", state.step)
 
-        def loss_fn(trainable):
-            return stage.loss(trees.merge(trainable, frozen), state.extra, batch, key, True)
+        def loss_fn(params):
+            return stage.loss(trees.merge(params, state.frozen), state.extra, batch, key, True)
 
-        (loss, (metrics, extra)), grads = jax.value_and_grad(loss_fn, has_aux=True)(trainable)
-        updates, opt_state = optimizer.transform.update(grads, state.opt_state, trainable)
-        trainable = optax.apply_updates(trainable, updates)
+        (loss, (metrics, extra)), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
+        updates, opt_state = optimizer.transform.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
         metrics = metrics | {
             "loss": loss, "grad_norm": optax.tree.norm(grads), "learning_rate": optimizer.learning_rate(state.step)
         }
         state = state.replace(
-            step=state.step + 1, params=trees.merge(trainable, frozen), extra=_same_shapes(stage, state.extra, extra),
-            opt_state=opt_state, ema=_average(state.ema, trainable, ema_decay),
+            step=state.step + 1, params=params, extra=_same_shapes(stage, state.extra, extra), opt_state=opt_state,
+            ema=_average(state.ema, params, ema_decay),
         )
         return state, {name: jnp.asarray(value, jnp.float32) for name, value in metrics.items()}
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import jax
+from flax import traverse_util
 
 from xdancer_jax.typing import PyTree
 
@@ -13,25 +14,9 @@ def by_path(tree: PyTree) -> dict[str, PyTree]:
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
-def empty_dicts(tree: PyTree, path: str) -> list[str]:
-    """Paths of the empty dicts inside nested dict `tree`, which by_path cannot show."""
-    if not isinstance(tree, Mapping):
-        return []
-    if not tree:
-        return [path]
-    return [found for key, child in tree.items() for found in empty_dicts(child, f"{path}/{key}")]
-
-
-def nested(leaves: Mapping[str, PyTree], empty: list[str]) -> dict:
-    """Nested dicts from `leaves` by path; the inverse of by_path and empty_dicts for trees of dicts."""
-    tree: dict = {}
-    for path, leaf in [*leaves.items(), *((path, {}) for path in empty)]:
-        *parents, name = path.split("/")
-        node = tree
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[name] = leaf
-    return tree
+def nested(leaves: Mapping[str, PyTree]) -> dict:
+    """Nested dicts from `leaves` by path; the inverse of by_path for nested dicts, none of them empty."""
+    return traverse_util.unflatten_dict(dict(leaves), sep="/")
 
 
 def split(tree: PyTree, mask: PyTree) -> tuple[PyTree, PyTree]:

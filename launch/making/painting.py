@@ -14,9 +14,10 @@ from ml_collections import ConfigDict
 
 from data_pipeline import media, music, pose_estimation, pose_files, pose_weights, poses
 from data_pipeline.skeleton import PARTS
+from launch import stages
 from launch.making import dances
 from launch.making.dances import Dance, Song
-from launch.runs.runs import Run, build
+from launch.runs.loading import Run
 from launch.shell.progress import Bar
 from xdancer_jax.stages import video_sampling
 from xdancer_jax.stages.video import Sampler
@@ -58,10 +59,11 @@ def read_dancer(image: str, pose_file: str | None, pose_weights_dir: str | None,
 def painter(run: Run, steps: int | None) -> Callable[..., np.ndarray]:
     """paint(dancer, dance, seed, quiet=True) -> frames (F, H, W, 3) uint8 by the video run; make it once, it compiles.
     The motion decoder needs the dance's tokens."""
-    config, objective = run.config, build.objective(run.config)
+    config, video = run.config, stages.find("video")
+    objective = video.objective(config)
     sampler = Sampler(**config.sampler) if steps is None else Sampler(**{**config.sampler, "num_steps": steps})
     generate = video_sampling.make_generate(
-        build.networks(config), objective.schedule, objective.prediction, sampler
+        video.networks(config), objective.schedule, objective.prediction, sampler
     )
 
     def paint(dancer: Dancer, dance: Dance, seed: int, quiet: bool = True) -> np.ndarray:

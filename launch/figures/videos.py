@@ -1,0 +1,33 @@
+"""Painted clips beside the true ones: of the video stage and of the autoencoder."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from data_pipeline import media
+from data_pipeline.schema import FRAMES
+from launch.figures.data import Data
+from launch.making import dances, painting
+from launch.runs.loading import Run
+from xdancer_jax.evals.protocols import Result
+from xdancer_jax.evals.video_quality import PSNR, FrameL1, video_report
+
+
+def video_figures(clips: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> list[Result]:
+    """Of (generated frames, true frames, photo) a clip, as `self_driven` yields them."""
+    frames, target, photos = (np.stack(column) for column in zip(*clips, strict=True))
+    return [video_report(metric, frames, target, photos) for metric in (PSNR(), FrameL1())]
+
+
+def self_driven(run: Run, data: Data) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yields (generated frames, true frames, photo) of each clip, uint8."""
+    paint = painting.painter(run, None)
+    for record in tqdm(data.records(["poses", FRAMES]), desc="clips", unit="clip"):
+        start = max(0, (len(record["poses"]) - data.frames) // 2)
+        window = slice(start, start + data.frames)
+        photo, *target = (media.decode_jpeg(frame) for frame in [record[FRAMES][0], *record[FRAMES][window]])
+        dancer = painting.Dancer(photo, record["poses"][0])
+        decoded = run.config.pose_control == "motion_decoder"
+        tokens = dances.tokens_of(run, record["poses"])[window] if decoded else None
+        yield paint(dancer, dances.Dance(record["poses"][window], tokens), data.seed), np.stack(target), photo

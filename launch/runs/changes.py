@@ -1,0 +1,60 @@
+"""A run that goes on computes what it computed: which fields may differ from those that it was begun with."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+# Fields that change nothing of what is computed, but where, how fast, how often something is looked at or kept. Where
+# data and sources lie is free as well: their content is compared (training._facts).
+FREE = re.compile(
+    r"log_every|eval_every|eval_batches|checkpoint\..*|mesh\..*|sharding|data\.(dir|replay_dir|workers)|start"
+    r"|model\.(unet\.)?remat"
+)
+
+
+def of_config(before: ConfigDict, config: ConfigDict) -> dict[str, tuple[Any, Any]]:
+    """{field: (old, new)} of every field that differs and is not free. Steps are free under a constant schedule."""
+    old, new = _flat(before), _flat(config)
+    changed = {name: (old.get(name), new.get(name)) for name in old | new if old.get(name) != new.get(name)}
+    if config.optimizer.schedule == before.optimizer.schedule == "constant":
+        changed.pop("steps", None)
+    return {name: pair for name, pair in changed.items() if not (FREE.fullmatch(name) or _from_runs(name, *pair))}
+
+
+def _from_runs(name: str, old: Any, new: Any) -> bool:
+    """Whether both are sources of a part in a run, whose digests are compared in place of their places."""
+    kinds = {str(source).partition(":")[0] for source in (old, new)}
+    return re.fullmatch(r"parts\.\w+\.source", name) is not None and kinds <= {"run", "start"}
+
+
+def of_facts(before: Mapping[str, str], facts: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """{field: (old, new)} of digests that differ; what is not known now ("") cannot differ."""
+    return {name: (before.get(name, ""), new) for name, new in facts.items() if new and before.get(name) != new}
+
+
+def check(workdir: str | Path, changed: Mapping[str, tuple[Any, Any]], allowed: Sequence[str]) -> None:
+    """Raises ValueError for changed fields that are not `allowed`, all of them with old and new value."""
+    refused = {name: pair for name, pair in changed.items() if name not in allowed}
+    if refused:
+        told = "; ".join(f"{name}: {old!r} before, {new!r} now" for name, (old, new) in sorted(refused.items()))
+        flags = " ".join(f"--allow_change={name}" for name in sorted(refused))
+        raise ValueError(
+            f"{workdir}: the run was begun with other settings: {told}; give those, or another --workdir, or let it go "
+            f"on with the new ones by {flags}"
+        )
+    unused = sorted(set(allowed) - changed.keys())
+    if unused:
+        raise ValueError(f"--allow_change={unused[0]}: nothing of that name has changed; changed: {sorted(changed)}")
+
+
+def _flat(config: ConfigDict, prefix: str = "") -> dict[str, Any]:
+    """Values by dotted name, without what `resolve` adds."""
+    found = {}
+    for name, value in config.items():
+        if prefix == "" and name in ("earlier", "skeleton"):
+            continue
+        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, ConfigDict) else {prefix + name: value}
+    return found

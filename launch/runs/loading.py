@@ -1,0 +1,110 @@
+"""Trained runs, read back from their work directories alone for offline use."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from configs.sharding import TABLES
+from launch import stages
+from launch.runs import build, sources
+from xdancer_jax import sharding
+from xdancer_jax.stage import Stage, variables
+from xdancer_jax.train import checkpoint, record, state, trees
+from xdancer_jax.typing import PyTree
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A trained run: its config (resolved), modules by part, the functions over them, and its weights on devices.
+
+    digests: of each part; two parts of equal digest have equal weights.
+    """
+
+    workdir: Path
+    config: ConfigDict
+    modules: Mapping[str, nn.Module]
+    stage: Stage
+    params: Mapping[str, Any]
+    extra: Mapping[str, Any]
+    step: int
+    digests: Mapping[str, str]
+
+    def variables(self, part: str) -> dict[str, PyTree]:
+        """What the module of `part` applies."""
+        return variables(self.params, self.extra, part)
+
+
+def load(
+    workdir: str | Path, stage: str | None = None, *, dtype: str | None = None, mesh: Mesh | None = None,
+    table: str = "fsdp",
+) -> Run:
+    """The run in `workdir` at its newest checkpoint; every array goes straight to its place, once.
+
+    stage: that it must be of. dtype: computes, and holds weights, in it and not in the config's; the tokenizer keeps
+    its own, as its tokens are data. mesh, table: the devices, one if not given, and how weights are laid out there.
+
+    Raises:
+      ValueError: no such directory, no finished checkpoint, another stage or skeleton, a config of other fields; weights
+        that are not those of the config, every missing, extra and mis-shaped one listed.
+    """
+    record.read(workdir, stage)
+    config = sources.read_config(workdir)
+    config.dtype = dtype or config.dtype
+    mesh = mesh or sharding.make_mesh({"data": 1, "fsdp": 1, "tensor": 1}, jax.devices()[:1])
+    stored = checkpoint.stored(workdir)
+    try:
+        definition = stages.find(config.name)
+        made, wanted = definition.make(config), placed(config, mesh, table)
+        modules = definition.modules(config)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{Path(workdir) / 'config.json'}: not a config of this version ({str(error).splitlines()[0]}); restore it "
+            "or train anew"
+        ) from error
+    checkpoint.check_leaves(stored.directory, stored.leaves, wanted, dtypes=False)
+    tree = trees.nested(stored.read(wanted))
+    return Run(
+        Path(workdir), config, modules, made, tree["params"], tree.get("extra", {}), stored.step, stored.digests
+    )
+
+
+def placed(config: ConfigDict, mesh: Mesh, table: str) -> dict[str, jax.ShapeDtypeStruct]:
+    """All leaves of a resolved config's model by path, as they are held for offline use; nothing is computed."""
+    definition = stages.find(config.name)
+    fates = {name: dataclasses.replace(sources.fate(config, name), copy="") for name in definition.modules(config)}
+    boxed = jax.eval_shape(
+        lambda key: state.init_parts(definition.make(config), fates, build.batch_shapes(config, 1), {}, key),
+        jax.random.key(0),
+    )
+    layout = trees.by_path(sharding.shardings(boxed, mesh, TABLES[table]))
+    found = {}
+    for path, leaf in trees.by_path(sharding.unbox(boxed)).items():
+        kept = config.parts[path.split("/")[1]].dtype or config.dtype
+        held = path.startswith("params/") and jnp.issubdtype(leaf.dtype, jnp.floating)
+        found[path] = jax.ShapeDtypeStruct(leaf.shape, kept if held else leaf.dtype, sharding=layout[path])
+    return found
+
+
+def load_pair(directory: str | Path, **options: Any) -> tuple[Run, Run]:
+    """The motion and the video run under `directory`/motion and `directory`/video; `options` of the video run's `load`.
+
+    Raises:
+      ValueError: either is missing, or they were trained over different tokenizers.
+    """
+    motion, video = load(Path(directory) / "motion", "motion"), load(Path(directory) / "video", "video", **options)
+    if "tokenizer" in video.digests and video.digests["tokenizer"] != motion.digests["tokenizer"]:
+        raise ValueError(
+            f"{video.workdir} was trained over another tokenizer than {motion.workdir}; its motion decoder cannot "
+            "read these tokens: train both over the same run, parts.tokenizer.source"
+        )
+    return motion, video
+
+
+__all__ = ["Run", "load", "load_pair", "placed"]

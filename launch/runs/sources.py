@@ -1,0 +1,154 @@
+"""Where the weights of a run's parts come from: what a config's `parts.NAME.source` says becomes train.parts.Part."""
+
+import dataclasses
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+from ml_collections import ConfigDict
+
+from launch import stages
+from launch.runs import skeleton
+from xdancer_jax.pretrained import gpt2
+from xdancer_jax.train import checkpoint, record
+from xdancer_jax.train.parts import Part, Parts, Reader
+
+# Fields of a module that shape no weight and change no meaning of one.
+_FREE = ("dtype", "param_dtype", "remat", "dropout", "temporal", "parent", "name")
+
+
+def text(config: ConfigDict, part: str) -> str:
+    """The source of a part, with "start" as the run that it stands for. Raises ValueError for an empty one."""
+    source = config.parts[part].source
+    if source == "start":
+        if not config.start:
+            raise ValueError(
+                f'config.start is empty, and config.parts.{part}.source is "start": give the work directory of the run '
+                "to start from, --config.start=DIR"
+            )
+        return f"run:{config.start}"
+    if not source:
+        raise ValueError(
+            f"config.parts.{part}.source is empty: stage {config.name} stands on a trained {part}; give its work "
+            f"directory, --config.parts.{part}.source=run:DIR"
+        )
+    return source
+
+
+def earlier(config: ConfigDict, part: str, stage_name: str) -> ConfigDict:
+    """The config that describes a part which another stage trains: of the run that it comes from, else of the variant
+    that the config names.
+
+    Raises:
+      ValueError: see `text`, and read_config; a run that has no such part.
+    """
+    kind, _, where = text(config, part).partition(":")
+    if kind != "run":
+        described = importlib.import_module(f"configs.{stage_name}").get_config(config.parts[part].variant)
+        described.earlier = ConfigDict()
+        return described
+    found = read_config(where)
+    if found.name == stage_name:
+        return found
+    if part not in found.earlier:
+        raise ValueError(f"config.parts.{part}.source: {where} is a {found.name} run without {part}")
+    return found.earlier[part]
+
+
+def parts(config: ConfigDict) -> Parts:
+    """What becomes of every part of a resolved config's model, with the sources that are to be read.
+
+    Raises:
+      ValueError: an unknown source, one that does not exist or holds another model.
+    """
+    found = {}
+    for name, module in stages.find(config.name).modules(config).items():
+        kind, _, where = text(config, name).partition(":")
+        if kind not in _SOURCES or (kind == "random") == bool(where):
+            raise ValueError(
+                f"config.parts.{name}.source={config.parts[name].source!r}: give one of "
+                '"random", "start", "run:DIR", "part:NAME", "gpt2:FILE"'
+            )
+        found[name] = dataclasses.replace(fate(config, name), **_SOURCES[kind](config, name, module, where))
+    return found
+
+
+def fate(config: ConfigDict, name: str) -> Part:
+    """What becomes of part `name`, without a source: of a run that has its weights already."""
+    fields = config.parts[name]
+    return Part(tuple(fields.trainable), fields.learning_rate, fields.dtype or config.dtype)
+
+
+def _random(config: ConfigDict, name: str, module: nn.Module, where: str) -> dict[str, Any]:
+    return {}
+
+
+def _copy(config: ConfigDict, name: str, module: nn.Module, where: str) -> dict[str, Any]:
+    return {"copy": where}
+
+
+def _run(config: ConfigDict, name: str, module: nn.Module, where: str) -> dict[str, Any]:
+    """A part of a run, which must be of the same model."""
+    theirs = read_config(where)
+    known = stages.find(theirs.name).modules(theirs)
+    if name not in known:
+        raise ValueError(f"config.parts.{name}.source: {where} is a {theirs.name} run without {name}: {sorted(known)}")
+    _check_same(name, where, module, known[name])
+    stored = checkpoint.stored(where)
+    return {"read": stored.read, "digest": stored.digests[name]}
+
+
+def _gpt2(config: ConfigDict, name: str, module: nn.Module, where: str) -> dict[str, Any]:
+    if name != "gpt":
+        raise ValueError(f"config.parts.{name}.source=gpt2:{where}: only part gpt can start from GPT-2")
+    return {"read": _under("params/gpt/", gpt2.reader(where, module.num_layers, module.width, module.num_positions))}
+
+
+def _under(prefix: str, read: Reader) -> Reader:
+    """`read`, which knows paths inside its part, for the whole paths that begin with `prefix`."""
+    def whole(wanted):
+        inside = {path.removeprefix(prefix): leaf for path, leaf in wanted.items() if path.startswith(prefix)}
+        return {prefix + path: array for path, array in read(inside).items()}
+
+    return whole
+
+
+_SOURCES: dict[str, Callable[..., dict[str, Any]]] = {"random": _random, "part": _copy, "run": _run, "gpt2": _gpt2}
+
+
+def _check_same(name: str, where: str, ours: nn.Module, theirs: nn.Module) -> None:
+    """Raises ValueError where two modules differ in what their weights mean."""
+    if type(ours) is not type(theirs):
+        raise ValueError(
+            f"config.parts.{name}.source: {where} has a {type(theirs).__name__} as {name}, this config a "
+            f"{type(ours).__name__}; give another source, such as random"
+        )
+    fields = [field.name for field in dataclasses.fields(ours) if field.name not in _FREE]
+    pairs = [(field, getattr(theirs, field), getattr(ours, field)) for field in fields]
+    changed = [f"{field} {before!r} there, {here!r} here" for field, before, here in pairs if _differ(before, here)]
+    if changed:
+        raise ValueError(f"config.parts.{name}.source: {where} holds another {name}: {', '.join(changed)}")
+
+
+def _differ(before: Any, here: Any) -> bool:
+    return not callable(here) and before != here  # a convolution's initialisers are functions
+
+
+def read_config(workdir: str | Path) -> ConfigDict:
+    """The resolved config of the run in `workdir`, of this skeleton. Raises ValueError, see train.record.read."""
+    config = as_config(record.read(workdir)["config"])
+    skeleton.check(workdir, config)
+    return config
+
+
+def as_config(content: dict[str, Any]) -> ConfigDict:
+    """A config read back from JSON: its lists become the tuples that they were."""
+
+    def tuples(value):
+        if isinstance(value, dict):
+            return {name: tuples(item) for name, item in value.items()}
+        return tuple(tuples(item) for item in value) if isinstance(value, (list, tuple)) else value
+
+    return ConfigDict(tuples(content))

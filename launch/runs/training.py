@@ -1,0 +1,86 @@
+"""A run is trained into its work directory, or goes on from its newest checkpoint, which needs no other directory."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from launch import stages
+from launch.runs import build, changes, resolve, skeleton, sources
+from xdancer_jax import sharding
+from xdancer_jax.train import checkpoint, hooks, loop, record
+from xdancer_jax.train.parts import Parts
+
+
+def train(config: ConfigDict, workdir: str | Path, allow_change: Sequence[str] = ()) -> loop.Summary:
+    """Trains the stage of `config` (locked, not yet resolved) in `workdir`, or goes on from its newest checkpoint.
+
+    allow_change: fields that may differ from those that the run was begun with.
+
+    Raises:
+      ValueError, FloatingPointError: see resolve.resolve, sources.parts, changes.check and loop.train; a run of another
+        stage or skeleton.
+    """
+    before = record.read(workdir, config.name) if record.exists(workdir) else {}
+    start = checkpoint.newest(workdir) if before else 0
+    if start:
+        config, parts, content = _go_on(config, workdir, before, start, allow_change)
+    else:
+        config = resolve.resolve(config)
+        parts = sources.parts(config)
+        content = {"facts": _facts(config, parts), "changes": []}
+        changes.check(workdir, {}, allow_change)
+    stage = stages.find(config.name).make(config)
+    mesh, rules = sharding.make_mesh(config.mesh), build.rules(config)
+    evaluation = hooks.evaluation(
+        stage, lambda: build.batches(config, config.data.eval_split, train=False), every=config.eval_every,
+        batches=config.eval_batches, mesh=mesh, rules=rules,
+    )
+    _, summary = loop.train(
+        stage, build.optimizer(config), parts, lambda step: build.batches(config, config.data.train_split, step),
+        workdir=workdir, config={"stage": config.name, "config": config.to_dict(), **content}, start=start,
+        seed=config.seed, steps=config.steps, mesh=mesh, rules=rules, ema_decay=config.ema_decay,
+        log_every=config.log_every, checkpoint_every=config.checkpoint.every, checkpoint_keep=config.checkpoint.keep,
+        hooks=[evaluation],
+    )
+    return summary
+
+
+def _go_on(
+    config: ConfigDict, workdir: str | Path, before: dict[str, Any], start: int, allow_change: Sequence[str]
+) -> tuple[ConfigDict, Parts, dict[str, Any]]:
+    """(resolved config, parts, rest of config.json) of a run whose weights all lie in `workdir`."""
+    begun = sources.as_config(before["config"])
+    skeleton.check(workdir, begun)
+    changed = changes.of_config(begun, config)
+    if not changed.keys() & {"pose_control", "phase"}:  # else `earlier` may be of other parts
+        config = resolve.resolve(config, begun.earlier)
+    facts = _facts_now(config)
+    changed |= changes.of_facts(before["facts"], facts)
+    changes.check(workdir, changed, allow_change)
+    digests = checkpoint.stored(workdir).digests
+    parts = {
+        name: dataclasses.replace(sources.fate(config, name), digest=digests[name])
+        for name in stages.find(config.name).modules(config)
+    }
+    told = [{"step": start, "field": name, "before": old, "now": new} for name, (old, new) in changed.items()]
+    facts = before["facts"] | {name: value for name, value in facts.items() if value}
+    return config, parts, {"facts": facts, "changes": before["changes"] + told}
+
+
+def _facts(config: ConfigDict, parts: Parts) -> dict[str, str]:
+    """Digests of what a run begins with, by the config field that names it."""
+    return {f"parts.{name}.source": part.digest for name, part in parts.items() if part.digest}
+
+
+def _facts_now(config: ConfigDict) -> dict[str, str]:
+    """As `_facts`, of a run that goes on: "" for a source that is not there any more, and is not needed."""
+    found = {}
+    for name in config.parts:
+        kind, _, where = config.parts[name].source.partition(":")
+        where = config.start if kind == "start" else where
+        if kind in ("run", "start") and where and checkpoint.newest(where):
+            found[f"parts.{name}.source"] = checkpoint.stored(where).digests.get(name, "")
+    return found

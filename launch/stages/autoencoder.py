@@ -1,0 +1,54 @@
+"""Stage 0, the image autoencoder: configs/autoencoder.py, xdancer_jax/stages/autoencoder.py."""
+
+import flax.linen as nn
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from data_pipeline import media, music
+from data_pipeline.schema import FRAMES
+from launch.figures.data import Data
+from launch.figures.videos import video_figures
+from launch.runs.loading import Run
+from launch.stages import Window
+from xdancer_jax.evals.protocols import Result
+from xdancer_jax.models.autoencoder import AutoencoderKL
+from xdancer_jax.stage import Stage
+from xdancer_jax.stages import autoencoder
+
+
+def earlier(config: ConfigDict) -> dict[str, str]:
+    return {}
+
+
+def modules(config: ConfigDict) -> dict[str, nn.Module]:
+    return {"autoencoder": module(config)}
+
+
+def module(config: ConfigDict, dtype: str | None = None) -> AutoencoderKL:
+    """Of an autoencoder's config, whatever stage it stands in; computing in `dtype` if not in the config's."""
+    return AutoencoderKL(**config.model, dtype=dtype or config.dtype, param_dtype=config.param_dtype)
+
+
+def make(config: ConfigDict) -> Stage:
+    return autoencoder.make(module(config), **config.loss)
+
+
+def window(config: ConfigDict, train: bool) -> Window:
+    return Window("frames", {"height": config.data.height, "width": config.data.width})
+
+
+def check(config: ConfigDict) -> None:
+    return None
+
+
+def figures(run: Run, data: Data) -> list[Result]:
+    """Reconstruction of one frame a second, beside repeating each clip's first."""
+    reconstruct = jax.jit(run.stage.functions["reconstruct"])
+    records = data.records([FRAMES])
+    shortest, clips = min(len(record[FRAMES]) for record in records), []
+    for record in records:
+        frames = np.stack([media.decode_jpeg(frame) for frame in record[FRAMES][: shortest : music.FPS]])
+        output = reconstruct(run.params, run.extra, {"frames": frames}, jax.random.key(0))["frames"]
+        clips.append((np.asarray(output), frames, frames[0]))
+    return video_figures(clips)

@@ -1,0 +1,78 @@
+"""Stage 2, music to pose tokens: configs/motion.py, xdancer_jax/stages/motion.py."""
+
+import flax.linen as nn
+import numpy as np
+from ml_collections import ConfigDict
+
+from data_pipeline import music
+from launch.figures.data import Data
+from launch.making import dances
+from launch.runs.loading import Run
+from launch.stages import Window
+from launch.stages import tokenizer as tokenizer_stage
+from xdancer_jax.evals.beat_alignment import BAS_BAILANDO_2D, BAS_MINT_2D, beat_alignment_report
+from xdancer_jax.evals.diversity import KineticFeatures, diversity_report
+from xdancer_jax.evals.protocols import Result
+from xdancer_jax.models.music_gpt import MusicGPT
+from xdancer_jax.stage import Stage
+from xdancer_jax.stages import motion
+
+
+def earlier(config: ConfigDict) -> dict[str, str]:
+    return {"tokenizer": "tokenizer"}
+
+
+def modules(config: ConfigDict) -> dict[str, nn.Module]:
+    return {
+        "tokenizer": tokenizer_stage.module(config.earlier.tokenizer),  # in its own dtype: its tokens are the data
+        "gpt": MusicGPT(**config.model, dtype=config.dtype, param_dtype=config.param_dtype),
+    }
+
+
+def make(config: ConfigDict) -> Stage:
+    parts = modules(config)
+    return motion.make(parts["gpt"], parts["tokenizer"])
+
+
+def window(config: ConfigDict, train: bool) -> Window:
+    data, mix = config.data, {}
+    if data.replay_dir:
+        mix = {
+            "replay": data.replay_dir, "replay_rate": data.replay_rate,
+            "replay_static_context_rate": data.replay_static_context_rate,
+        }
+    return Window("motion", {
+        "previous": data.previous, "length": config.model.segment_frames, "num_context": config.model.context_frames,
+        "song_bins": config.model.global_tokens, "static_context_rate": data.static_context_rate if train else 0.0,
+        "margin": modules(config)["tokenizer"].reach,
+    }, mix)
+
+
+def check(config: ConfigDict) -> None:
+    data = config.data
+    if data.previous < config.model.context_frames:
+        raise ValueError(
+            f"config.data.previous={data.previous}: holds no {config.model.context_frames} context frames "
+            "(config.model.context_frames)"
+        )
+    for name in ("static_context_rate", "replay_static_context_rate"):
+        if not 0 <= data[name] <= 1:
+            raise ValueError(f"config.data.{name}={data[name]}: is a share of the examples, between 0 and 1")
+
+
+def figures(run: Run, data: Data) -> list[Result]:
+    """Dances generated for whole held-out songs from each clip's first pose, beside the real dances."""
+    records = data.records(["poses", "music", "song", "fps"])
+    shortest = min(len(record["poses"]) for record in records)
+    songs = [dances.Song(np.zeros(0, np.float32), record["music"][:shortest]) for record in records]
+    given = [dances.tokens_of(run, record["poses"][:1]) for record in records]
+    seeds = [data.seed + i for i in range(len(records))]
+    made = [dance.poses for dance in dances.choreograph(run, songs, given, shortest, seeds)]
+    beats = [record["music"][:shortest, music.BEAT] for record in records]
+    real = [record["poses"][:shortest] for record in records]
+    names = [record["song"] for record in records]
+    alignment = [
+        beat_alignment_report(protocol, made, beats, music.FPS, songs=names, ground_truth=real)
+        for protocol in (BAS_BAILANDO_2D, BAS_MINT_2D)
+    ]
+    return [*alignment, diversity_report(KineticFeatures(), made, real, music.FPS)]

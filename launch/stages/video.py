@@ -1,0 +1,82 @@
+"""Stage 3, the video diffusion: configs/video.py, xdancer_jax/stages/video.py."""
+
+import flax.linen as nn
+from ml_collections import ConfigDict
+
+from launch.figures.data import Data
+from launch.figures.videos import self_driven, video_figures
+from launch.runs.loading import Run
+from launch.stages import Window
+from launch.stages import autoencoder as autoencoder_stage
+from launch.stages import tokenizer as tokenizer_stage
+from xdancer_jax.diffusion.schedules import NoiseSchedule
+from xdancer_jax.evals.protocols import Result
+from xdancer_jax.models.image_encoder import ImageEncoder
+from xdancer_jax.models.motion_decoder import MotionDecoder
+from xdancer_jax.models.pose_guider import PoseGuider
+from xdancer_jax.models.reference_net import ReferenceNet
+from xdancer_jax.models.unet import UNet
+from xdancer_jax.nn.linear import conv
+from xdancer_jax.stage import Stage
+from xdancer_jax.stages import video
+from xdancer_jax.stages.video_networks import Networks
+
+PHASES = ("appearance", "motion")
+POSE_CONTROLS = {"none": None, "motion_decoder": MotionDecoder, "pose_guider": PoseGuider}
+_UNET_ONLY = ("temporal_heads", "temporal_max_frames", "mid_temporal")
+
+
+def earlier(config: ConfigDict) -> dict[str, str]:
+    decodes = config.pose_control == "motion_decoder"
+    return {"autoencoder": "autoencoder"} | ({"tokenizer": "tokenizer"} if decodes else {})
+
+
+def networks(config: ConfigDict) -> Networks:
+    """Those of a resolved config."""
+    model, types = config.model, {"dtype": config.dtype, "param_dtype": config.param_dtype}
+    shared = {name: value for name, value in model.unet.items() if name not in _UNET_ONLY}
+    control = POSE_CONTROLS[config.pose_control]
+    tokens = config.pose_control == "motion_decoder"
+    return Networks(
+        autoencoder=autoencoder_stage.module(config.earlier.autoencoder, config.dtype),
+        tokenizer=tokenizer_stage.module(config.earlier.tokenizer) if tokens else None,  # in its own dtype: its tokens
+        unet=UNet(**model.unet, temporal=config.phase == "motion", **types),
+        reference_net=ReferenceNet(**shared, **types),
+        image_encoder=ImageEncoder(**model.image_encoder, **types),
+        photo=conv(model.unet.block_out_channels[0], (3, 3), zero=True, **types) if config.photo_latents else None,
+        pose=control and control(**model[config.pose_control], **types),
+    )
+
+
+def modules(config: ConfigDict) -> dict[str, nn.Module]:
+    made = networks(config)
+    return {name: made.unet if name == "motion_modules" else getattr(made, name) for name in made.parts()}
+
+
+def make(config: ConfigDict) -> Stage:
+    return video.make(networks(config), objective(config), video.Sampler(**config.sampler))
+
+
+def objective(config: ConfigDict) -> video.Objective:
+    fields = dict(config.objective)
+    fields["min_snr_gamma"] = fields["min_snr_gamma"] or None
+    return video.Objective(NoiseSchedule(**config.schedule), **fields)
+
+
+def window(config: ConfigDict, train: bool) -> Window:
+    data, made = config.data, networks(config)
+    return Window("video", {
+        "num_frames": data.frames, "height": data.height, "width": data.width,
+        "margin": made.tokenizer.reach if made.tokenizer else 0,
+    })
+
+
+def check(config: ConfigDict) -> None:
+    for name, known in (("phase", PHASES), ("pose_control", tuple(POSE_CONTROLS))):
+        if config[name] not in known:
+            raise ValueError(f"config.{name}={config[name]!r}: choose one of {known}")
+
+
+def figures(run: Run, data: Data) -> list[Result]:
+    """Self-driven video: a clip's first frame is the photo, the real poses of its middle drive it."""
+    return video_figures(list(self_driven(run, data)))
