@@ -41,3 +41,11 @@ def test_parameters_keep_their_names_and_shapes(name):
     if os.environ.get("WRITE_GOLDEN"):
         path.write_text("\n".join(lines) + "\n")
     assert path.read_text().splitlines() == lines, f"{path.name} differs; see this file's docstring"
+
+
+def test_the_motion_phase_reads_all_of_an_appearance_run():
+    before, after = (
+        set(Path(__file__).with_name(f"video_paper_{phase}.txt").read_text().splitlines()[:-1])
+        for phase in ("appearance", "motion")
+    )
+    assert before < after and {line.split("/")[0] for line in after - before} == {"motion_modules", "pose", "tokenizer"}

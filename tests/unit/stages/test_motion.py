@@ -65,8 +65,8 @@ def test_loss_is_the_cross_entropy_of_the_last_frames_given_the_chosen_context(l
     tokens = tokens[:, margin : tokens.shape[1] - margin]
     row = np.arange(2)[:, None]
     logits = jax.jit(MODEL.apply)(
-        {"params": params["gpt"]}, tokens[:, P:], tokens[row, batch["context_index"]], batch["context_index"], batch["music"],
-        batch["song"],
+        {"params": params["gpt"]}, tokens[:, P:], tokens[row, batch["context_index"]], batch["context_index"],
+        batch["music"], batch["song"],
     )
     logits, target = np.asarray(logits, np.float64), np.asarray(tokens[:, P:])
     chosen = np.take_along_axis(logits, target[..., None], axis=-1)[..., 0]
