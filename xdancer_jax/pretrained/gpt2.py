@@ -49,8 +49,8 @@ def names(num_layers: int) -> dict[str, tuple[str, int | None]]:
 def reader(
     path: str | Path, num_layers: int, width: int, num_positions: int
 ) -> Callable[[Mapping[str, jax.ShapeDtypeStruct]], dict[str, jax.Array]]:
-    """Reads the safetensors file at `path`: from shapes with shardings by path of ours to the arrays of those that GPT-2
-    has, laid out so. One array of ours is in host memory at a time.
+    """Reads the safetensors file at `path`: from shapes with shardings by path of ours to the arrays of those that
+    GPT-2 has, laid out so. One array of ours is in host memory at a time.
 
     A position table of another length is interpolated linearly from its first row to its last (open: the paper has
     2224 positions and does not say how GPT-2's 1024 become them).
