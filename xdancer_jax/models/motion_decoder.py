@@ -10,7 +10,11 @@ from xdancer_jax.typing import Array, Float, typechecked
 
 
 class PoseStyle(nn.Module):
-    """One style vector a frame, from the frame's pose tokens and joint confidences, mixed over neighbouring frames."""
+    """One style vector a frame, from its pose tokens and joint confidences, mixed over neighbouring frames.
+
+    kernel_size: frames that are mixed, a frame's own in the middle, zeros beyond the ends of the clip; 0 leaves every
+    frame to itself and has no weights.
+    """
 
     width: int
     kernel_size: int
@@ -26,6 +30,8 @@ class PoseStyle(nn.Module):
         x = jnp.concatenate([codes.reshape(*codes.shape[:2], -1), confidences.astype(codes.dtype)], axis=-1)
         x = nn.silu(dense(self.width, (axes.EMBED, axes.MLP), "hidden", **types)(x))
         x = dense(self.width, (axes.MLP, axes.EMBED), "out", **types)(x)
+        if not self.kernel_size:
+            return nn.silu(x)
         # A residual, zero at first: the frame's own pose is there from the start, also where F is 1.
         mixed = conv(self.width, (self.kernel_size,), "temporal", zero=True, **types)(nn.silu(x))
         return nn.silu(x + mixed)
@@ -56,12 +62,17 @@ class MotionDecoder(nn.Module):
     and the convolutions behind it. Hence two styled blocks a resolution, as in StyleGAN's constant-input synthesis.
     Outputs pass through zero-initialised projections: at first the U-Net is as it was.
 
+    The paper says that AdaIN injects the pose tokens, with confidences, of a 16-frame window, and no more. (open) Ours:
+    a frame's style is its own pose's, plus a convolution over the styles of its neighbours that is zero at first. With
+    `temporal_kernel` 31 = 2 * 16 - 1 every frame of a window of 16 sees all of it, the first as the last.
+
     Attributes:
       block_out_channels: widths of the U-Net's resolution levels, finest first.
       latent_size: (height, width) of the latents; both divisible by 2^(levels - 1).
       channels: own width at each level, finest first.
       style_width: width of a frame's style vector.
-      temporal_kernel: frames that the temporal convolution sees (open: the paper says only "a 16-frame window").
+      temporal_kernel: frames that the temporal convolution spans, odd; its weights are temporal_kernel * style_width^2
+        (8.1 M of 31 and 512). 0: no mixing over time, and no weights.
     """
 
     block_out_channels: tuple[int, ...]
@@ -88,6 +99,10 @@ class MotionDecoder(nn.Module):
             raise ValueError(
                 f"MotionDecoder: latent_size {self.latent_size} must be divisible by {factor} and channels "
                 f"{self.channels} must have one entry for each of {levels} levels"
+            )
+        if self.temporal_kernel < 0 or self.temporal_kernel and self.temporal_kernel % 2 == 0:
+            raise ValueError(
+                f"MotionDecoder: temporal_kernel {self.temporal_kernel} must be odd (a frame is in its middle), or 0"
             )
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         batch, frames = codes.shape[:2]

@@ -2,10 +2,12 @@
 
 Sequence: [G global-music slots][C context frames of S*K slots][T frames of S*K slots]. The slot of token i predicts
 token i + 1, and carries the music of the frame of the token it predicts: so p(token of frame t) sees music up to t
-and none later. (open: the paper says only that a frame's music is concatenated with its tokens.) The projected
-music goes through a causal filter over time first: the paper's Jukebox features hear what came before, librosa's hear
-one frame, and a dancer must know how long ago the beat was. The global slots are projections of the song's features
-averaged over G equal stretches: averages over the whole song, later parts too.
+and none later. (open: the paper says only that a frame's music is concatenated with its tokens.) The global slots are
+projections of the song's features averaged over G equal stretches: averages over the whole song, later parts too.
+
+Ours, beyond the paper: with `music_kernel` > 0 the projected music goes through a causal filter over time first. The
+paper's Jukebox features hear what came before, librosa's hear one frame, and a dancer must know how long ago the beat
+was.
 """
 
 import flax.linen as nn
@@ -75,7 +77,8 @@ class MusicGPT(nn.Module):
       num_parts S, tokens_per_part K, codebook_size V: as the tokenizer's.
       segment_frames T (paper 64), context_frames C (8), global_tokens G (64): they fix the number of positions.
       music_width E: of the projected music that is concatenated with every token's embedding (of width D).
-      music_kernel: taps of the causal filter that each of its channels goes through, in frames.
+      music_kernel: taps of the causal filter that each of its channels goes through, in frames; 0 (the paper) for no
+        filter and none of its weights.
       global_music, motion_context: False leaves those slots out (ablations); not both, for the first token of a
         segment is predicted by the slot before it.
       dropout: GPT-2 has 0.1. remat: what is kept for the backward pass, a name of REMAT.
@@ -132,6 +135,8 @@ class MusicGPT(nn.Module):
             raise ValueError("MusicGPT: global_music and motion_context cannot both be off; turn one on")
         if self.width % self.num_heads:
             raise ValueError(f"MusicGPT: width {self.width} is not divisible by num_heads {self.num_heads}")
+        if self.music_kernel < 0:
+            raise ValueError(f"MusicGPT: music_kernel {self.music_kernel} must be 0 (no filter) or more")
         if self.remat not in REMAT:
             raise ValueError(f"MusicGPT: remat {self.remat!r} is unknown; choose one of {tuple(REMAT)}")
 
@@ -148,12 +153,13 @@ class MusicGPT(nn.Module):
         )
         self.slot_table = self.param("slot_table", rows, (self.frame_tokens, self.width), self.param_dtype)
         self.music_projection = dense(self.music_width, (None, axes.MLP), "music_projection", **options)
-        self.music_filter = nn.Conv(
-            self.music_width, (self.music_kernel,), feature_group_count=self.music_width, padding="CAUSAL",
-            name="music_filter", **options,
-            kernel_init=nn.with_logical_partitioning(nn.initializers.lecun_normal(), (None, None, axes.MLP)),
-            bias_init=nn.with_logical_partitioning(nn.initializers.zeros_init(), (axes.MLP,)),
-        )
+        if self.music_kernel:
+            self.music_filter = nn.Conv(
+                self.music_width, (self.music_kernel,), feature_group_count=self.music_width, padding="CAUSAL",
+                name="music_filter", **options,
+                kernel_init=nn.with_logical_partitioning(nn.initializers.lecun_normal(), (None, None, axes.MLP)),
+                bias_init=nn.with_logical_partitioning(nn.initializers.zeros_init(), (axes.MLP,)),
+            )
         self.input_projection = InputProjection(self.width, name="input_projection", **options)
         if self.global_music:
             scaled = nn.initializers.variance_scaling(SLOT_SCALE**2, "fan_in", "normal")
@@ -213,9 +219,12 @@ class MusicGPT(nn.Module):
     def embed(self, music: Float[Array, "B F M"]) -> tuple[Float[Array, "R D"], Float[Array, "B F D"]]:
         """What each of the R = S*V tokens, and what the music of each frame, adds to a slot.
 
-        Music of frame t knows frames t - music_kernel + 1 to t; before frame 0, zeros.
+        Music of frame t knows frames t - music_kernel + 1 to t (before frame 0, zeros); with no filter, frame t alone.
         """
-        return self.input_projection(self.token_table, self.music_filter(self.music_projection(music)))
+        projected = self.music_projection(music)
+        if self.music_kernel:
+            projected = self.music_filter(projected)
+        return self.input_projection(self.token_table, projected)
 
     @typechecked
     def slots(

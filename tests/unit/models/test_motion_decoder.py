@@ -42,6 +42,23 @@ def test_each_frame_sees_its_own_pose_and_confidence_and_its_neighbours(params):
             assert (moved[:2] > 1e-3).all() and (moved[2:] < 1e-5).all()  # kernel 3: frames 0 and 1 see frame 0
 
 
+@pytest.mark.parametrize(("kernel", "seen"), [(0, 1), (3, 2), (31, 16)])
+def test_a_kernel_of_31_spans_a_window_of_16_frames_and_none_has_no_weights(kernel, seen):
+    codes, confidences = jnp.zeros((1, 16, 2, 3)), jnp.zeros((1, 16, 4))
+    style = PoseStyle(4, kernel)
+    params = nn.unbox(style.init(jax.random.key(0), codes, confidences))["params"]
+    assert ("temporal" in params) == (kernel > 0)
+    apply = jax.jit(lambda codes: style.apply({"params": _opened(params)}, codes, confidences))
+    moved = np.abs(apply(codes.at[:, 0].set(5.0)) - apply(codes)).max((0, 2)) > 0
+    np.testing.assert_array_equal(moved, np.arange(16) < seen)
+
+
+@pytest.mark.parametrize("kernel", [4, -1])
+def test_a_kernel_without_a_middle_is_refused(kernel):
+    with pytest.raises(ValueError, match=f"temporal_kernel {kernel} must be odd"):
+        jax.eval_shape(MODEL.copy(temporal_kernel=kernel).init, jax.random.key(0), *_inputs())
+
+
 def test_a_style_moves_things_about_and_not_only_up_and_down(params):
     """Two poses must differ by more than a constant a channel, or no limb could move."""
     codes, confidences = _inputs(1)
@@ -50,9 +67,10 @@ def test_a_style_moves_things_about_and_not_only_up_and_down(params):
     assert np.asarray(difference.std((0, 1))).min() > 0.01
 
 
-def test_one_frame_is_enough_and_temporal_mixing_starts_at_zero():
+@pytest.mark.parametrize("kernel", [3, 31])
+def test_one_frame_is_enough_and_temporal_mixing_starts_at_zero(kernel):
     codes, confidences = _inputs()
-    model = PoseStyle(8, 3)
+    model = PoseStyle(8, kernel)
     variables = model.init(jax.random.key(0), codes, confidences)
     whole = model.apply(variables, codes, confidences)
     np.testing.assert_allclose(whole[:, 2:3], model.apply(variables, codes[:, 2:3], confidences[:, 2:3]), atol=1e-5)

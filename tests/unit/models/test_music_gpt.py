@@ -47,7 +47,7 @@ def _variables(model, inputs):
     return jax.tree.map(lambda x: jnp.asarray(0.5 * rng.normal(size=x.shape), x.dtype), shapes)
 
 
-ABLATIONS = [{}, {"global_music": False}, {"motion_context": False}]
+ABLATIONS = [{"music_kernel": 0}, {"global_music": False}, {"motion_context": False}]
 
 
 @pytest.mark.parametrize("forced", [1, 2])
@@ -103,14 +103,16 @@ def test_every_frame_knows_the_whole_song_through_the_global_slots_alone(ablatio
     assert gradient.shape == (T, G) and gradient.min() > 0
 
 
-def test_embedded_music_knows_the_frames_of_its_kernel(inputs):
-    model = _model()
+@pytest.mark.parametrize("taps", [TAPS, 0])
+def test_embedded_music_knows_the_frames_of_its_kernel(taps, inputs):
+    model = _model(music_kernel=taps)
     variables = _variables(model, inputs)
+    assert ("music_filter" in variables["params"]) == (taps > 0)
     embed = jax.jit(jax.jacrev(lambda x: model.apply(variables, x, method="embed")[1][0].sum(axis=-1)))
     reach = np.abs(embed(inputs["music"]))[:, 0].max(axis=-1) > 0
     frames = np.arange(P + T)
     gap = frames[:, None] - frames
-    np.testing.assert_array_equal(reach, (gap >= 0) & (gap < TAPS))
+    np.testing.assert_array_equal(reach, (gap >= 0) & (gap < max(taps, 1)))
 
 
 def test_logits_of_a_token_depend_on_all_tokens_before_it_and_no_other(inputs):
@@ -227,6 +229,11 @@ def test_medium_is_gpt2_medium_with_the_2224_positions_of_the_paper():
     assert blocks == 24 * (12 * 1024**2 + 13 * 1024)  # GPT-2 medium's 302 M
     assert params["h"]["attn"]["c_attn"]["kernel"].shape == (24, 1024, 3072)
     assert set(params["h"]) == {"ln_1", "attn", "ln_2", "mlp"}
+
+
+def test_a_negative_kernel_is_refused(inputs):
+    with pytest.raises(ValueError, match="music_kernel -1 must be 0"):
+        jax.eval_shape(lambda: _model(music_kernel=-1).init(jax.random.key(0), **inputs))
 
 
 def test_an_unknown_remat_policy_is_refused(inputs):
