@@ -7,7 +7,7 @@ Variants: "medium" (GPT-2 medium, the paper's model, 2224 positions); "small" (G
 the toy dancers on a laptop. The paper's ablations: --config.model.global_music=False,
 --config.model.motion_context=False, and sub-datasets with --config.data.share=0.1 over "medium" and "small".
 num_parts, tokens_per_part and codebook_size must be those of the tokenizer (single_part: 1 and 30; another is refused).
-"medium" and "small" are the paper's. What goes beyond it is off there: --config.model.music_kernel=16 filters the music.
+"medium" and "small" are the paper's; what goes beyond it is off there: --config.model.music_kernel=16 filters music.
 
 "finetune" and "tiny_finetune" adapt a trained run to the few clips of one choreography (paper: 30), with its tokenizer:
 

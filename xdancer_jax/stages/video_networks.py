@@ -82,8 +82,8 @@ class Networks:
     def _codes(self, weights: Mapping[str, Any], batch: Batch) -> Array:
         if "tokens" in batch:
             return self.tokenizer.apply(weights, batch["tokens"], method="lookup")
-        tokens = tokenizer_stage.encode(self.tokenizer, weights, batch["pose_window"])
-        codes = self.tokenizer.apply(weights, tokens, method="lookup")
+        # Straight through: a gradient reaches the encoders where the tokenizer trains as well.
+        codes = self.tokenizer.apply(weights, batch["pose_window"], method="codes")
         return tokenizer_stage.middle(codes, batch["poses"].shape[1])
 
     @typechecked

@@ -69,9 +69,8 @@ def read(workdir, step=None):
     """All leaves of a checkpoint by path."""
     stored = checkpoint.stored(workdir, step)
     place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    return stored.read({
-        path: jax.ShapeDtypeStruct(tuple(leaf.shape), leaf.dtype, sharding=place) for path, leaf in stored.leaves.items()
-    })
+    leaves = stored.leaves.items()
+    return stored.read({path: jax.ShapeDtypeStruct(tuple(x.shape), x.dtype, sharding=place) for path, x in leaves})
 
 
 def test_readers_get_averaged_and_frozen_parameters_together(tmp_path):

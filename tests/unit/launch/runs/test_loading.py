@@ -2,7 +2,6 @@ import json
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 
 from configs import autoencoder, motion, tokenizer, video
@@ -126,7 +125,8 @@ def test_every_leaf_that_is_not_the_configs_is_listed(edited):
     with pytest.raises(ValueError, match="checkpoints/2: does not fit this run's config; give the one") as error:
         loading.load(edited(change))
     text = str(error.value)
-    assert "mis-shaped extra/tokenizer/codebook/quantizer/embedding: (5, 16, 6) float32 in the checkpoint, (5, 32, 6)" in text
+    codes = "extra/tokenizer/codebook/quantizer/embedding"
+    assert f"mis-shaped {codes}: (5, 16, 6) float32 in the checkpoint, (5, 32, 6)" in text
     assert all(f"mis-shaped params/tokenizer/encoder_{i}/conv_in/kernel" in text for i in range(5))
     assert "missing params/tokenizer/decoder/block_1_conv_0/kernel" in text and "extra params" not in text
     with pytest.raises(ValueError, match="extra params/tokenizer/decoder/block_0_conv_0/kernel"):

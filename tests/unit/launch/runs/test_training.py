@@ -47,7 +47,8 @@ def test_a_run_begins_with_the_seed_the_batches_and_the_split_of_its_config(smal
     training.train(small(), tmp_path / "same")
     assert asked == [(("train", 0), {}), (("test",), {"train": False})]
     training.train(small(seed=1), tmp_path / "other")
-    digests = [checkpoint.stored(path).digests["tokenizer"] for path in (trained, tmp_path / "same", tmp_path / "other")]
+    runs = (trained, tmp_path / "same", tmp_path / "other")
+    digests = [checkpoint.stored(path).digests["tokenizer"] for path in runs]
     assert digests[0] == digests[1] != digests[2]
     training.train(small(steps=3), tmp_path / "same")
     assert (("train", 2), {}) in asked  # goes on where it stopped
