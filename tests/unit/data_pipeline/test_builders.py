@@ -33,7 +33,8 @@ def test_records_on_disk_are_the_clips(data_dir):
 
 
 def test_loaders_read_it(data_dir):
-    batch = next(loaders.video(data_dir, "train", 2, num_frames=4, height=32, width=16))
+    wanted = ("frames", "pose_images")
+    batch = next(loaders.video(data_dir, "train", 2, num_frames=4, height=32, width=16, fields=wanted))
     assert batch["frames"].shape == (2, 4, 32, 16, 3) and batch["pose_images"].any()
     batch = next(loaders.motion(data_dir, "test", 1, previous=8, length=8))
     assert batch["music"].any()
