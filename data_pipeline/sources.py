@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from data_pipeline import schema
+from data_pipeline import fingerprints, schema
 from data_pipeline.schema import Record
 
 CACHE_BYTES: Final = 512 * 2**20
@@ -143,16 +143,27 @@ def from_directory(
 
     Raises:
         FileNotFoundError: no data set there.
-        ValueError: several data sets there, an unknown split, or files in another format.
+        ValueError: several data sets there, one that another version prepared, an unknown split, or files in another
+            format.
     """
     import tensorflow_datasets as tfds
 
-    builder = tfds.builder_from_directory(find(data_dir))
+    folder = find(data_dir)
+    fingerprints.read(folder)  # refuses what another version prepared
+    builder = tfds.builder_from_directory(folder)
     if split not in builder.info.splits:
         raise ValueError(f"{builder.data_dir}: has no split {split!r}; it has {', '.join(sorted(builder.info.splits))}")
     if builder.info.file_format != tfds.core.FileFormat.ARRAY_RECORD:
         raise ValueError(f"{builder.data_dir}: files are not array_record; prepare the data set again")
     return RecordSource(builder.as_data_source(split=split), fields, cache_bytes)
+
+
+def fingerprint(data_dir: str) -> str:
+    """The fingerprint of the data set under `data_dir`: 64 hex digits, the same wherever the set lies.
+
+    Raises FileNotFoundError and ValueError as `from_directory` does.
+    """
+    return fingerprints.read(find(data_dir))
 
 
 def find(data_dir: str) -> str:
@@ -168,7 +179,7 @@ def find(data_dir: str) -> str:
         if not info.parent.name.startswith("incomplete.")  # left by a killed build
     ]
     if not found:
-        raise FileNotFoundError(f"{data_dir}: no data set here; build one with python -m launch.prepare --data_dir ...")
+        raise FileNotFoundError(f"{data_dir}: no data set here; prepare one with python -m launch.prepare --data DIR")
     if len(found) > 1:
         raise ValueError(f"{data_dir}: holds {len(found)} data sets; name one: {', '.join(map(str, sorted(found)))}")
     return str(found[0])

@@ -50,6 +50,17 @@ def test_other_content_or_share_is_another_data_set(tmp_path):
     assert name(file) != first
 
 
+def test_the_fingerprint_follows_the_files_content_and_not_their_folder(tmp_path):
+    def made(folder, seed=0, held_out=0.2):
+        folder.mkdir()
+        file = _file(folder / "a.npz", seed=seed)
+        return sources.fingerprint(pose_builder.prepare(str(folder / "data"), [file], held_out))
+
+    first = made(tmp_path / "one")
+    assert made(tmp_path / "two") == first
+    assert len({first, made(tmp_path / "three", seed=1), made(tmp_path / "four", held_out=0.3)}) == 3
+
+
 def test_what_a_file_does_not_state_can_be_given_with_its_name(tmp_path):
     keypoints = np.random.default_rng(0).uniform(50, 200, (133, 2)).tolist()
     person = {"keypoints": keypoints, "keypoint_scores": [0.9] * 133}
