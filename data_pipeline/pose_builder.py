@@ -87,7 +87,10 @@ def _parse(file: str) -> tuple[Path, dict[str, float]]:
     found = re.fullmatch(r"(.+):(\d+)x(\d+):(\d+(?:\.\d+)?)", file)
     if not found:
         return Path(file), {}
-    return Path(found[1]), {"height": int(found[2]), "width": int(found[3]), "fps": float(found[4])}
+    stated = {"height": int(found[2]), "width": int(found[3]), "fps": float(found[4])}
+    if not all(stated.values()):
+        raise ValueError(f"{file}: FILE:HEIGHTxWIDTH:FPS must be positive numbers")
+    return Path(found[1]), stated
 
 
 def _load(file: str) -> Clip:

@@ -107,6 +107,24 @@ def test_a_set_of_another_version_is_refused_and_not_built_over(tmp_path, plain_
         known.unlink(missing_ok=True)
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("dataset_info.json", b"{", "line 1 column 2"),
+        ("features.json", b"{", "line 1 column 2"),
+        ("*-train.array_record-*", b"", "64KB"),
+        ("*-train.array_record-*", None, "No such file"),
+    ],
+)
+def test_a_damaged_set_is_one_line_that_names_it(data_dir, tmp_path, file, content, message):
+    shutil.copytree(sources.find(data_dir), tmp_path / "set")
+    (path,) = (tmp_path / "set").glob(file)
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{tmp_path}/set: the data set is damaged .*{message}.* again") as error:
+        sources.from_directory(str(tmp_path), "train", ("poses",))[0]
+    assert "\n" not in str(error.value)
+
+
 def test_an_interrupted_build_leaves_no_data_set(tmp_path, monkeypatch):
     real = builders.make_example
 

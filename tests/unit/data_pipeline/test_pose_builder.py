@@ -81,6 +81,12 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path):
         pose_builder.prepare(str(tmp_path / "data"), [file, str(broken)], 0.2)
     with pytest.raises(ValueError, match=r"held_out: 1.5"):
         pose_builder.prepare(str(tmp_path / "data"), [file], 1.5)
+    with pytest.raises(ValueError, match="a.npz:0x4:30: FILE:HEIGHTxWIDTH:FPS must be positive"):
+        pose_builder.prepare(str(tmp_path / "data"), [f"{file}:0x4:30"], 0.2)
+    nobody = tmp_path / "nobody.npz"
+    save_poses(nobody, np.zeros((9, 60, 3), np.float32), 30, 240, 320)
+    with pytest.raises(ValueError, match="nobody.npz: poses: no joint has a confidence"):
+        pose_builder.prepare(str(tmp_path / "data"), [str(nobody)], 0.2)
     with pytest.raises(ValueError, match="a.npz: 40 frames at 30 fps leave none for test"):
         pose_builder.prepare(str(tmp_path / "data"), [file], 0.001)
     with pytest.raises(FileNotFoundError, match="no data set here"):
