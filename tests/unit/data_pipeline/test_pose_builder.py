@@ -25,7 +25,10 @@ def test_the_last_frames_of_every_file_are_the_test_split(tmp_path):
         assert set(found) == {f"a-{split}", f"b-{split}"}
         for name, expected in whole.items():
             np.testing.assert_array_equal(found[f"{name}-{split}"], expected[part])
-    assert next(loaders.tokenizer(folder, "train", 3, length=16))["poses"].shape == (3, 16, 60, 3)
+        for shuffle in (True, False):  # training and evaluation
+            batch = next(loaders.tokenizer(folder, split, 2, length=part.stop - part.start, shuffle=shuffle))["poses"]
+            wanted = sorted(expected[part].tobytes() for expected in whole.values())
+            assert sorted(clip.tobytes() for clip in batch) == wanted
 
 
 def test_poses_are_cropped_and_in_record_coordinates(tmp_path):
