@@ -65,8 +65,8 @@ def objective(config: ConfigDict) -> video.Objective:
 def window(config: ConfigDict, train: bool) -> Window:
     data, made = config.data, networks(config)
     return Window("video", {
-        "num_frames": data.frames, "height": data.height, "width": data.width,
-        "margin": made.tokenizer.reach if made.tokenizer else 0,
+        "num_frames": data.frames, "height": data.height, "width": data.width, "fields": made.reads,
+        "margin": made.tokenizer.reach if made.tokenizer else 0, "reference_gap": data.reference_gap,
     })
 
 
@@ -74,6 +74,8 @@ def check(config: ConfigDict) -> None:
     for name, known in (("phase", PHASES), ("pose_control", tuple(POSE_CONTROLS))):
         if config[name] not in known:
             raise ValueError(f"config.{name}={config[name]!r}: choose one of {known}")
+    if config.data.reference_gap < 0:
+        raise ValueError(f"config.data.reference_gap={config.data.reference_gap}: must be 0 or more")
 
 
 def figures(run: Run, data: Data) -> list[Result]:

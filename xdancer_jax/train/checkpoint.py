@@ -207,8 +207,8 @@ def _metadata(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _load(directory: Path, wanted: Mapping[str, Any]) -> dict[str, Array]:
-    """Arrays laid out as `wanted` says. A thirtieth of it all is read at a time, or the largest array where that is more:
-    decoded and on its way to its device it is there up to three times."""
+    """Arrays laid out as `wanted` says. A thirtieth of it all is read at a time, or the largest array where that is
+    more: decoded and on its way to its device it is there up to three times."""
     stored = _metadata(directory)[0]
     sizes = [math.prod(stored[path].shape) * stored[path].dtype.itemsize for path in wanted]
     leaves = {path: wanted.get(path, ...) for path in stored}  # "..." skips a leaf

@@ -1,6 +1,6 @@
 import pytest
 
-from configs import motion, tokenizer
+from configs import motion, tokenizer, video
 from launch.runs import build, resolve
 
 
@@ -60,3 +60,17 @@ def test_share_replay_seed_and_start_reach_the_loader_in_training_alone(monkeypa
 def test_shapes_of_a_batch_without_data():
     shapes = build.batch_shapes(resolve.resolve(motion_config()), 3)
     assert shapes["music"].shape == (3, 64, 35) and shapes["poses"].shape == (3, 64 + 2 * 4, 60, 3)
+
+
+def test_a_video_phase_loads_what_its_pose_control_reads():
+    def fields(variant, **changes):
+        config = video.get_config(variant)
+        config.update(changes)
+        for part in config.parts.values():
+            part.source = "random"
+        return set(build.batch_shapes(resolve.resolve(config), 1))
+
+    pictures = {"reference", "frames"}
+    assert fields("paper_appearance") == pictures
+    assert fields("paper_motion") == pictures | {"poses", "pose_window"}
+    assert fields("paper_motion", pose_control="pose_guider") == pictures | {"pose_images"}

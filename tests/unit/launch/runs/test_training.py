@@ -98,7 +98,7 @@ def test_a_run_goes_on_without_its_sources_and_refuses_others(tmp_path, stub):
     workdir = tmp_path / "motion"
     training.train(_motion(f"run:{first}", 1), workdir)
     digest = checkpoint.stored(first).digests["tokenizer"]
-    assert record.read(workdir)["facts"] == {"parts.tokenizer.source": digest}
+    assert record.read(workdir)["facts"] == {"parts.tokenizer.source": digest}  # and no data set: none is named
     assert stub[0][0]["tokenizer"].read is not None
     # Moved, with everything renamed.
     shutil.move(tmp_path / "tokenizer", tmp_path / "renamed")
@@ -111,6 +111,20 @@ def test_a_run_goes_on_without_its_sources_and_refuses_others(tmp_path, stub):
         training.train(_motion(f"run:{other}", 2), moved)
     training.train(_motion(f"run:{other}", 2), moved, allow_change=["parts.tokenizer.source"])
     assert stub[-1][0]["tokenizer"].digest == digest  # it keeps its own
+
+
+def test_another_data_set_is_refused_and_a_moved_one_is_not(run, small, tmp_path, data):
+    moved = small(steps=3)
+    with moved.unlocked():
+        moved.data.dir = str(shutil.copytree(data, tmp_path / "moved" / "name" / "1.0.0"))
+    assert training.train(moved, run).start_step == 2
+    described = json.loads((tmp_path / "moved" / "name" / "1.0.0" / "xdancer.json").read_text())
+    (tmp_path / "moved" / "name" / "1.0.0" / "xdancer.json").write_text(
+        json.dumps(described | {"fingerprint": "0" * len(described["fingerprint"])})
+    )
+    message = f"data.dir: '{described['fingerprint']}' before, '000.*--allow_change=data.dir"
+    with pytest.raises(ValueError, match=message):
+        training.train(moved, run)
 
 
 def test_nothing_to_allow_in_a_new_run(small, tmp_path):
