@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from xdancer_jax.nn import linear, norm
+from xdancer_jax.nn.batch_split import keep_batch_split
 from xdancer_jax.nn.embeddings import TimestepEmbedding
 from xdancer_jax.nn.unet_blocks import Conditions, DownBlock, Layout, MidBlock, UpBlock
 from xdancer_jax.typing import Array, Bool, Float, Int, typechecked
@@ -129,13 +130,14 @@ class UNet(nn.Module):
 
 def fold(x: Array) -> Array:
     """(B, F, ...) -> (B F, ...)."""
-    return x.reshape(-1, *x.shape[2:])
+    return keep_batch_split(x.reshape(-1, *x.shape[2:]))
 
 
 def down_path(layout: Layout, latents: Array, conditions: Conditions, residuals: list[Array | None]):
     """conv_in and the down blocks, as children of the calling module. Returns (x, skips, taps)."""
     residuals = residuals or [None] * layout.levels
     x = linear.conv(layout.block_out_channels[0], (3, 3), "conv_in", padding=1, **layout.types)(latents)
+    x = keep_batch_split(x)
     if residuals[0] is not None:
         x = x + residuals[0].astype(x.dtype)
     skips, taps = [], ()
