@@ -1,20 +1,21 @@
 import itertools
 
+import chex
 import numpy as np
 import pytest
 
-from data_pipeline import loaders, music, transforms
+from data_pipeline import loaders, music, poses, transforms
 
 
 def _records(count: int = 5, frames: int = 24) -> list[dict]:
     """Clip c, frame t: every joint at x = c, y = t; music t in every column; the picture's grey is t."""
     records = []
     for clip in range(count):
-        poses = np.ones((frames, 60, 3), np.float32)
-        poses[..., 0], poses[..., 1] = clip, np.arange(frames)[:, None]
+        joints = np.ones((frames, 60, 3), np.float32)
+        joints[..., 0], joints[..., 1] = clip, np.arange(frames)[:, None]
         rows = np.repeat(np.arange(frames, dtype=np.float32)[:, None], 35, axis=1)
         pictures = np.ones((frames, 16, 8, 3), np.uint8) * np.arange(frames, dtype=np.uint8)[:, None, None, None] * 8
-        records.append({"id": f"clip-{clip}", "poses": poses, "music": rows, "frames": pictures})
+        records.append({"id": f"clip-{clip}", "poses": joints, "music": rows, "frames": pictures})
     return records
 
 
@@ -84,7 +85,7 @@ def test_every_loader_takes_a_share():
     for loader, options in (
         (loaders.tokenizer, {"length": 4}),
         (loaders.motion, WINDOW),
-        (loaders.video, {"num_frames": 1, "height": 16, "width": 8}),
+        (loaders.video, {"num_frames": 1, "fields": ("poses",), "height": 16, "width": 8}),
         (loaders.frames, {"height": 16, "width": 8}),
     ):
         assert len(list(loader(records, "train", 1, share=0.25, num_epochs=1, **options))) == 2
@@ -160,13 +161,73 @@ def test_a_static_context_is_the_first_pose_to_predict():
     assert later.any() and not (batch["music"][later, 0] == batch["music"][later, 8]).any()
 
 
+PICTURES = {"height": 16, "width": 8}
+STILL = {"num_frames": 1, **PICTURES}
+
+
 @pytest.mark.parametrize("num_frames", [1, 4])
 def test_video_pictures_belong_to_their_poses(num_frames):
-    shape = {"num_frames": num_frames, "height": 16, "width": 8}
-    batch = next(loaders.video(_records(), "train", 4, **shape))
-    assert {k: (v.shape, v.dtype) for k, v in batch.items()} == loaders.element_spec("video", 4, **shape)
-    np.testing.assert_allclose(batch["frames"][:, :, 3, 3, 0] / 8, batch["poses"][:, :, 0, 1], atol=0.3)
-    assert (np.diff(batch["poses"][:, :, 0, 1]) == 1).all()
+    shape = {"num_frames": num_frames, **PICTURES, "fields": transforms.VIDEO_FIELDS, "reference_gap": 2}
+    batch = next(loaders.video(_records(), "train", 16, **shape))
+    assert {k: (v.shape, v.dtype) for k, v in batch.items()} == loaders.element_spec("video", 16, **shape)
+    time = batch["poses"][:, :, 0, 1]
+    np.testing.assert_allclose(batch["frames"][:, :, 3, 3, 0] / 8, time, atol=0.3)
+    np.testing.assert_array_equal(batch["pose_window"], batch["poses"])
+    np.testing.assert_array_equal(batch["pose_images"], poses.draw(batch["poses"], 16, 8))
+    assert (np.diff(time) == 1).all()
+    reference = batch["reference"][:, 3, 3, 0] / 8
+    assert (np.maximum(time[:, 0] - reference, reference - time[:, -1]) > 1.7).all()  # JPEG is not exact
+
+
+@pytest.mark.parametrize("fields", [("reference", "frames"), ("frames", "pose_images"), ("poses",), ("pose_window",)])
+def test_a_video_batch_holds_what_was_asked_for_alone(fields, monkeypatch):
+    shape = {"num_frames": 2, "margin": 1, **PICTURES}
+    whole = next(loaders.video(_records(), "train", 4, fields=transforms.VIDEO_FIELDS, **shape))
+    records = _records()
+    if fields == ("reference", "frames"):
+        records = [{key: value for key, value in record.items() if key != "poses"} for record in records]
+    if "pose_images" not in fields:
+        monkeypatch.setattr(poses, "draw", None)
+    if not {"reference", "frames"} & set(fields):
+        monkeypatch.setattr(transforms.media, "decode_jpeg", None)
+    batch = next(loaders.video(records, "train", 4, fields=fields, **shape))
+    chex.assert_trees_all_equal(batch, {name: whole[name] for name in fields})
+    found = {name: (value.shape, value.dtype) for name, value in batch.items()}
+    assert found == loaders.element_spec("video", 4, fields=fields, **shape)
+
+
+def _drawn(frames: int, num_frames: int, gap: int, count: int = 4000) -> dict[int, list[int]]:
+    """Start of the window -> the reference frames drawn with it. Frame t's picture is t."""
+    record = {"id": "a", "frames": [bytes([t]) for t in range(frames)]}
+    window, drawn = transforms.VideoWindow(num_frames, 1, 1, reference_gap=gap), {}
+    rng = np.random.default_rng(0)
+    for _ in range(count):
+        example = window(record, rng)
+        drawn.setdefault(int(example["frames"][0, 0, 0, 0]), []).append(int(example["reference"][0, 0, 0]))
+    return drawn
+
+
+@pytest.fixture
+def numbered_pictures(monkeypatch):
+    monkeypatch.setattr(transforms.media, "decode_jpeg", lambda data: np.full((1, 1, 3), data[0], np.uint8))
+
+
+def test_the_reference_is_uniform_over_the_frames_that_keep_the_gap(numbered_pictures):
+    drawn = _drawn(frames=12, num_frames=2, gap=4)
+    assert set(drawn) == set(range(11))
+    for start, references in drawn.items():
+        allowed = [t for t in range(12) if t <= start - 4 or t >= start + 1 + 4]
+        found, counts = np.unique(references, return_counts=True)
+        assert found.tolist() == allowed
+        assert abs(counts / counts.sum() - 1 / len(allowed)).max() < 0.1  # some 360 draws a start: over 3 deviations
+
+
+def test_where_no_frame_keeps_the_gap_the_farthest_are_taken(numbered_pictures):
+    for start, references in _drawn(frames=8, num_frames=2, gap=30, count=400).items():
+        assert set(references) == ({7} if start < 3 else {0} if start > 3 else {0, 7})
+    assert {start: set(found) for start, found in _drawn(4, 4, 30, 200).items()} == {0: {0, 1, 2, 3}}
+    assert all(set(found) == set(range(6)) for found in _drawn(6, 3, 0, 400).values())
+    assert transforms.VideoWindow(1, 16, 8).reference_gap == 30
 
 
 def test_margins_are_the_neighbouring_frames():
@@ -180,7 +241,7 @@ def test_margins_are_the_neighbouring_frames():
     np.testing.assert_array_equal(wide["poses"][still, 0], plain["poses"][still, 0])
     last = plain["poses"][:, -1, 0, 1]
     np.testing.assert_array_equal(wide["poses"][:, -3:, 0, 1], np.minimum(last[:, None] + [1, 2, 3], 23))
-    plain, wide = both(loaders.video, num_frames=4, height=16, width=8)
+    plain, wide = both(loaders.video, num_frames=4, fields=("poses", "pose_window"), **PICTURES)
     np.testing.assert_array_equal(wide["poses"], plain["poses"])
     first = plain["poses"][:, 0, 0, 1]
     wanted = np.clip(first[:, None] + np.arange(-3, 7), 0, 23)
@@ -208,6 +269,11 @@ def test_single_frames():
         (lambda r: loaders.motion(r, "train", 2, **REPLAY, replay_rate=-0.1), "replay_rate: -0.1"),
         (lambda r: loaders.motion(r, "train", 2, replay_rate=0.3), "replay_rate: 0.3 needs a data set"),
         (lambda r: loaders.element_spec("pictures", 2), "'pictures' is not one of"),
+        (lambda r: loaders.video(r, "train", 2, **STILL, fields=("skeletons",)), "fields: skeletons; a"),
+        (lambda r: loaders.video(r, "train", 2, **STILL, fields=()), "fields: none; a video window has"),
+        (lambda r: loaders.video(r, "train", 2, **STILL, reference_gap=-1), "reference_gap: -1 is"),
+        (lambda r: next(loaders.video(r, "train", 2, num_frames=25, **PICTURES)), "frames has 24 frames, .* needs 25"),
+        (lambda r: next(loaders.video(r, "train", 2, num_frames=1, height=32, width=8)), "16x8, .* asked for 32x8"),
     ],
 )
 def test_misuse_is_named(call, message):

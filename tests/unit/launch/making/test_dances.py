@@ -84,7 +84,7 @@ def pose_file(tmp_path_factory):
 def command(*arguments):
     """launch.choreograph in a process of its own."""
     command = [sys.executable, "-m", "launch.choreograph", "--size=64x32", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[4])
 
 
 def dance_on(run, song, given, seed, frames=10**6):

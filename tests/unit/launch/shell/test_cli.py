@@ -21,7 +21,7 @@ import pytest
     ],
 )
 def test_one_clear_line(arguments, said):
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[4]
     done = subprocess.run(
         [sys.executable, "-m", *arguments], capture_output=True, text=True, check=False, cwd=root,
     )

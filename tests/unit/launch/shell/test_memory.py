@@ -36,7 +36,7 @@ def test_a_step_of_a_command_faults_no_pages_in_anew(tmp_path):
     script = tmp_path / "steps.py"
     script.write_text(STEPS)
     environment = {k: v for k, v in os.environ.items() if k != "GLIBC_TUNABLES"}
-    environment |= {"PYTHONPATH": str(Path(memory.__file__).parents[1]), "JAX_PLATFORMS": "cpu"}
+    environment |= {"PYTHONPATH": str(Path(memory.__file__).parents[2]), "JAX_PLATFORMS": "cpu"}
     found = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=True)
     assert int(found.stdout) < 1000
 
