@@ -1,13 +1,13 @@
 r"""Stage 2, music to pose tokens (paper, section 3.3), over a trained tokenizer.
 
     python -m launch.train --config=configs/motion.py:medium --config.data.dir=DATA --workdir=out/motion \
-        --config.parts.tokenizer.source=run:out/tokenizer [--config.parts.gpt.source=gpt2:gpt2-medium/model.safetensors]
+        --config.parts.tokenizer.source=run:out/tokenizer [--config.parts.gpt.source=gpt2:model.safetensors]
 
 Variants: "medium" (GPT-2 medium, the paper's model, 2224 positions); "small" (GPT-2 small, its ablation); "tiny" for
 the toy dancers on a laptop. The paper's ablations: --config.model.global_music=False,
 --config.model.motion_context=False, and sub-datasets with --config.data.share=0.1 over "medium" and "small".
 num_parts, tokens_per_part and codebook_size must be those of the tokenizer (single_part: 1 and 30; another is refused).
-"medium" and "small" are the paper's; what goes beyond it is off there: --config.model.music_kernel=16 filters the music.
+"medium" and "small" are the paper's; what goes beyond it is off there: --config.model.music_kernel=16 filters music.
 
 "finetune" and "tiny_finetune" adapt a trained run to the few clips of one choreography (paper: 30), with its tokenizer:
 

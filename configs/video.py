@@ -5,12 +5,12 @@ r"""Stage 3, latent video diffusion (paper, section 3.5), in two phases.
     python -m launch.train --config=configs/video.py:paper_motion --config.data.dir=DATA --workdir=out/video \
         --config.start=out/appearance --config.parts.tokenizer.source=run:out/tokenizer
 
-Variants: {paper, animate_anyone, tiny}_{appearance, motion}. "paper" is Stable Diffusion 1.5 at 896 x 512, trained as the
-paper says: the appearance phase has no pose control, the motion phase trains it with the motion modules over a frozen
-U-Net and ReferenceNet; --config.pose_control=pose_guider there is the paper's ablation, from the same appearance run.
-"animate_anyone" is that project's recipe at the same size: a pose guider in both phases, noise offset and min-SNR
-weights. "tiny" are toy dancers at 112 x 64, with what helps so small a model beyond the paper: the motion decoder learns
-in both phases, and the photo's latents join the U-Net's input.
+Variants: {paper, animate_anyone, tiny}_{appearance, motion}. "paper" is Stable Diffusion 1.5 at 896 x 512, trained as
+the paper says: the appearance phase has no pose control, the motion phase trains it with the motion modules over a
+frozen U-Net and ReferenceNet; --config.pose_control=pose_guider there is the paper's ablation, from the same appearance
+run. "animate_anyone" is that project's recipe at the same size: a pose guider in both phases, noise offset and min-SNR
+weights. "tiny" are toy dancers at 112 x 64, with what helps so small a model beyond the paper: the motion decoder
+learns in both phases, and the photo's latents join the U-Net's input.
 """
 
 from ml_collections import ConfigDict
@@ -91,7 +91,7 @@ def _paper_model() -> ConfigDict:
         "motion_decoder": {  # (open) own widths, finest level first
             "block_out_channels": widths, "latent_size": (112, 64), "channels": (128, 256, 512, 512),
             "style_width": 512,
-            "temporal_kernel": 31,  # frames that a style is mixed over: a 16-frame window to either side (paper); 0: one
+            "temporal_kernel": 31,  # frames a style is mixed over: a 16-frame window to either side (paper); 0: its own
         },
         "pose_guider": {"block_out_channels": widths, "channels": (16, 32, 96, 256)},
     })

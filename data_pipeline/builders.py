@@ -1,4 +1,4 @@
-"""TFDS builder of the toy dance set: ArrayRecord files, written without TensorFlow.
+"""What all TFDS builders share, and the one of the toy dance set: ArrayRecord files, written without TensorFlow.
 
 tfds is imported here, so whoever only loads data should not import this module.
 """
@@ -16,7 +16,26 @@ import tensorflow_datasets as tfds
 from etils import epath
 from tqdm import tqdm
 
-from data_pipeline import music, schema, toy
+from data_pipeline import fingerprints, music, schema, toy
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+    """A builder of ArrayRecord files that states the set's format and fingerprint beside them.
+
+    The config has `settings() -> dict`: what decides the bytes of the set, its place apart, in values of JSON.
+    """
+
+    # tfds 4.9.10 finds this out with importlib_resources, which it requires but does not declare for Python >= 3.9.
+    code_path = epath.Path(__file__)
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(file_format="array_record", **kwargs)
+
+    def _download_and_prepare(self, dl_manager: Any, download_config: Any = None) -> None:
+        """tfds calls this in a folder that it renames at the end: a set has its fingerprint or is not there."""
+        super()._download_and_prepare(dl_manager, download_config)
+        settings = {"builder": self.name, "version": str(self.version), **self.builder_config.settings()}
+        fingerprints.write(self.data_dir, settings)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -49,18 +68,20 @@ class ToyConfig(tfds.core.BuilderConfig):
         if self.train_clips < 1 or self.test_clips < 1:
             raise ValueError(f"clips: a split needs at least 1, got {self.train_clips} and {self.test_clips}")
 
+    def settings(self) -> dict[str, Any]:
+        own = ("seed", "train_clips", "test_clips", "frames", "height", "width", "choreography")
+        return {name: getattr(self, name) for name in own}
 
-class ToyDance(tfds.core.GeneratorBasedBuilder):
+
+class ToyDance(Builder):
     """Procedural dances with exact beats and poses (data_pipeline/toy)."""
 
     VERSION = tfds.core.Version("1.0.0")
-    # tfds 4.9.10 finds this out with importlib_resources, which it requires but does not declare for Python >= 3.9.
-    code_path = epath.Path(__file__)
 
     def __init__(self, *, run: Callable[..., Iterable[Any]] = map, **kwargs: Any):
         """`run` is `map` or the map of a process pool, for the work of rendering. The rest goes to tfds."""
         self._run = run
-        super().__init__(file_format="array_record", **kwargs)
+        super().__init__(**kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
@@ -74,7 +95,7 @@ class ToyDance(tfds.core.GeneratorBasedBuilder):
         return {split: self._generate_examples(split, count) for split, count in counts.items()}
 
     def _generate_examples(self, split: str, count: int) -> Iterator[tuple[int, dict[str, Any]]]:
-        make = functools.partial(make_example, dataclasses.asdict(self.builder_config), split)
+        make = functools.partial(make_example, self.builder_config.settings(), split)
         yield from enumerate(tqdm(self._run(make, range(count)), desc=f"toy {split}", total=count, unit="clip"))
 
 
@@ -92,7 +113,7 @@ def _mapper(workers: int):
 
 
 def make_example(config: dict[str, Any], split: str, index: int) -> dict[str, Any]:
-    """One encoded clip. `config` holds the fields of `ToyConfig`; a plain dict, so that workers unpickle it cheaply."""
+    """One encoded clip. `config` is ToyConfig.settings(): a plain dict, so that workers unpickle it cheaply."""
     clip = toy.make_clip(
         config["seed"], index, split, config["frames"], config["height"], config["width"],
         choreography=config["choreography"],
@@ -114,10 +135,17 @@ def prepare(data_dir: str, config: ToyConfig, workers: int = 2) -> str:
     return str(builder.data_dir)
 
 
-def write(builder: tfds.core.GeneratorBasedBuilder) -> None:
-    """Writes the builder's set unless it is complete. Raises OSError, which names its folder, where that fails."""
+def write(builder: Builder) -> None:
+    """Writes the builder's set unless it is complete.
+
+    Raises ValueError where a set lies there that another version prepared, and OSError where writing fails; both name
+    the folder.
+    """
+    if builder.data_path.exists():  # then tfds takes it, whatever it holds
+        fingerprints.read(builder.data_dir)
+        return
     try:
         builder.download_and_prepare()
-    except RuntimeError as error:  # of the ArrayRecord writer, for a full disk
+    except (RuntimeError, OSError) as error:  # the ArrayRecord writer has the first for a full disk
         message = f"{builder.data_dir}: the data set could not be written, nothing is left of it: {error}"
         raise OSError(message) from error

@@ -7,16 +7,15 @@ because it imports jax where jax is installed.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from data_pipeline import sources, transforms
-from data_pipeline.schema import FRAMES
+from data_pipeline.transforms import Window
 
 Batch = dict[str, np.ndarray]
-_Window = Callable[[dict[str, Any], np.random.Generator], Batch]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +61,7 @@ def tokenizer(
     data: str | Sequence[dict[str, Any]], split: str, batch_size: int, seed: int = 0, *, length: int = 64, **order: Any
 ) -> Iterator[Batch]:
     """{"poses": (B, T, 60, 3)}, T = `length`. See `_iterate` for `data`, `order` and errors."""
-    return _iterate(data, split, ("poses",), transforms.PoseWindow(length), Order(batch_size, seed, **order))
+    return _iterate(data, split, transforms.PoseWindow(length), Order(batch_size, seed, **order))
 
 
 def motion(
@@ -100,7 +99,7 @@ def motion(
     if replay_rate:
         rate = static_context_rate if replay_static_context_rate is None else replay_static_context_rate
         replayed = _Replayed(replay, replay_rate, dataclasses.replace(window, static_context_rate=rate))
-    return _iterate(data, split, ("poses", "music"), window, Order(batch_size, seed, **order), replayed)
+    return _iterate(data, split, window, Order(batch_size, seed, **order), replayed)
 
 
 def video(
@@ -112,14 +111,17 @@ def video(
     num_frames: int,
     height: int,
     width: int,
+    fields: tuple[str, ...] = ("reference", "frames"),
     margin: int = 0,
+    reference_gap: int = 30,
     **order: Any,
 ) -> Iterator[Batch]:
-    """{"reference": (B, H, W, 3) uint8, "frames": (B, F, H, W, 3) uint8, "poses": (B, F, 60, 3),
+    """What `fields` names of {"reference": (B, H, W, 3) uint8, "frames": (B, F, H, W, 3) uint8, "poses": (B, F, 60, 3),
     "pose_window": (B, A+F+A, 60, 3), "pose_images": (B, F, H, W, 3) uint8}, F = `num_frames`: 1 for the appearance
-    phase, 16 consecutive ones for the motion phase; A = `margin`. See `_iterate` for `data`, `order` and errors."""
-    window = transforms.VideoWindow(num_frames, height, width, margin)
-    return _iterate(data, split, ("poses", FRAMES), window, Order(batch_size, seed, **order))
+    phase, 16 consecutive ones for the motion phase; A = `margin`. The reference lies at least `reference_gap` frames
+    from them. See `transforms.VideoWindow`; `_iterate` for `data`, `order` and errors."""
+    window = transforms.VideoWindow(num_frames, height, width, fields, margin, reference_gap)
+    return _iterate(data, split, window, Order(batch_size, seed, **order))
 
 
 def frames(
@@ -128,7 +130,7 @@ def frames(
 ) -> Iterator[Batch]:
     """{"frames": (B, H, W, 3) uint8}: random crops, for the autoencoder. See `_iterate` for the rest and errors."""
     window = transforms.RandomCrop(height, width)
-    return _iterate(data, split, (FRAMES,), window, Order(batch_size, seed, **order))
+    return _iterate(data, split, window, Order(batch_size, seed, **order))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,14 +139,13 @@ class _Replayed:
 
     data: str | Sequence[dict[str, Any]]
     rate: float
-    window: _Window
+    window: Window
 
 
 def _iterate(
     data: str | Sequence[dict[str, Any]],
     split: str,
-    fields: tuple[str, ...],
-    window: _Window,
+    window: Window,
     order: Order,
     replayed: _Replayed | None = None,
 ) -> Iterator[Batch]:
@@ -157,12 +158,12 @@ def _iterate(
     """
     import grain
 
-    entries = _epochs(data, split, fields, order)
+    entries = _epochs(data, split, window.reads, order)
     _check_size(entries, order)
     if replayed is not None:
-        others = _epochs(replayed.data, split, fields, dataclasses.replace(order, share=1.0, num_epochs=None))
+        others = _epochs(replayed.data, split, window.reads, dataclasses.replace(order, share=1.0, num_epochs=None))
         entries = sources.Replay(entries, others, order.seed, replayed.rate)
-        window = functools.partial(_cut, window, replayed.window)
+        window = functools.partial(_cut, window, replayed.window)  # of (record, whether replayed)
     rows = order.batch_size // order.process_count
     dataset = grain.MapDataset.source(entries).random_map(window, seed=order.seed).batch(rows)
     dataset = dataset[order.start_step * order.process_count + order.process_index :: order.process_count]
@@ -173,7 +174,7 @@ def _iterate(
     return iter(batches)
 
 
-def _cut(own: _Window, replay: _Window, entry: tuple[dict[str, Any], bool], rng: np.random.Generator) -> Batch:
+def _cut(own: Window, replay: Window, entry: tuple[dict[str, Any], bool], rng: np.random.Generator) -> Batch:
     """The example of an entry of `sources.Replay`."""
     record, replayed = entry
     return (replay if replayed else own)(record, rng)

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from etils import epath
 
 from data_pipeline import builders, pose_files, pose_formats, poses, schema
 from data_pipeline.music import FPS
@@ -38,23 +37,28 @@ class PoseFilesConfig(tfds.core.BuilderConfig):
             raise ValueError("poses: no pose file given")
         if not 0 < self.held_out < 1:
             raise ValueError(f"held_out: {self.held_out} is not between 0 and 1")
-        digest = hashlib.sha256(str(self.held_out).encode())
+        digest, self._digests = hashlib.sha256(str(self.held_out).encode()), []
         for file in self.files:
             path, size = _parse(file)
-            digest.update(repr(size).encode() + path.read_bytes())
+            content = path.read_bytes()
+            digest.update(repr(size).encode() + content)
+            self._digests.append({"sha256": hashlib.sha256(content).hexdigest(), **size})
         self.name = digest.hexdigest()[:12]
 
+    def settings(self) -> dict[str, Any]:
+        """The files by their content, wherever they lie."""
+        return {"held_out": self.held_out, "files": self._digests}
 
-class PoseFiles(tfds.core.GeneratorBasedBuilder):
+
+class PoseFiles(builders.Builder):
     """Poses of real clips: cropped as the paper does, at 30 fps; the last frames of every clip are the test split."""
 
     VERSION = tfds.core.Version("1.0.0")
-    code_path = epath.Path(__file__)
 
     def __init__(self, *, clips: Sequence[np.ndarray], **kwargs: Any):
         """`clips`: what `read` gives of each of the config's files. The rest goes to tfds."""
         self._clips = clips
-        super().__init__(file_format="array_record", **kwargs)
+        super().__init__(**kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
         whole = schema.tfds_features()
@@ -83,7 +87,10 @@ def _parse(file: str) -> tuple[Path, dict[str, float]]:
     found = re.fullmatch(r"(.+):(\d+)x(\d+):(\d+(?:\.\d+)?)", file)
     if not found:
         return Path(file), {}
-    return Path(found[1]), {"height": int(found[2]), "width": int(found[3]), "fps": float(found[4])}
+    stated = {"height": int(found[2]), "width": int(found[3]), "fps": float(found[4])}
+    if not all(stated.values()):
+        raise ValueError(f"{file}: FILE:HEIGHTxWIDTH:FPS must be positive numbers")
+    return Path(found[1]), stated
 
 
 def _load(file: str) -> Clip:

@@ -39,6 +39,8 @@ def load_poses(path: str | os.PathLike[str]) -> Clip:
     path = Path(path)
     if path.suffix != ".npz" or not path.is_file():
         return read_poses(path)
+    if not zipfile.is_zipfile(path):  # numpy would call it a pickle and tell how to load it all the same
+        raise ValueError(f"{path}: not a readable .npz file (no zip archive)")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             values = {key: data[key] for key in (*_KEYS, "tokens") if key in data}

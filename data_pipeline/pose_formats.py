@@ -37,8 +37,10 @@ class UnstatedError(ValueError):
     """A pose file that does not say of what frame size or rate it is."""
 
     def __init__(self, path: Path, lacking: str):
-        super().__init__(f"{path}: does not state its {lacking} and launch.generate "
-                         "cannot take it; launch.prepare_poses can, as FILE:HEIGHTxWIDTH:FPS")
+        super().__init__(
+            f"{path}: does not state its {lacking}, which launch.generate needs; "
+            "only preparing a data set takes it, as FILE:HEIGHTxWIDTH:FPS"
+        )
         self.lacking = lacking
 
 
@@ -112,26 +114,36 @@ def read_poses(
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     try:
-        if path.suffix == ".json":
-            poses, stated = _wholebody(json.loads(path.read_text())), {}
-        elif path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as data:
-                poses, stated = _arrays(data), _stated(data)
-        else:
-            raise ValueError("expected .npz or .json")
-    except (ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        poses, stated = _read(path)
+    except (ValueError, TypeError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path}: not a pose file of a known layout ({str(error).splitlines()[0]})") from error
+    if len(poses) == 0 or not np.isfinite(poses).all():
+        raise ValueError(f"{path}: holds no frames, or NaN coordinates")
     given = {"height": height, "width": width, "fps": fps}
     known = given | stated
     lacking = [name for name, value in known.items() if not value]
     if lacking:
         raise UnstatedError(path, ", ".join(lacking))
-    if len(poses) == 0 or not np.isfinite(poses).all():
-        raise ValueError(f"{path}: holds no frames, or NaN coordinates")
     return Clip(poses, int(known["height"]), int(known["width"]), float(known["fps"]))
 
 
+def _read(path: Path) -> tuple[np.ndarray, dict[str, float]]:
+    """Poses (F, 60, 3), and what the file states of them. Raises ValueError and whatever its bytes provoke."""
+    if path.suffix == ".json":
+        return _wholebody(json.loads(path.read_text())), {}
+    if path.suffix != ".npz":
+        raise ValueError("expected .npz or .json")
+    if not zipfile.is_zipfile(path):  # numpy would call it a pickle and tell how to load it all the same
+        raise ValueError("no zip archive, as .npz files are")
+    with np.load(path, allow_pickle=False) as data:
+        return _arrays(data), _stated(data)
+
+
 def _arrays(data: Any) -> np.ndarray:
+    needed = ("xy", "confidence") if "xy" in data else ("pose", "lh", "rh")
+    missing = [name for name in needed if name not in data]
+    if missing:
+        raise ValueError(f"without {', '.join(missing)}; it holds {', '.join(data) or 'nothing'}")
     if "xy" in data:
         best = data["confidence"].mean(axis=-1).argmax(axis=-1)  # of the people of each frame
         keypoints = np.concatenate([data["xy"], data["confidence"][..., None]], axis=-1)
@@ -146,11 +158,16 @@ def _stated(data: Any) -> dict[str, float]:
     return stated
 
 
-def _wholebody(frames: list[dict[str, Any]]) -> np.ndarray:
+def _wholebody(frames: Any) -> np.ndarray:
+    if not isinstance(frames, list) or not all(isinstance(frame, dict) and "instances" in frame for frame in frames):
+        raise ValueError('expected a list of frames, each with "instances"')
     keypoints = np.zeros((len(frames), 133, 3), np.float32)
     for row, frame in zip(keypoints, frames, strict=True):
-        if frame["instances"]:
-            person = max(frame["instances"], key=lambda instance: np.mean(instance["keypoint_scores"]))
+        people = frame["instances"]
+        if not all(isinstance(person, dict) and {"keypoints", "keypoint_scores"} <= person.keys() for person in people):
+            raise ValueError('expected instances with "keypoints" and "keypoint_scores"')
+        if people:
+            person = max(people, key=lambda instance: np.mean(instance["keypoint_scores"]))
             xy, scores = np.asarray(person["keypoints"], np.float32), np.asarray(person["keypoint_scores"], np.float32)
             if xy.shape != (133, 2) or scores.shape != (133,):
                 raise ValueError(f"expected 133 keypoints with scores, got {xy.shape} and {scores.shape}")

@@ -1,13 +1,14 @@
 """Random access to records for Grain: from ArrayRecord files that tfds wrote, or from memory."""
 
 import collections
+import contextlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
-from data_pipeline import schema
+from data_pipeline import fingerprints, schema
 from data_pipeline.schema import Record
 
 CACHE_BYTES: Final = 512 * 2**20
@@ -20,8 +21,12 @@ class RecordSource:
     Only `fields` are kept, so a pose loader does not hold pictures; frames are kept as JPEG bytes. Thread-safe.
     """
 
-    def __init__(self, examples: Sequence[Mapping[str, Any]], fields: Sequence[str], cache_bytes: int = CACHE_BYTES):
-        self._examples = examples
+    def __init__(
+        self, examples: Sequence[Mapping[str, Any]], fields: Sequence[str], cache_bytes: int = CACHE_BYTES,
+        folder: str = "memory",
+    ):
+        """`folder` is where the examples lie, for messages."""
+        self._examples, self._folder = examples, folder
         self._fields = tuple(fields)
         self._cache_bytes = cache_bytes
         self._cache: collections.OrderedDict[int, tuple[Record, int]] = collections.OrderedDict()
@@ -36,7 +41,8 @@ class RecordSource:
 
     def __getstate__(self) -> dict[str, Any]:
         """Worker processes get the files, not the cache: a lock and megabytes of records do not travel."""
-        return {"examples": self._examples, "fields": self._fields, "cache_bytes": self._cache_bytes}
+        kept = {"examples": self._examples, "fields": self._fields, "cache_bytes": self._cache_bytes}
+        return {**kept, "folder": self._folder}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)
@@ -58,7 +64,8 @@ class RecordSource:
         return record
 
     def _read(self, index: int) -> Record:
-        example = self._examples[index]
+        with _damage(self._folder):
+            example = self._examples[index]
         missing = [field for field in self._fields if field not in example]
         if missing:
             name = example.get("id", index)
@@ -143,16 +150,41 @@ def from_directory(
 
     Raises:
         FileNotFoundError: no data set there.
-        ValueError: several data sets there, an unknown split, or files in another format.
+        ValueError: several data sets there, one that another version prepared, damaged files, an unknown split, or
+            files in another format.
     """
     import tensorflow_datasets as tfds
+    from google.protobuf import json_format
 
-    builder = tfds.builder_from_directory(find(data_dir))
+    folder = find(data_dir)
+    fingerprints.read(folder)  # refuses what another version prepared
+    with _damage(folder, ValueError, json_format.ParseError):
+        builder = tfds.builder_from_directory(folder)
     if split not in builder.info.splits:
         raise ValueError(f"{builder.data_dir}: has no split {split!r}; it has {', '.join(sorted(builder.info.splits))}")
     if builder.info.file_format != tfds.core.FileFormat.ARRAY_RECORD:
         raise ValueError(f"{builder.data_dir}: files are not array_record; prepare the data set again")
-    return RecordSource(builder.as_data_source(split=split), fields, cache_bytes)
+    with _damage(folder):
+        examples = builder.as_data_source(split=split)
+    return RecordSource(examples, fields, cache_bytes, folder)
+
+
+@contextlib.contextmanager
+def _damage(folder: str, *errors: type[Exception]) -> Iterator[None]:
+    """Names the folder where tfds or the ArrayRecord reader (RuntimeError, OSError) fails, or any of `errors`."""
+    try:
+        yield
+    except (RuntimeError, OSError, *errors) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{folder}: the data set is damaged ({reason}); copy or prepare it again") from error
+
+
+def fingerprint(data_dir: str) -> str:
+    """The fingerprint of the data set under `data_dir`: 64 hex digits, the same wherever the set lies.
+
+    Raises FileNotFoundError and ValueError as `from_directory` does.
+    """
+    return fingerprints.read(find(data_dir))
 
 
 def find(data_dir: str) -> str:
@@ -168,7 +200,7 @@ def find(data_dir: str) -> str:
         if not info.parent.name.startswith("incomplete.")  # left by a killed build
     ]
     if not found:
-        raise FileNotFoundError(f"{data_dir}: no data set here; build one with python -m launch.prepare --data_dir ...")
+        raise FileNotFoundError(f"{data_dir}: no data set here; prepare one with python -m launch.prepare --data DIR")
     if len(found) > 1:
         raise ValueError(f"{data_dir}: holds {len(found)} data sets; name one: {', '.join(map(str, sorted(found)))}")
     return str(found[0])

@@ -1,16 +1,16 @@
 """Record -> example: the random windows that each stage trains on. Plain numpy; chance comes from Grain's generator.
 
 Each transform is a callable (record, rng) -> dict of arrays, for `MapDataset.random_map`; `spec` tells their shapes and
-dtypes without any data.
+dtypes without any data, and `reads` the fields that a record must have.
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar, Final, Protocol
 
 import numpy as np
 
 from data_pipeline import media, music, poses
-from data_pipeline.schema import Record
+from data_pipeline.schema import FRAMES, Record
 from data_pipeline.skeleton import NUM_JOINTS
 
 Example = dict[str, np.ndarray]
@@ -18,6 +18,18 @@ Spec = dict[str, tuple[tuple[int, ...], np.dtype]]  # field -> shape and dtype
 
 _FLOAT, _INT, _BYTE = np.dtype(np.float32), np.dtype(np.int32), np.dtype(np.uint8)
 _POSE = (NUM_JOINTS, 3)
+VIDEO_FIELDS: Final = ("reference", "frames", "poses", "pose_window", "pose_images")
+
+
+class Window(Protocol):
+    """What cuts examples from records."""
+
+    @property
+    def reads(self) -> tuple[str, ...]: ...
+
+    def spec(self) -> Spec: ...
+
+    def __call__(self, record: Record, rng: np.random.Generator) -> Example: ...
 
 
 def _start(record: Record, field: str, length: int, rng: np.random.Generator) -> int:
@@ -40,6 +52,7 @@ def _poses(record: Record, start: int, stop: int) -> np.ndarray:
 class PoseWindow:
     """Stage 1: "poses" (length, 60, 3), consecutive."""
 
+    reads: ClassVar[tuple[str, ...]] = ("poses",)
     length: int = 64
 
     def spec(self) -> Spec:
@@ -63,6 +76,7 @@ class MotionWindow:
     tokenizer to look at: a frame's tokens depend on its neighbours.
     """
 
+    reads: ClassVar[tuple[str, ...]] = ("poses", "music")
     previous: int = 64
     length: int = 64
     num_context: int = 8
@@ -98,39 +112,76 @@ class MotionWindow:
 
 @dataclasses.dataclass(frozen=True)
 class VideoWindow:
-    """Stage 3: a random reference frame and `num_frames` consecutive frames of the same clip, decoded, with poses.
+    """Stage 3: a reference frame and `num_frames` consecutive frames of the same clip, decoded, with their poses.
 
-    Gives "reference" (H, W, 3) uint8, "frames" (F, H, W, 3) uint8, "poses" (F, 60, 3), "pose_window" (A+F+A, 60, 3),
-    "pose_images" (F, H, W, 3) uint8. The A = `margin` frames more on either side are for the tokenizer to look at.
-    `height` and `width` are those of the pictures; others are an error.
+    Attributes:
+        num_frames: F; the window's start is uniform over the clip.
+        height, width: H, W of the pictures; others are an error.
+        fields: what the example holds, of "reference" (H, W, 3) uint8, "frames" (F, H, W, 3) uint8, "poses"
+            (F, 60, 3), "pose_window" (A+F+A, 60, 3) and "pose_images" (F, H, W, 3) uint8, drawn skeletons. What is not
+            named is neither read nor drawn. Which frames are taken does not depend on it.
+        margin: A, frames more on either side of "pose_window", for the tokenizer to look at.
+        reference_gap: least distance in frames between the reference and the nearest frame of the window. The
+            reference is uniform over the frames that keep it; where the clip has none, over those farthest from the
+            window: its first frame, its last, or both (any frame, where the window is the whole clip).
+
+    Raises:
+        ValueError: an unknown field, a negative gap, a clip shorter than the window, pictures of another size.
     """
 
     num_frames: int
     height: int
     width: int
+    fields: tuple[str, ...] = ("reference", "frames")
     margin: int = 0
+    reference_gap: int = 30
+
+    def __post_init__(self):
+        unknown = [name for name in self.fields if name not in VIDEO_FIELDS]
+        if unknown or not self.fields:
+            raise ValueError(f"fields: {', '.join(unknown) or 'none'}; a video window has {', '.join(VIDEO_FIELDS)}")
+        if self.reference_gap < 0:
+            raise ValueError(f"reference_gap: {self.reference_gap} is negative; 0 takes any frame of the clip")
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        poses_too = any(name.startswith("pose") for name in self.fields)
+        return (FRAMES, "poses") if poses_too else (FRAMES,)
 
     def spec(self) -> Spec:
         picture = (self.height, self.width, 3)
-        return {
+        whole = {
             "reference": (picture, _BYTE),
             "frames": ((self.num_frames, *picture), _BYTE),
             "poses": ((self.num_frames, *_POSE), _FLOAT),
             "pose_window": ((self.num_frames + 2 * self.margin, *_POSE), _FLOAT),
             "pose_images": ((self.num_frames, *picture), _BYTE),
         }
+        return {name: whole[name] for name in self.fields}
 
     def __call__(self, record: Record, rng: np.random.Generator) -> Example:
-        start = _start(record, "frames", self.num_frames, rng)
-        reference = int(rng.integers(len(record["frames"])))
-        window = slice(start, start + self.num_frames)
-        return {
-            "reference": _picture(record, reference, self.height, self.width),
-            "frames": np.stack([_picture(record, start + i, self.height, self.width) for i in range(self.num_frames)]),
-            "poses": record["poses"][window],
-            "pose_window": _poses(record, window.start - self.margin, window.stop + self.margin),
-            "pose_images": poses.draw(record["poses"][window], self.height, self.width),
+        start = _start(record, FRAMES, self.num_frames, rng)
+        stop = start + self.num_frames
+        reference = _reference(len(record[FRAMES]), start, stop, self.reference_gap, rng)
+
+        def pictures() -> np.ndarray:
+            return np.stack([_picture(record, index, self.height, self.width) for index in range(start, stop)])
+
+        make = {
+            "reference": lambda: _picture(record, reference, self.height, self.width),
+            "frames": pictures,
+            "poses": lambda: _poses(record, start, stop),
+            "pose_window": lambda: _poses(record, start - self.margin, stop + self.margin),
+            "pose_images": lambda: poses.draw(record["poses"][start:stop], self.height, self.width),
         }
+        return {name: make[name]() for name in self.fields}
+
+
+def _reference(frames: int, start: int, stop: int, gap: int, rng: np.random.Generator) -> int:
+    """A frame of a clip of `frames`, at least `gap` from the frames start to stop - 1, or as far as the clip allows."""
+    index = np.arange(frames)
+    distance = np.maximum(np.maximum(start - index, index - (stop - 1)), 0)
+    return int(rng.choice(np.flatnonzero(distance >= min(gap, distance.max()))))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,6 +191,7 @@ class RandomCrop:
     Raises ValueError where a frame is smaller.
     """
 
+    reads: ClassVar[tuple[str, ...]] = (FRAMES,)
     height: int
     width: int
 
@@ -147,7 +199,7 @@ class RandomCrop:
         return {"frames": ((self.height, self.width, 3), _BYTE)}
 
     def __call__(self, record: Record, rng: np.random.Generator) -> Example:
-        picture = media.decode_jpeg(record["frames"][_start(record, "frames", 1, rng)])
+        picture = media.decode_jpeg(record[FRAMES][_start(record, FRAMES, 1, rng)])
         if picture.shape[0] < self.height or picture.shape[1] < self.width:
             raise ValueError(
                 f"record {record['id']}: frames are {picture.shape[0]}x{picture.shape[1]}, smaller than the crop "
@@ -159,7 +211,7 @@ class RandomCrop:
 
 
 def _picture(record: dict[str, Any], index: int, height: int, width: int) -> np.ndarray:
-    picture = media.decode_jpeg(record["frames"][index])
+    picture = media.decode_jpeg(record[FRAMES][index])
     if picture.shape != (height, width, 3):
         raise ValueError(
             f"record {record['id']}: frames are {picture.shape[0]}x{picture.shape[1]}, the loader was asked for "

@@ -1,4 +1,4 @@
-"""A small stage with all that a real one has: an EMA codebook, a frozen module, frozen weights of an earlier stage."""
+"""A small stage with all that a real one has: an EMA codebook, a part trained in part, a frozen part."""
 
 import flax.linen as nn
 import jax
@@ -9,8 +9,10 @@ from configs import sharding as tables
 from xdancer_jax import axes, sharding
 from xdancer_jax.nn.linear import dense
 from xdancer_jax.stage import Stage
+from xdancer_jax.train import checkpoint
 from xdancer_jax.train.loop import train
 from xdancer_jax.train.optim import make_optimizer
+from xdancer_jax.train.parts import Part
 
 FEATURES, WIDTH, CODES, BATCH = 6, 16, 8, 8
 
@@ -27,28 +29,36 @@ class Model(nn.Module):
         return dense(FEATURES, (axes.MLP, axes.EMBED), "decoder")(z_q), z, index
 
 
-def make(trainable=("encoder", "decoder"), poison=False) -> Stage:
-    """`poison`: a batch that holds a NaN gives a NaN loss (otherwise NaNs are read as 0)."""
+def make(poison=False) -> Stage:
+    """Parts "teacher", a matrix that is not trained, and "student" with a codebook. `poison`: a batch that holds a NaN
+    gives a NaN loss (otherwise NaNs are read as 0)."""
     model = Model()
-    teacher = np.linspace(-1, 1, FEATURES * FEATURES, dtype=np.float32).reshape(FEATURES, FEATURES)
 
-    def init(rng, batch):
+    def init_teacher(rng, batch, before):
+        kernel = jnp.linspace(-1, 1, FEATURES * FEATURES).reshape(FEATURES, FEATURES)
+        return {"kernel": nn.LogicallyPartitioned(kernel, (axes.CONV_IN, axes.EMBED))}, {}
+
+    def init_student(rng, batch, before):
         codebook = jax.random.normal(jax.random.fold_in(rng, 1), (CODES, WIDTH))
-        params = model.init(rng, batch["x"], codebook)["params"]
-        frozen = {"teacher": {"params": {"kernel": teacher}, "extra": {}}}
-        return params, {"codebook": codebook, "frozen": frozen}
+        return model.init(rng, batch["x"], codebook)["params"], {"codebook": codebook}
 
     def loss(params, extra, batch, rng, train):
+        old = extra["student"]["codebook"]
         x = batch["x"] if poison else jnp.nan_to_num(batch["x"])
         x = x + 0.1 * jax.random.normal(rng, x.shape) if train else x
-        y, z, index = model.apply({"params": params}, x, extra["codebook"])
-        mse = jnp.mean((y - x @ extra["frozen"]["teacher"]["params"]["kernel"]) ** 2)
+        y, z, index = model.apply({"params": params["student"]}, x, old)
+        mse = jnp.mean((y - x @ params["teacher"]["kernel"].astype(jnp.float32)) ** 2)
         hits = jax.nn.one_hot(index, CODES)
         mean = hits.T @ jax.lax.stop_gradient(z) / jnp.maximum(hits.sum(0), 1)[:, None]
-        codebook = jnp.where(hits.sum(0)[:, None] > 0, 0.9 * extra["codebook"] + 0.1 * mean, extra["codebook"])
-        return mse, ({"usage": jnp.mean(hits.sum(0) > 0)}, extra | {"codebook": codebook})
+        codebook = jnp.where(hits.sum(0)[:, None] > 0, 0.9 * old + 0.1 * mean, old)
+        return mse, ({"usage": jnp.mean(hits.sum(0) > 0)}, {"student": {"codebook": codebook}})
 
-    return Stage("toy", init, loss, trainable=trainable)
+    return Stage("toy", {"teacher": init_teacher, "student": init_student}, loss)
+
+
+def parts(trainable=("encoder", "decoder"), **teacher):
+    """The student trains in part, the teacher does not; `teacher`: other fields of the latter."""
+    return {"teacher": Part(**({"trainable": ()} | teacher)), "student": Part(trainable)}
 
 
 def batches(start):
@@ -67,14 +77,18 @@ def optimizer(**changes):
     return make_optimizer(**(options | changes))
 
 
-def run(workdir, steps, *, stage=None, mesh=None, table="data", make_iterator=batches, **changes):
-    """train() with small defaults: a mesh of one device, a checkpoint every 3 steps, EMA on."""
+def run(workdir, steps, *, stage=None, fates=None, mesh=None, table="data", make_iterator=batches, **changes):
+    """train() with small defaults: a mesh of one device, a checkpoint every 3 steps, EMA on; goes on if it can."""
     options = dict(
-        config={"name": "toy"}, seed=0, ema_decay=0.9, log_every=1, checkpoint_every=3, checkpoint_keep=2,
+        config={"stage": "toy", "config": {"name": "toy"}}, start=checkpoint.newest(workdir), seed=0, ema_decay=0.9,
+        log_every=1, checkpoint_every=3, checkpoint_keep=2,
         mesh=mesh or sharding.make_mesh({"data": 1, "fsdp": 1, "tensor": 1}, jax.devices()[:1]),
         rules=tables.TABLES[table],
     )
-    return train(stage or make(), optimizer(), make_iterator, workdir=workdir, steps=steps, **(options | changes))
+    return train(
+        stage or make(), optimizer(), fates or parts(), make_iterator, workdir=workdir, steps=steps,
+        **(options | changes),
+    )
 
 
 def assert_same(first, second, atol=0.0):

@@ -51,8 +51,8 @@ def load(
     its own, as its tokens are data. mesh, table: the devices, one if not given, and how weights are laid out there.
 
     Raises:
-      ValueError: no such directory, no finished checkpoint, another stage or skeleton, a config of other fields; weights
-        that are not those of the config, every missing, extra and mis-shaped one listed.
+      ValueError: no such directory, no finished checkpoint, another stage or skeleton, a config of other fields;
+        weights that are not those of the config, every missing, extra and mis-shaped one listed.
     """
     record.read(workdir, stage)
     config = sources.read_config(workdir)

@@ -35,7 +35,9 @@ def check(config: ConfigDict) -> None:
             raise ValueError(f"config.{name}={config[name]!r}: choose one of {DTYPES}")
     for name, part in config.parts.items():
         if part.dtype not in (*DTYPES, ""):
-            raise ValueError(f'config.parts.{name}.dtype={part.dtype!r}: choose one of {DTYPES}, or "" for config.dtype')
+            raise ValueError(
+                f'config.parts.{name}.dtype={part.dtype!r}: choose one of {DTYPES}, or "" for config.dtype'
+            )
         if not part.learning_rate > 0:
             raise ValueError(
                 f"config.parts.{name}.learning_rate={part.learning_rate}: must be above 0; trainable=() freezes a part"

@@ -53,7 +53,7 @@ def earlier(config: ConfigDict, part: str, stage_name: str) -> ConfigDict:
     if found.name == stage_name:
         return found
     if part not in found.earlier:
-        raise ValueError(f"config.parts.{part}.source: {where} is a {found.name} run without {part}")
+        raise ValueError(f"config.parts.{part}.source: {where} is a run of stage {found.name} without {part}")
     return found.earlier[part]
 
 
@@ -94,7 +94,7 @@ def _run(config: ConfigDict, name: str, module: nn.Module, where: str) -> dict[s
     theirs = read_config(where)
     known = stages.find(theirs.name).modules(theirs)
     if name not in known:
-        raise ValueError(f"config.parts.{name}.source: {where} is a {theirs.name} run without {name}: {sorted(known)}")
+        raise ValueError(f"config.parts.{name}.source: {where} is a run of stage {theirs.name} without {name}")
     _check_same(name, where, module, known[name])
     stored = checkpoint.stored(where)
     return {"read": stored.read, "digest": stored.digests[name]}
@@ -125,15 +125,24 @@ def _check_same(name: str, where: str, ours: nn.Module, theirs: nn.Module) -> No
             f"config.parts.{name}.source: {where} has a {type(theirs).__name__} as {name}, this config a "
             f"{type(ours).__name__}; give another source, such as random"
         )
-    fields = [field.name for field in dataclasses.fields(ours) if field.name not in _FREE]
-    pairs = [(field, getattr(theirs, field), getattr(ours, field)) for field in fields]
-    changed = [f"{field} {before!r} there, {here!r} here" for field, before, here in pairs if _differ(before, here)]
+    before, here = _fields(theirs), _fields(ours)
+    changed = [
+        f"{field} {before[field]!r} there, {value!r} here" for field, value in here.items() if before[field] != value
+    ]
     if changed:
         raise ValueError(f"config.parts.{name}.source: {where} holds another {name}: {', '.join(changed)}")
 
 
-def _differ(before: Any, here: Any) -> bool:
-    return not callable(here) and before != here  # a convolution's initialisers are functions
+def _fields(module: Any) -> dict[str, Any]:
+    """Fields that say what the weights mean, those of a layout inside among them."""
+    found = {}
+    for field in dataclasses.fields(module):
+        value = getattr(module, field.name)
+        if dataclasses.is_dataclass(value) and not isinstance(value, nn.Module):
+            found |= _fields(value)
+        elif field.name not in _FREE and not callable(value):  # a convolution's initialisers are functions
+            found[field.name] = value
+    return found
 
 
 def read_config(workdir: str | Path) -> ConfigDict:

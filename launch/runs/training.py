@@ -7,6 +7,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from data_pipeline import sources as data_sets
 from launch import stages
 from launch.runs import build, changes, resolve, skeleton, sources
 from xdancer_jax import sharding
@@ -72,12 +73,19 @@ def _go_on(
 
 def _facts(config: ConfigDict, parts: Parts) -> dict[str, str]:
     """Digests of what a run begins with, by the config field that names it."""
-    return {f"parts.{name}.source": part.digest for name, part in parts.items() if part.digest}
+    digests = {f"parts.{name}.source": part.digest for name, part in parts.items() if part.digest}
+    return digests | _fingerprints(config)
+
+
+def _fingerprints(config: ConfigDict) -> dict[str, str]:
+    """Of the data sets, by field."""
+    names = [name for name in ("dir", "replay_dir") if config.data.get(name)]
+    return {f"data.{name}": data_sets.fingerprint(config.data[name]) for name in names}
 
 
 def _facts_now(config: ConfigDict) -> dict[str, str]:
-    """As `_facts`, of a run that goes on: "" for a source that is not there any more, and is not needed."""
-    found = {}
+    """As `_facts`, of a run that goes on. A source of weights that is not there any more is not needed either."""
+    found = _fingerprints(config)
     for name in config.parts:
         kind, _, where = config.parts[name].source.partition(":")
         where = config.start if kind == "start" else where

@@ -23,7 +23,6 @@ from xdancer_jax.stages.video_networks import Networks
 
 PHASES = ("appearance", "motion")
 POSE_CONTROLS = {"none": None, "motion_decoder": MotionDecoder, "pose_guider": PoseGuider}
-_UNET_ONLY = ("temporal_heads", "temporal_max_frames", "mid_temporal")
 
 
 def earlier(config: ConfigDict) -> dict[str, str]:
@@ -34,14 +33,14 @@ def earlier(config: ConfigDict) -> dict[str, str]:
 def networks(config: ConfigDict) -> Networks:
     """Those of a resolved config."""
     model, types = config.model, {"dtype": config.dtype, "param_dtype": config.param_dtype}
-    shared = {name: value for name, value in model.unet.items() if name not in _UNET_ONLY}
+    unet = UNet(**model.unet, temporal=config.phase == "motion", **types)
     control = POSE_CONTROLS[config.pose_control]
     tokens = config.pose_control == "motion_decoder"
     return Networks(
         autoencoder=autoencoder_stage.module(config.earlier.autoencoder, config.dtype),
         tokenizer=tokenizer_stage.module(config.earlier.tokenizer) if tokens else None,  # in its own dtype: its tokens
-        unet=UNet(**model.unet, temporal=config.phase == "motion", **types),
-        reference_net=ReferenceNet(**shared, **types),
+        unet=unet,
+        reference_net=ReferenceNet.of(unet),
         image_encoder=ImageEncoder(**model.image_encoder, **types),
         photo=conv(model.unet.block_out_channels[0], (3, 3), zero=True, **types) if config.photo_latents else None,
         pose=control and control(**model[config.pose_control], **types),
@@ -66,8 +65,8 @@ def objective(config: ConfigDict) -> video.Objective:
 def window(config: ConfigDict, train: bool) -> Window:
     data, made = config.data, networks(config)
     return Window("video", {
-        "num_frames": data.frames, "height": data.height, "width": data.width,
-        "margin": made.tokenizer.reach if made.tokenizer else 0,
+        "num_frames": data.frames, "height": data.height, "width": data.width, "fields": made.reads,
+        "margin": made.tokenizer.reach if made.tokenizer else 0, "reference_gap": data.reference_gap,
     })
 
 
@@ -75,6 +74,8 @@ def check(config: ConfigDict) -> None:
     for name, known in (("phase", PHASES), ("pose_control", tuple(POSE_CONTROLS))):
         if config[name] not in known:
             raise ValueError(f"config.{name}={config[name]!r}: choose one of {known}")
+    if config.data.reference_gap < 0:
+        raise ValueError(f"config.data.reference_gap={config.data.reference_gap}: must be 0 or more")
 
 
 def figures(run: Run, data: Data) -> list[Result]:

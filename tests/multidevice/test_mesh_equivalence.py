@@ -25,7 +25,7 @@ def test_a_mesh_trains_as_one_device_does(sizes, table, single, tmp_path):
 def test_parameters_moments_and_averages_are_split(tmp_path):
     state, _ = toy_stage.run(tmp_path, 1, mesh=mesh((1, 4, 2)), table="fsdp_tensor")
     for tree in (state.params, state.ema, state.opt_state[1].mu, state.opt_state[1].nu):
-        assert tree["encoder"]["kernel"].addressable_shards[0].data.shape == (16 // 4, 16 // 2)
+        assert tree["student"]["encoder"]["kernel"].addressable_shards[0].data.shape == (16 // 4, 16 // 2)
 
 
 @pytest.mark.parametrize("before, after", [((8, 1, 1), (2, 2, 2)), ((1, 8, 1), (1, 1, 1))])

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from xdancer_jax import axes
 from xdancer_jax.nn import linear, norm
 from xdancer_jax.nn.attention import attention
+from xdancer_jax.nn.batch_split import keep_batch_split
 from xdancer_jax.nn.resnet import Downsample, ResnetBlock, Upsample
 from xdancer_jax.typing import Array, Float, typechecked
 
@@ -29,7 +30,7 @@ class SelfAttention(nn.Module):
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         n, height, width, channels = x.shape
         h = norm.group_norm(self.norm_groups, "group_norm", epsilon=EPSILON, **types)(x)
-        h = h.reshape(n, height * width, channels)
+        h = keep_batch_split(h.reshape(n, height * width, channels))
         query, key, value = (
             linear.dense(channels, (axes.EMBED, axes.HEADS), name, **types)(h)[:, :, None]
             for name in ("to_q", "to_k", "to_v")
@@ -95,7 +96,7 @@ class Coder(nn.Module):
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         widths = self.block_out_channels[::-1] if self.up else self.block_out_channels
         middle = MidBlock(self.norm_groups, name="mid_block", **types)
-        x = linear.conv(widths[0], (3, 3), "conv_in", padding=1, **types)(x)
+        x = keep_batch_split(linear.conv(widths[0], (3, 3), "conv_in", padding=1, **types)(x))
         if self.up:
             x = middle(x)
         for i, features in enumerate(widths):

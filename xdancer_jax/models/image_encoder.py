@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from xdancer_jax import axes
 from xdancer_jax.nn import linear, norm
 from xdancer_jax.nn.attention import attention
+from xdancer_jax.nn.batch_split import keep_batch_split
 from xdancer_jax.typing import Array, Float, UInt8, typechecked
 
 PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -81,7 +82,8 @@ class EncoderLayer(nn.Module):
     def __call__(self, x: Float[Array, "B L D"]) -> Float[Array, "B L D"]:
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         x = x + SelfAttention(self.heads, name="self_attn", **types)(norm.layer_norm("layer_norm1", **types)(x))
-        return x + Mlp(name="mlp", **types)(norm.layer_norm("layer_norm2", **types)(x))
+        x = keep_batch_split(x)
+        return keep_batch_split(x + Mlp(name="mlp", **types)(norm.layer_norm("layer_norm2", **types)(x)))
 
 
 class Encoder(nn.Module):
@@ -118,7 +120,7 @@ class Embeddings(nn.Module):
                 nn.initializers.lecun_normal(), (None, None, axes.CONV_IN, axes.CONV_OUT)
             ),
         )(pixels)
-        x = x.reshape(x.shape[0], -1, self.width)
+        x = keep_batch_split(x.reshape(x.shape[0], -1, self.width))
         init = nn.initializers.normal(0.02)
         token = self.param("class_embedding", nn.with_logical_partitioning(init, (axes.EMBED,)), (self.width,),
                            jnp.dtype(self.param_dtype))
@@ -128,7 +130,7 @@ class Embeddings(nn.Module):
             x.shape[1], self.width, name="position_embedding", dtype=self.dtype, param_dtype=self.param_dtype,
             embedding_init=nn.with_logical_partitioning(init, (None, axes.EMBED)),
         )
-        return x + positions(jnp.arange(x.shape[1]))
+        return keep_batch_split(x + positions(jnp.arange(x.shape[1])))
 
 
 class VisionTransformer(nn.Module):

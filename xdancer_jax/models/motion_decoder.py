@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from xdancer_jax import axes
+from xdancer_jax.nn.batch_split import keep_batch_split
 from xdancer_jax.nn.linear import conv, dense
 from xdancer_jax.typing import Array, Float, typechecked
 
@@ -28,13 +29,13 @@ class PoseStyle(nn.Module):
     ) -> Float[Array, "B F D"]:
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         x = jnp.concatenate([codes.reshape(*codes.shape[:2], -1), confidences.astype(codes.dtype)], axis=-1)
-        x = nn.silu(dense(self.width, (axes.EMBED, axes.MLP), "hidden", **types)(x))
-        x = dense(self.width, (axes.MLP, axes.EMBED), "out", **types)(x)
+        x = keep_batch_split(nn.silu(dense(self.width, (axes.EMBED, axes.MLP), "hidden", **types)(x)))
+        x = keep_batch_split(dense(self.width, (axes.MLP, axes.EMBED), "out", **types)(x))
         if not self.kernel_size:
             return nn.silu(x)
         # A residual, zero at first: the frame's own pose is there from the start, also where F is 1.
         mixed = conv(self.width, (self.kernel_size,), "temporal", zero=True, **types)(nn.silu(x))
-        return nn.silu(x + mixed)
+        return nn.silu(x + keep_batch_split(mixed))
 
 
 class StyledBlock(nn.Module):
@@ -48,10 +49,9 @@ class StyledBlock(nn.Module):
     @typechecked
     def __call__(self, x: Float[Array, "N H W C"], style: Float[Array, "N D"]) -> Float[Array, "N H W _"]:
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
-        x = conv(self.channels, (3, 3), "conv", **types)(x)
-        scale, shift = jnp.split(
-            dense(2 * self.channels, (axes.EMBED, axes.MLP), "style", **types)(style)[:, None, None], 2, axis=-1
-        )
+        x = keep_batch_split(conv(self.channels, (3, 3), "conv", **types)(x))
+        both = keep_batch_split(dense(2 * self.channels, (axes.EMBED, axes.MLP), "style", **types)(style))
+        scale, shift = jnp.split(both[:, None, None], 2, axis=-1)
         return nn.silu(instance_norm(x) * (1 + scale) + shift)
 
 
@@ -107,18 +107,19 @@ class MotionDecoder(nn.Module):
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         batch, frames = codes.shape[:2]
         style = PoseStyle(self.style_width, self.temporal_kernel, name="style", **types)(codes, confidences)
-        style = style.reshape(batch * frames, -1)
+        style = keep_batch_split(style.reshape(batch * frames, -1))
         shape = (self.latent_size[0] // factor, self.latent_size[1] // factor, self.channels[-1])
         canvas = self.param(
             "canvas", nn.with_logical_partitioning(nn.initializers.normal(1.0), (None, None, axes.CONV_IN)),
             shape, self.param_dtype,
         )
         canvas = jax.image.resize(canvas.astype(style.dtype), (height // factor, width // factor, shape[-1]), "linear")
-        x = jnp.broadcast_to(canvas, (batch * frames, *canvas.shape))
+        x = keep_batch_split(jnp.broadcast_to(canvas, (batch * frames, *canvas.shape)))
         residuals = []
         for level in reversed(range(levels)):
             if level < levels - 1:
                 x = jax.image.resize(x, (x.shape[0], 2 * x.shape[1], 2 * x.shape[2], x.shape[3]), "nearest")
+                x = keep_batch_split(x)
             x = StyledBlock(self.channels[level], name=f"level_{level}_a", **types)(x, style)
             x = StyledBlock(self.channels[level], name=f"level_{level}_b", **types)(x, style)
             out = conv(self.block_out_channels[level], (1, 1), f"out_{level}", zero=True, **types)(x)

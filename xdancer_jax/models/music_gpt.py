@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 from xdancer_jax import axes
 from xdancer_jax.nn.attention import fused_attention_saveable
+from xdancer_jax.nn.batch_split import keep_batch_split, keep_whole
 from xdancer_jax.nn.embeddings import lookup
 from xdancer_jax.nn.gpt2 import STDDEV, Block, norm
 from xdancer_jax.nn.linear import dense
@@ -66,7 +67,7 @@ class InputProjection(nn.Module):
         kernel = self.param("kernel", kernel_init, shape, self.param_dtype).astype(self.dtype)
         bias = self.param("bias", bias_init, (self.width,), self.param_dtype).astype(self.dtype)
         tokens, frames = jnp.split(kernel, [table.shape[1]])
-        return table.astype(self.dtype) @ tokens, music @ frames + bias
+        return table.astype(self.dtype) @ tokens, keep_batch_split(music @ frames + bias)
 
 
 class MusicGPT(nn.Module):
@@ -206,14 +207,14 @@ class MusicGPT(nn.Module):
         tokens belong to. With train=True an rng named "dropout" is needed.
         """
         table, added = self.embed(music)
-        context_music = jnp.take_along_axis(added, context_index[:, :, None], axis=1)
+        context_music = keep_batch_split(jnp.take_along_axis(added, context_index[:, :, None], axis=1))
         slots = self.slots(table, tokens, context, context_music, song, added[:, music.shape[1] - tokens.shape[1] :])
         hidden, _ = self.transform(slots, train)
-        hidden = hidden[:, self.prefix - 1 : -1].reshape(*tokens.shape, self.width)
+        hidden = keep_batch_split(hidden[:, self.prefix - 1 : -1].reshape(*tokens.shape, self.width))
         # Parts first: XLA's CPU client has no other batched product of bfloat16 with float32 sums.
         parts, heads = jnp.moveaxis(hidden, 2, 0), self.heads.astype(self.dtype)
         logits = jnp.einsum("sbtkd,sdv->sbtkv", parts, heads, preferred_element_type=jnp.float32)
-        return jnp.moveaxis(logits, 0, 2)
+        return keep_batch_split(jnp.moveaxis(logits, 0, 2))
 
     @typechecked
     def embed(self, music: Float[Array, "B F M"]) -> tuple[Float[Array, "R D"], Float[Array, "B F D"]]:
@@ -221,7 +222,7 @@ class MusicGPT(nn.Module):
 
         Music of frame t knows frames t - music_kernel + 1 to t (before frame 0, zeros); with no filter, frame t alone.
         """
-        projected = self.music_projection(music)
+        projected = keep_batch_split(self.music_projection(music))
         if self.music_kernel:
             projected = self.music_filter(projected)
         return self.input_projection(self.token_table, projected)
@@ -237,7 +238,7 @@ class MusicGPT(nn.Module):
         music: Float[Array, "B T D"],
     ) -> Float[Array, "B L D"]:
         """Input slots with positions: global music, context, tokens. table and music as `embed` gives them."""
-        slots = [self.global_projection(song)] if self.global_music else []
+        slots = [keep_batch_split(self.global_projection(song))] if self.global_music else []
         if self.motion_context:
             tokens = jnp.concatenate([context, tokens], axis=1)
             music = jnp.concatenate([context_music, music], axis=1)
@@ -246,10 +247,10 @@ class MusicGPT(nn.Module):
         following = jnp.repeat(music, self.frame_tokens, axis=1)
         following = jnp.concatenate([following[:, 1:], following[:, -1:]], axis=1)
         place = jnp.roll(self.slot_table, -1, axis=0).astype(self.dtype)  # of the token that follows
-        summed = lookup(table, ids.reshape(*ids.shape[:2], -1)) + place
+        summed = keep_batch_split(lookup(keep_whole(table), ids.reshape(*ids.shape[:2], -1))) + place
         slots.append(summed.reshape(following.shape) + following)
         slots = jnp.concatenate(slots, axis=1)
-        return (slots + self.wpe[: slots.shape[1]]).astype(self.dtype)
+        return keep_batch_split((slots + self.wpe[: slots.shape[1]]).astype(self.dtype))
 
     @typechecked
     def transform(

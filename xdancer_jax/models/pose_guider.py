@@ -2,6 +2,7 @@
 
 import flax.linen as nn
 
+from xdancer_jax.nn.batch_split import keep_batch_split
 from xdancer_jax.nn.linear import conv
 from xdancer_jax.typing import Array, Float, typechecked
 
@@ -25,7 +26,8 @@ class PoseGuider(nn.Module):
     def __call__(self, images: Float[Array, "B F H W 3"]) -> tuple[Float[Array, "B F _ _ _"] | None, ...]:
         """images: skeletons in [0, 1] at pixel resolution. Returns features for the finest level, None for the rest."""
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
-        x = nn.silu(conv(self.channels[0], (3, 3), "conv_in", **types)(images.reshape(-1, *images.shape[2:])))
+        x = keep_batch_split(images.reshape(-1, *images.shape[2:]))
+        x = nn.silu(conv(self.channels[0], (3, 3), "conv_in", **types)(x))
         for i, (narrow, wide) in enumerate(zip(self.channels[:-1], self.channels[1:], strict=True)):
             x = nn.silu(conv(narrow, (3, 3), f"block_{i}_conv", **types)(x))
             x = nn.silu(conv(wide, (3, 3), f"block_{i}_down", strides=2, padding=1, **types)(x))

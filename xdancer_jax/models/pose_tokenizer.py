@@ -117,6 +117,13 @@ class PoseTokenizer(nn.Module):
         codes = self.quantizer.standardised(tokens)
         return codes.reshape(*codes.shape[:2], -1, self.code_dim)
 
+    @typechecked
+    def codes(self, poses: Float[Array, "B T J 3"]) -> Float[Array, "B T P C"]:
+        """`lookup(encode(poses))` with a gradient to encoders and poses: straight through, see
+        Quantizer.standardised_through. For training together with what reads the codes."""
+        codes = self.quantizer.standardised_through(self._latents(poses))
+        return codes.reshape(*codes.shape[:2], -1, self.code_dim)
+
     def _latents(self, poses: Array) -> Array:
         batch, frames = poses.shape[:2]
         latents = []

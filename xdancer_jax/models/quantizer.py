@@ -6,11 +6,12 @@ import jax.numpy as jnp
 
 from xdancer_jax.typing import Array, Float, Int, Metrics, typechecked
 
+_TINY = 1e-6  # added to a codebook's deviation: a codebook of equal codes is not divided by zero
 
 @typechecked
 def standardise(embedding: Float[Array, "S V C"]) -> Float[Array, "S V C"]:
     """Codes less the mean of their part's codebook and over its deviation, dimension by dimension."""
-    return (embedding - embedding.mean(1, keepdims=True)) / (embedding.std(1, keepdims=True) + 1e-6)
+    return (embedding - embedding.mean(1, keepdims=True)) / (embedding.std(1, keepdims=True) + _TINY)
 
 
 class Quantizer(nn.Module):
@@ -85,6 +86,17 @@ class Quantizer(nn.Module):
     def standardised(self, tokens: Int[Array, "B T S K"]) -> Float[Array, "B T S K C"]:
         """Codes of tokens, see `standardise`."""
         return standardise(jnp.asarray(self.embedding.value))[jnp.arange(self.parts)[:, None], tokens]
+
+    @typechecked
+    def standardised_through(self, latents: Float[Array, "B T S K C"]) -> Float[Array, "B T S K C"]:
+        """standardised(nearest(latents)), whose gradient reaches `latents` straight through the choice of a code.
+
+        Scaled as the codes are: a latent that moves by its codebook's deviation moves the result by 1.
+        """
+        latents = latents.astype(jnp.float32)
+        codes = self.standardised(self.nearest(latents))
+        scaled = latents / (self.embedding.value.std(1)[:, None] + _TINY)
+        return jax.lax.stop_gradient(codes) + (scaled - jax.lax.stop_gradient(scaled))  # the codes to the last bit
 
     def _update(self, latents: Array, one_hot: Array, batch_counts: Array) -> None:
         batch_sums = jnp.einsum("btskv,btskc->svc", one_hot, latents, precision="highest")

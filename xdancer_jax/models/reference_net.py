@@ -3,31 +3,28 @@
 Its parameter paths are a subset of the U-Net's, so weights go from one to the other by path.
 """
 
+from typing import Self
+
 import flax.linen as nn
 import jax.numpy as jnp
 
-from xdancer_jax.models.unet import down_path, make_layout, take_skips
+from xdancer_jax.models.unet import UNet, down_path, take_skips
 from xdancer_jax.nn.embeddings import TimestepEmbedding
-from xdancer_jax.nn.unet_blocks import Conditions, MidBlock, UpBlock
+from xdancer_jax.nn.unet_blocks import Conditions, Layout, MidBlock, UpBlock
 from xdancer_jax.typing import Array, Float, typechecked
 
 
 class ReferenceNet(nn.Module):
-    """The U-Net's trunk at time 0, without motion modules and without what follows its last tap.
+    """The U-Net's trunk at time 0, without motion modules and without what follows its last tap. Made by `of`."""
 
-    Fields as in models.unet.UNet; they must equal the denoiser's.
-    """
+    layout: Layout
+    cross_attention_dim: int
+    latent_channels: int
 
-    block_out_channels: tuple[int, ...] = (320, 640, 1280, 1280)
-    layers_per_block: int = 2
-    attention_levels: tuple[bool, ...] = (True, True, True, False)
-    num_heads: int = 8
-    cross_attention_dim: int = 768
-    latent_channels: int = 4
-    norm_groups: int = 32
-    remat: bool = False
-    dtype: str = "float32"
-    param_dtype: str = "float32"
+    @classmethod
+    def of(cls, unet: UNet) -> Self:
+        """The one whose features `unet` reads."""
+        return cls(unet.layout, unet.cross_attention_dim, unet.latent_channels)
 
     @nn.compact
     @typechecked
@@ -43,19 +40,19 @@ class ReferenceNet(nn.Module):
         Raises:
           ValueError: wrong number of latent channels, wrong context width, or no level with attention.
         """
-        layout = make_layout(self)
+        layout = self.layout
         if latents.shape[-1] != self.latent_channels or context.shape[-1] != self.cross_attention_dim:
             raise ValueError(f"latents {latents.shape} and context {context.shape}: want {self.latent_channels} "
                              f"latent channels and a context of width {self.cross_attention_dim}")
-        if not any(self.attention_levels):
+        if not any(layout.attention_levels):
             raise ValueError("attention_levels: ReferenceNet needs attention at one level at least")
         time = TimestepEmbedding(
-            self.block_out_channels[0], 4 * self.block_out_channels[0], name="time_embedding", **layout.types
+            layout.block_out_channels[0], 4 * layout.block_out_channels[0], name="time_embedding", **layout.types
         )(jnp.zeros(latents.shape[0], jnp.int32))
         conditions = Conditions(time, context)
         x, skips, taps = down_path(layout, latents, conditions, [])
         x, taps = MidBlock(layout, name="mid_block")(x, conditions, taps)
-        last = self.attention_levels.index(True)
+        last = layout.attention_levels.index(True)
         for i, level in enumerate(reversed(range(last, layout.levels))):
             here, skips = take_skips(layout, skips)
             size = skips[-1].shape[1:3] if skips else None

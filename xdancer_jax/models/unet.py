@@ -4,11 +4,14 @@ Paper, "Stage 3: diffusion". Parameter paths are those of the public checkpoints
 motion modules as in mm_sd_v15_v2) with "." before an index turned into "_".
 """
 
+import dataclasses
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from xdancer_jax.nn import linear, norm
+from xdancer_jax.nn.batch_split import keep_batch_split
 from xdancer_jax.nn.embeddings import TimestepEmbedding
 from xdancer_jax.nn.unet_blocks import Conditions, DownBlock, Layout, MidBlock, UpBlock
 from xdancer_jax.typing import Array, Bool, Float, Int, typechecked
@@ -50,6 +53,11 @@ class UNet(nn.Module):
         """Transformer blocks, hence entries of `reference`: 16 in SD1.5."""
         return sum(self.attention_levels) * (2 * self.layers_per_block + 1) + 1
 
+    @property
+    def layout(self) -> Layout:
+        """What its blocks share. Raises ValueError for fields that do not fit together."""
+        return Layout(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Layout)})
+
     @nn.compact
     @typechecked
     def __call__(
@@ -81,7 +89,7 @@ class UNet(nn.Module):
         Raises:
           ValueError: wrong number or shape of `reference` or `residuals`, wrong context width, too many frames.
         """
-        layout = make_layout(self)
+        layout = self.layout
         self._check(latents, context, reference, residuals)
         clips, frames = latents.shape[:2]
         time = TimestepEmbedding(
@@ -120,22 +128,16 @@ class UNet(nn.Module):
                 raise ValueError(f"residuals[{i}] is {entry.shape}, want {want}")
 
 
-def make_layout(module: nn.Module) -> Layout:
-    """The Layout of a UNet or ReferenceNet; fields the latter lacks are those of a U-Net without motion modules."""
-    absent = {"temporal": False, "temporal_heads": 1, "temporal_max_frames": 1, "mid_temporal": False}
-    names = Layout.__dataclass_fields__
-    return Layout(**{name: getattr(module, name) if hasattr(module, name) else absent[name] for name in names})
-
-
 def fold(x: Array) -> Array:
     """(B, F, ...) -> (B F, ...)."""
-    return x.reshape(-1, *x.shape[2:])
+    return keep_batch_split(x.reshape(-1, *x.shape[2:]))
 
 
 def down_path(layout: Layout, latents: Array, conditions: Conditions, residuals: list[Array | None]):
     """conv_in and the down blocks, as children of the calling module. Returns (x, skips, taps)."""
     residuals = residuals or [None] * layout.levels
     x = linear.conv(layout.block_out_channels[0], (3, 3), "conv_in", padding=1, **layout.types)(latents)
+    x = keep_batch_split(x)
     if residuals[0] is not None:
         x = x + residuals[0].astype(x.dtype)
     skips, taps = [], ()
@@ -153,4 +155,4 @@ def take_skips(layout: Layout, skips: list[Array]) -> tuple[list[Array], list[Ar
     return skips[: -count - 1 : -1], skips[:-count]
 
 
-__all__ = ["UNet", "down_path", "fold", "make_layout", "take_skips"]
+__all__ = ["UNet", "down_path", "take_skips"]

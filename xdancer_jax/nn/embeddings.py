@@ -7,6 +7,7 @@ import numpy as np
 
 from xdancer_jax import axes
 from xdancer_jax.nn import linear
+from xdancer_jax.nn.batch_split import keep_batch_split
 from xdancer_jax.nn.platform import platform
 from xdancer_jax.typing import Array, Float, Int, typechecked
 
@@ -27,7 +28,8 @@ def _lookup_forward(table: Array, index: Array) -> tuple[Array, tuple[Array, Arr
 
 def _lookup_backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array, None]:
     table, index = kept
-    index, gradient = index.reshape(-1), gradient.reshape(-1, gradient.shape[-1])
+    index = keep_batch_split(index.reshape(-1))
+    gradient = keep_batch_split(gradient.reshape(-1, gradient.shape[-1]))
     if platform() == "cpu":
         summed = jnp.zeros(table.shape, jnp.float32).at[index].add(gradient.astype(jnp.float32))
         return summed.astype(table.dtype), None
@@ -76,9 +78,10 @@ class TimestepEmbedding(nn.Module):
     @typechecked
     def __call__(self, timesteps: Int[Array, " B"] | Float[Array, " B"]) -> Float[Array, "B E"]:
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
-        x = timestep_embedding(timesteps, self.width)
+        x = keep_batch_split(timestep_embedding(timesteps, self.width))
         x = linear.dense(self.features, (axes.EMBED, axes.MLP), "linear_1", **types)(x)
-        return linear.dense(self.features, (axes.MLP, axes.EMBED), "linear_2", **types)(jax.nn.silu(x))
+        x = linear.dense(self.features, (axes.MLP, axes.EMBED), "linear_2", **types)(jax.nn.silu(keep_batch_split(x)))
+        return keep_batch_split(x)
 
 
 __all__ = ["TimestepEmbedding", "frame_positions", "lookup", "timestep_embedding"]

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from xdancer_jax import axes
 from xdancer_jax.nn import cache as kv
 from xdancer_jax.nn.attention import attention
+from xdancer_jax.nn.batch_split import keep_batch_split
 from xdancer_jax.nn.linear import RowDense, dense
 from xdancer_jax.typing import Array, Float, Int, typechecked
 
@@ -47,9 +48,9 @@ class Block(nn.Module):
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         attend = _Attention(self.num_heads, self.num_layers, decoding, name="attn", **types)
         hidden, kept = attend(norm("ln_1", self.param_dtype)(x).astype(self.dtype), cache, position)
-        x = x + drop(hidden)
+        x = keep_batch_split(x + drop(hidden))
         feed_forward = _FeedForward(self.num_layers, decoding, name="mlp", **types)
-        x = x + drop(feed_forward(norm("ln_2", self.param_dtype)(x).astype(self.dtype)))
+        x = keep_batch_split(x + drop(feed_forward(norm("ln_2", self.param_dtype)(x).astype(self.dtype))))
         return x, kept if decoding or self.keep_cache else None
 
 
@@ -68,6 +69,7 @@ class _Attention(nn.Module):
     ) -> tuple[Array, tuple[Array, Array] | kv.Cache]:
         width = x.shape[-1]
         fused = _dense(self, 3 * width, (axes.EMBED, axes.HEADS), "c_attn", STDDEV)(x)
+        fused = keep_batch_split(fused)
         heads = (*x.shape[:-1], self.num_heads, width // self.num_heads)
         query, key, value = (part.reshape(heads) for part in jnp.split(fused, 3, axis=-1))
         if cache is None:
@@ -93,7 +95,7 @@ class _FeedForward(nn.Module):
         width = x.shape[-1]
         hidden = _dense(self, 4 * width, (axes.EMBED, axes.MLP), "c_fc", STDDEV)(x)
         residual = STDDEV / (2 * self.num_layers) ** 0.5
-        return _dense(self, width, (axes.MLP, axes.EMBED), "c_proj", residual)(nn.gelu(hidden))
+        return _dense(self, width, (axes.MLP, axes.EMBED), "c_proj", residual)(nn.gelu(keep_batch_split(hidden)))
 
 
 def _dense(module: nn.Module, features: int, kernel_axes: tuple[str, str], name: str, stddev: float) -> nn.Module:

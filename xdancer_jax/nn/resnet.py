@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from xdancer_jax import axes
 from xdancer_jax.nn import linear, norm
+from xdancer_jax.nn.batch_split import keep_batch_split
 from xdancer_jax.typing import Array, Float, typechecked
 
 
@@ -31,12 +32,13 @@ class ResnetBlock(nn.Module):
             shift = linear.dense(self.features, (axes.EMBED, axes.CONV_OUT), "time_emb_proj", **types)(
                 jax.nn.silu(time)
             )
-            h = h + jnp.repeat(shift, x.shape[0] // shift.shape[0], axis=0)[:, None, None, :]
-        h = norm.group_norm(self.norm_groups, "norm2", epsilon=self.epsilon, **types)(h)
+            shift = jnp.repeat(keep_batch_split(shift), x.shape[0] // shift.shape[0], axis=0)
+            h = h + keep_batch_split(shift)[:, None, None, :]
+        h = norm.group_norm(self.norm_groups, "norm2", epsilon=self.epsilon, **types)(keep_batch_split(h))
         h = linear.conv(self.features, (3, 3), "conv2", padding=1, zero=True, **types)(jax.nn.silu(h))
         if x.shape[-1] != self.features:
             x = linear.conv(self.features, (1, 1), "conv_shortcut", **types)(x)
-        return x + h
+        return keep_batch_split(x + h)
 
 
 class Downsample(nn.Module):
@@ -52,10 +54,10 @@ class Downsample(nn.Module):
     @nn.compact
     @typechecked
     def __call__(self, x: Float[Array, "N _ _ C"]) -> Float[Array, "N H W C"]:
-        return linear.conv(
+        return keep_batch_split(linear.conv(
             x.shape[-1], (3, 3), "conv", strides=2, padding=(self.padding, self.padding), dtype=self.dtype,
             param_dtype=self.param_dtype,
-        )(x)
+        )(x))
 
 
 class Upsample(nn.Module):
@@ -72,12 +74,12 @@ class Upsample(nn.Module):
     def __call__(self, x: Float[Array, "N _ _ C"], size: tuple[int, int] | None = None) -> Float[Array, "N H W C"]:
         n, height, width, channels = x.shape
         x = jnp.broadcast_to(x[:, :, None, :, None, :], (n, height, 2, width, 2, channels))
-        x = x.reshape(n, 2 * height, 2 * width, channels)
+        x = keep_batch_split(x.reshape(n, 2 * height, 2 * width, channels))
         if size is not None:
             x = x[:, : size[0], : size[1]]
-        return linear.conv(
+        return keep_batch_split(linear.conv(
             channels, (3, 3), "conv", padding=1, dtype=self.dtype, param_dtype=self.param_dtype
-        )(x)
+        )(x))
 
 
 __all__ = ["Downsample", "ResnetBlock", "Upsample"]

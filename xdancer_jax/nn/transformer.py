@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from xdancer_jax import axes
 from xdancer_jax.nn import linear, norm
 from xdancer_jax.nn.attention import attention
+from xdancer_jax.nn.batch_split import keep_batch_split
 from xdancer_jax.typing import Array, Bool, Float, typechecked
 
 
@@ -42,7 +43,9 @@ class MultiHeadAttention(nn.Module):
 
         def project(layer: nn.Dense, tokens: Array) -> Array:
             tokens = layer(tokens).reshape(tokens.shape[0], tokens.shape[1], self.heads, width // self.heads)
-            return jnp.repeat(tokens, rows // tokens.shape[0], axis=0) if tokens.shape[0] != rows else tokens
+            if tokens.shape[0] != rows:
+                tokens = jnp.repeat(keep_batch_split(tokens), rows // tokens.shape[0], axis=0)
+            return keep_batch_split(tokens)
 
         source = x if context is None else context
         key, value, mask = project(to_k, source), project(to_v, source), None
@@ -54,7 +57,8 @@ class MultiHeadAttention(nn.Module):
                 own = jnp.ones((rows, source.shape[1]), bool)
                 mask = jnp.concatenate([own, jnp.broadcast_to(seen, (rows, extra.shape[1]))], axis=1)[:, None, None]
         out = attention(project(to_q, x), key, value, mask=mask).reshape(rows, length, width)
-        return linear.dense(width, (axes.HEADS, axes.EMBED), "to_out_0", **types)(out)
+        out = linear.dense(width, (axes.HEADS, axes.EMBED), "to_out_0", **types)(keep_batch_split(out))
+        return keep_batch_split(out)
 
 
 class GEGLU(nn.Module):
@@ -84,8 +88,8 @@ class FeedForward(nn.Module):
     @typechecked
     def __call__(self, x: Float[Array, "N L D"]) -> Float[Array, "N L D"]:
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
-        h = GEGLU(4 * x.shape[-1], name="net_0", **types)(x)
-        return linear.dense(x.shape[-1], (axes.MLP, axes.EMBED), "net_2", **types)(h)
+        h = keep_batch_split(GEGLU(4 * x.shape[-1], name="net_0", **types)(x))
+        return keep_batch_split(linear.dense(x.shape[-1], (axes.MLP, axes.EMBED), "net_2", **types)(h))
 
 
 class TransformerBlock(nn.Module):
@@ -144,14 +148,15 @@ class SpatialTransformer(nn.Module):
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         n, height, width, channels = x.shape
         h = norm.group_norm(self.norm_groups, "norm", epsilon=1e-6, **types)(x)
-        h = linear.conv(channels, (1, 1), "proj_in", **types)(h).reshape(n, height * width, channels)
+        h = linear.conv(channels, (1, 1), "proj_in", **types)(h)
+        h = keep_batch_split(h.reshape(n, height * width, channels))
         h, tap = TransformerBlock(self.heads, self.tap_only, name="transformer_blocks_0", **types)(
             h, context, reference, reference_mask
         )
         if self.tap_only:
             return x, tap
         h = linear.conv(channels, (1, 1), "proj_out", **types)(h.reshape(x.shape))
-        return x + h, tap
+        return keep_batch_split(x + h), tap
 
 
 __all__ = ["FeedForward", "GEGLU", "MultiHeadAttention", "SpatialTransformer", "TransformerBlock"]

@@ -49,8 +49,8 @@ def names(num_layers: int) -> dict[str, tuple[str, int | None]]:
 def reader(
     path: str | Path, num_layers: int, width: int, num_positions: int
 ) -> Callable[[Mapping[str, jax.ShapeDtypeStruct]], dict[str, jax.Array]]:
-    """Reads the safetensors file at `path`: from shapes with shardings by path of ours to the arrays of those that GPT-2
-    has, laid out so. One array of ours is in host memory at a time.
+    """Reads the safetensors file at `path`: from shapes with shardings by path of ours to the arrays of those that
+    GPT-2 has, laid out so. One array of ours is in host memory at a time.
 
     A position table of another length is interpolated linearly from its first row to its last (open: the paper has
     2224 positions and does not say how GPT-2's 1024 become them).
@@ -75,8 +75,9 @@ def reader(
         with _opened(path) as file:
             for ours, theirs in _by_ours(num_layers).items():
                 if ours in wanted:
-                    value = _assembled(theirs, lambda name: file.get_tensor(prefixed[name]), num_positions)
-                    arrays[ours] = _placed(value, wanted[ours])
+                    arrays[ours] = _placed(  # what is assembled has no name here, so that it is gone by the next
+                        _assembled(theirs, lambda name: file.get_tensor(prefixed[name]), num_positions), wanted[ours]
+                    )
         return arrays
 
     return read
@@ -94,7 +95,9 @@ def _opened(path: Path) -> Iterator[Any]:
 def _placed(value: np.ndarray, leaf: jax.ShapeDtypeStruct) -> jax.Array:
     if value.shape != leaf.shape:
         raise ValueError(f"GPT-2's array is {value.shape} where the model has {leaf.shape}")
-    return jax.make_array_from_callback(leaf.shape, leaf.sharding, lambda index: value[index].astype(leaf.dtype))
+    return jax.make_array_from_callback(
+        leaf.shape, leaf.sharding, lambda index: value[index].astype(leaf.dtype, copy=False)
+    )
 
 
 def check(found: Mapping[str, tuple[int, ...]], num_layers: int, width: int, num_positions: int) -> None:

@@ -79,11 +79,19 @@ class Networks:
             inputs = (self._codes(variables(params, extra, "tokenizer"), batch), batch["poses"][..., 2], cells)
         return self.pose.apply({"params": params["pose"]}, *inputs)
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Fields of a training batch."""
+        if self.pose is None:
+            return ("reference", "frames")
+        of_pose = ("pose_images",) if isinstance(self.pose, PoseGuider) else ("poses", "pose_window")
+        return ("reference", "frames", *of_pose)
+
     def _codes(self, weights: Mapping[str, Any], batch: Batch) -> Array:
         if "tokens" in batch:
             return self.tokenizer.apply(weights, batch["tokens"], method="lookup")
-        tokens = tokenizer_stage.encode(self.tokenizer, weights, batch["pose_window"])
-        codes = self.tokenizer.apply(weights, tokens, method="lookup")
+        # Straight through: a gradient reaches the encoders where the tokenizer trains as well.
+        codes = self.tokenizer.apply(weights, batch["pose_window"], method="codes")
         return tokenizer_stage.middle(codes, batch["poses"].shape[1])
 
     @typechecked

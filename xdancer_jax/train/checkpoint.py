@@ -7,6 +7,7 @@ frozen/<digest>/: those that no step changes, written once and named by every ch
 
 import contextlib
 import dataclasses
+import math
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from xdancer_jax.train.state import TrainState
 from xdancer_jax.typing import Array
 
 _ITEM = "state"  # the checkpointable's name inside Orbax
+_LEAST_READ = 2**24  # bytes that may be read at a time; fewer refuse small arrays that Orbax rounds up
 _UNFINISHED = "orbax-checkpoint-tmp"
 
 
@@ -205,8 +207,15 @@ def _metadata(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _load(directory: Path, wanted: Mapping[str, Any]) -> dict[str, Array]:
-    leaves = {path: wanted.get(path, ...) for path in _metadata(directory)[0]}  # "..." skips a leaf
-    found = ocp.load_checkpointables(directory.absolute(), {_ITEM: leaves})[_ITEM]
+    """Arrays laid out as `wanted` says. A thirtieth of it all is read at a time, or the largest array where that is
+    more: decoded and on its way to its device it is there up to three times."""
+    stored = _metadata(directory)[0]
+    sizes = [math.prod(stored[path].shape) * stored[path].dtype.itemsize for path in wanted]
+    leaves = {path: wanted.get(path, ...) for path in stored}  # "..." skips a leaf
+    context = ocp.Context()
+    context.memory.read_concurrent_bytes = max(*sizes, sum(sizes) // 30, _LEAST_READ)
+    with context:
+        found = ocp.load_checkpointables(directory.absolute(), {_ITEM: leaves})[_ITEM]
     return {path: found[path] for path in wanted}
 
 

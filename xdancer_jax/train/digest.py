@@ -4,7 +4,6 @@
 the order of the sum, hence the layout, does not count: devices add up their own shards.
 """
 
-import functools
 import zlib
 from types import ModuleType
 
@@ -16,6 +15,7 @@ from xdancer_jax.train import trees
 from xdancer_jax.typing import Array, PyTree
 
 _LANES = (0x9E3779B1, 0x85EBCA77)  # odd constants of xxHash, one a half of the digest
+_CHUNK = 2**20  # elements
 
 
 def of(tree: PyTree) -> str:
@@ -31,27 +31,39 @@ def of(tree: PyTree) -> str:
 def _leaf(leaf: Array) -> np.ndarray:
     """Two sums of an array's mixed elements. On a CPU numpy takes them, which has no program to compile first."""
     if isinstance(leaf, np.ndarray) or (leaf.is_fully_addressable and jax.default_backend() == "cpu"):
-        return np.stack(_sums(np.asarray(leaf), np))
-    return np.asarray(_compiled(leaf))
+        return _by_numpy(np.asarray(leaf))
+    return np.asarray(_on_devices(leaf))
 
 
-@functools.partial(jax.jit)
-def _compiled(leaf: Array) -> Array:
-    return jnp.stack(_sums(leaf, jnp))
+def _by_numpy(leaf: np.ndarray) -> np.ndarray:
+    flat, total = leaf.reshape(-1), np.zeros(len(_LANES), np.uint32)
+    for start in range(0, flat.size, _CHUNK):  # small beside the array
+        part = flat[start : start + _CHUNK]
+        place = np.arange(start, start + part.size, dtype=np.uint64).astype(np.uint32)
+        total += np.stack(_sums(_bits(part), place, np))
+    return total
 
 
-def _sums(leaf: Array, xp: ModuleType) -> list[Array]:
-    bits = leaf.astype(xp.uint32) if leaf.dtype.kind in "iub" else leaf.view(f"uint{8 * leaf.dtype.itemsize}")
-    bits = bits.astype(xp.uint32)
-    place = xp.zeros((1,) * leaf.ndim, xp.uint32)
-    for axis, size in enumerate(leaf.shape):  # of each element, in row-major order, modulo 2^32
-        steps = xp.arange(size, dtype=xp.uint32).reshape(-1, *(1,) * (leaf.ndim - axis - 1))
-        place = place * xp.asarray(size % 2**32, xp.uint32) + steps
+@jax.jit
+def _on_devices(leaf: Array) -> Array:
+    place = jnp.zeros((1,) * leaf.ndim, jnp.uint32)
+    for axis, size in enumerate(leaf.shape):  # of each element in row-major order, modulo 2^32
+        steps = jnp.arange(size, dtype=jnp.uint32).reshape(-1, *(1,) * (leaf.ndim - axis - 1))
+        place = place * jnp.uint32(size) + steps
+    return jnp.stack(_sums(_bits(leaf), place, jnp))
+
+
+def _bits(leaf: Array) -> Array:
+    same = leaf if leaf.dtype.kind in "iub" else leaf.view(f"uint{8 * leaf.dtype.itemsize}")
+    return same.astype("uint32")
+
+
+def _sums(bits: Array, place: Array, xp: ModuleType) -> list[Array]:
     found = []
-    for lane in _LANES:
-        mixed = (bits ^ (place * xp.asarray(lane, xp.uint32))) * xp.asarray(lane, xp.uint32)
-        mixed = (mixed ^ (mixed >> xp.asarray(15, xp.uint32))) * xp.asarray(_LANES[1], xp.uint32)
-        found.append(xp.sum(mixed ^ (mixed >> xp.asarray(13, xp.uint32)), dtype=xp.uint32))
+    for lane in map(xp.uint32, _LANES):
+        mixed = (bits ^ (place * lane)) * lane
+        mixed = (mixed ^ (mixed >> xp.uint32(15))) * xp.uint32(_LANES[1])
+        found.append(xp.sum(mixed ^ (mixed >> xp.uint32(13)), dtype=xp.uint32))
     return found
 
 

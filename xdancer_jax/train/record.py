@@ -33,7 +33,7 @@ def read(workdir: str | Path, stage: str | None = None) -> dict[str, Any]:
     """
     path = Path(workdir) / "config.json"
     if not path.parent.is_dir():
-        raise ValueError(f"{path.parent}: no such directory; expected the work directory of {stage or 'a'} run")
+        raise ValueError(f"{path.parent}: no such directory; expected the work directory of a {stage or 'trained'} run")
     if not path.exists():
         found = sorted(entry.name for entry in path.parent.iterdir())
         raise ValueError(f"{path}: not found; {path.parent} is no work directory, it holds {found[:8] or 'nothing'}")

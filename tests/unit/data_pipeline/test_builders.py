@@ -1,12 +1,16 @@
 import dataclasses
+import json
 import os
+import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from data_pipeline import builders, loaders, sources, toy
+from data_pipeline import builders, fingerprints, loaders, sources, toy
 
 CONFIG = builders.ToyConfig(seed=3, train_clips=3, test_clips=1, frames=30, height=32, width=16)
 
@@ -33,7 +37,8 @@ def test_records_on_disk_are_the_clips(data_dir):
 
 
 def test_loaders_read_it(data_dir):
-    batch = next(loaders.video(data_dir, "train", 2, num_frames=4, height=32, width=16))
+    wanted = ("frames", "pose_images")
+    batch = next(loaders.video(data_dir, "train", 2, num_frames=4, height=32, width=16, fields=wanted))
     assert batch["frames"].shape == (2, 4, 32, 16, 3) and batch["pose_images"].any()
     batch = next(loaders.motion(data_dir, "test", 1, previous=8, length=8))
     assert batch["music"].any()
@@ -44,6 +49,80 @@ def test_complete_data_is_left_alone(data_dir, monkeypatch):
     before = os.stat(sources.find(data_dir)).st_mtime_ns
     builders.prepare(data_dir, CONFIG, workers=0)
     assert os.stat(sources.find(data_dir)).st_mtime_ns == before
+
+
+def _small(root, **change):
+    """A set with one clip a split, built without librosa, whose features other tests look at."""
+    return builders.prepare(str(root), dataclasses.replace(CONFIG, train_clips=1, **change), workers=0)
+
+
+@pytest.fixture
+def plain_music(monkeypatch):
+    monkeypatch.setattr(builders.music, "features", lambda audio, rate, frames: np.zeros((frames, 35), np.float32))
+
+
+def test_a_fingerprint_is_of_content_and_settings_not_of_the_place(tmp_path, plain_music):
+    first = sources.fingerprint(_small(tmp_path / "a"))
+    assert re.fullmatch("[0-9a-f]{64}", first)
+    assert sources.fingerprint(_small(tmp_path / "b")) == first
+    shutil.copytree(sources.find(str(tmp_path / "a")), tmp_path / "renamed")
+    shutil.rmtree(tmp_path / "a")
+    assert sources.fingerprint(str(tmp_path / "renamed")) == first
+    assert len(sources.from_directory(str(tmp_path / "renamed"), "train", ("poses",))) == 1
+    assert sources.fingerprint(_small(tmp_path / "c", seed=4)) != first
+
+
+def test_an_interruption_at_the_last_moment_leaves_no_data_set(tmp_path, plain_music, monkeypatch):
+    real = fingerprints.write
+
+    def interrupted(folder, settings):
+        real(folder, settings)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fingerprints, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _small(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no data set here; prepare one with python -m launch.prepare --data"):
+        sources.fingerprint(str(tmp_path))
+    monkeypatch.undo()
+    assert sources.fingerprint(_small(tmp_path))
+
+
+def test_a_set_of_another_version_is_refused_and_not_built_over(tmp_path, plain_music):
+    folder = Path(_small(tmp_path))
+    known = folder / "xdancer.json"
+    assert set(json.loads(known.read_text())) == {"format", "fingerprint", "settings"}
+    known.write_text(json.dumps({**json.loads(known.read_text()), "format": 99}))
+    calls = (
+        lambda: sources.from_directory(str(tmp_path), "train", ("poses",)),
+        lambda: loaders.tokenizer(str(tmp_path), "train", 1, length=8),
+        lambda: sources.fingerprint(str(tmp_path)),
+        lambda: _small(tmp_path),
+    )
+    for wrong in ("in format 99; this one reads 1; move the folder away", "without xdancer.json; move the folder"):
+        for call in calls:
+            with pytest.raises(ValueError, match=f"{folder}: a data set prepared by another version.*{wrong}") as error:
+                call()
+            assert "\n" not in str(error.value)
+        known.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("dataset_info.json", b"{", "line 1 column 2"),
+        ("features.json", b"{", "line 1 column 2"),
+        ("*-train.array_record-*", b"", "64KB"),
+        ("*-train.array_record-*", None, "No such file"),
+    ],
+)
+def test_a_damaged_set_is_one_line_that_names_it(data_dir, tmp_path, file, content, message):
+    shutil.copytree(sources.find(data_dir), tmp_path / "set")
+    (path,) = (tmp_path / "set").glob(file)
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{tmp_path}/set: the data set is damaged .*{message}.* again") as error:
+        sources.from_directory(str(tmp_path), "train", ("poses",))[0]
+    assert "\n" not in str(error.value)
 
 
 def test_an_interrupted_build_leaves_no_data_set(tmp_path, monkeypatch):

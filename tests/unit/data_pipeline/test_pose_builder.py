@@ -25,7 +25,10 @@ def test_the_last_frames_of_every_file_are_the_test_split(tmp_path):
         assert set(found) == {f"a-{split}", f"b-{split}"}
         for name, expected in whole.items():
             np.testing.assert_array_equal(found[f"{name}-{split}"], expected[part])
-    assert next(loaders.tokenizer(folder, "train", 3, length=16))["poses"].shape == (3, 16, 60, 3)
+        for shuffle in (True, False):  # training and evaluation
+            batch = next(loaders.tokenizer(folder, split, 2, length=part.stop - part.start, shuffle=shuffle))["poses"]
+            wanted = sorted(expected[part].tobytes() for expected in whole.values())
+            assert sorted(clip.tobytes() for clip in batch) == wanted
 
 
 def test_poses_are_cropped_and_in_record_coordinates(tmp_path):
@@ -50,6 +53,17 @@ def test_other_content_or_share_is_another_data_set(tmp_path):
     assert name(file) != first
 
 
+def test_the_fingerprint_follows_the_files_content_and_not_their_folder(tmp_path):
+    def made(folder, seed=0, held_out=0.2):
+        folder.mkdir()
+        file = _file(folder / "a.npz", seed=seed)
+        return sources.fingerprint(pose_builder.prepare(str(folder / "data"), [file], held_out))
+
+    first = made(tmp_path / "one")
+    assert made(tmp_path / "two") == first
+    assert len({first, made(tmp_path / "three", seed=1), made(tmp_path / "four", held_out=0.3)}) == 3
+
+
 def test_what_a_file_does_not_state_can_be_given_with_its_name(tmp_path):
     keypoints = np.random.default_rng(0).uniform(50, 200, (133, 2)).tolist()
     person = {"keypoints": keypoints, "keypoint_scores": [0.9] * 133}
@@ -70,6 +84,12 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path):
         pose_builder.prepare(str(tmp_path / "data"), [file, str(broken)], 0.2)
     with pytest.raises(ValueError, match=r"held_out: 1.5"):
         pose_builder.prepare(str(tmp_path / "data"), [file], 1.5)
+    with pytest.raises(ValueError, match="a.npz:0x4:30: FILE:HEIGHTxWIDTH:FPS must be positive"):
+        pose_builder.prepare(str(tmp_path / "data"), [f"{file}:0x4:30"], 0.2)
+    nobody = tmp_path / "nobody.npz"
+    save_poses(nobody, np.zeros((9, 60, 3), np.float32), 30, 240, 320)
+    with pytest.raises(ValueError, match="nobody.npz: poses: no joint has a confidence"):
+        pose_builder.prepare(str(tmp_path / "data"), [str(nobody)], 0.2)
     with pytest.raises(ValueError, match="a.npz: 40 frames at 30 fps leave none for test"):
         pose_builder.prepare(str(tmp_path / "data"), [file], 0.001)
     with pytest.raises(FileNotFoundError, match="no data set here"):

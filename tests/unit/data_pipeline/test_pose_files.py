@@ -54,3 +54,6 @@ def test_what_cannot_be_read_back_is_not_written(tmp_path):
     (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04 cut")
     with pytest.raises(ValueError, match="cut.npz: not a readable .npz file"):
         load_poses(tmp_path / "cut.npz")
+    (tmp_path / "text.npz").write_text("no archive")
+    with pytest.raises(ValueError, match="text.npz: not a readable .npz file .no zip archive"):
+        load_poses(tmp_path / "text.npz")

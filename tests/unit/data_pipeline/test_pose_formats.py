@@ -58,6 +58,32 @@ def test_wholebody_of_another_number_of_keypoints_is_refused(tmp_path):
         pose_formats.read_poses(path, height=10, width=20, fps=30)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.json", '[{"instances": [', "Expecting value: line 1 column 17"),
+        ("a.json", '{"frames": []}', 'expected a list of frames, each with "instances"'),
+        ("a.json", '[{"people": []}]', 'expected a list of frames, each with "instances"'),
+        ("a.json", '[{"instances": [{"keypoints": []}]}]', 'expected instances with "keypoints" and'),
+        ("a.npz", "no archive", "no zip archive, as .npz files are"),
+        ("a.npz", {"pose": np.zeros((2, 33, 5)), "lh": np.zeros((2, 21, 3))}, "without rh; it holds pose, lh"),
+        ("a.npz", {"xy": np.zeros((2, 1, 137, 2))}, "without confidence; it holds xy"),
+    ],
+)
+def test_a_file_of_no_layout_is_one_line_that_says_what_is_wrong(tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_text(content) if isinstance(content, str) else np.savez(path, **content)
+    with pytest.raises(ValueError, match=f"{name}: not a pose file of a known layout .{message}") as error:
+        pose_formats.read_poses(path, 10, 20, 30)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_without_frames_says_so(tmp_path):
+    (tmp_path / "a.json").write_text("[]")
+    with pytest.raises(ValueError, match="a.json: holds no frames"):
+        pose_formats.read_poses(tmp_path / "a.json")
+
+
 @pytest.mark.parametrize("name", ["a.json", "a.npz", "a.txt"])
 def test_other_files_are_refused_by_name(tmp_path, name):
     with pytest.raises(FileNotFoundError, match=name):

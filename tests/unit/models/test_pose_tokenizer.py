@@ -1,3 +1,4 @@
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -49,6 +50,22 @@ def test_lookup_gives_standardised_codes_in_token_order(variables, poses):
     table = np.asarray(variables["codebook"]["quantizer"]["embedding"])[2]
     expected = (table[tokens[1, 4, 2, 1]] - table.mean(0)) / table.std(0)
     np.testing.assert_allclose(codes[1, 4, 2 * 2 + 1], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_codes_are_those_of_the_tokens_and_have_a_gradient_through_the_encoders(variables, poses):
+    codes = _apply(variables, poses, "codes")
+    chex.assert_trees_all_equal(codes, _apply(variables, _apply(variables, poses, "encode"), "lookup"))
+
+    def loss(params, poses):
+        return jnp.sum(_model().apply({**variables, "params": params}, poses, method="codes")[:, :, 2])  # of part 1
+
+    of_params, of_poses = jax.jit(jax.grad(loss, (0, 1)))(variables["params"], poses)
+    reached = {name for name, tree in of_params.items() if max(jnp.abs(x).max() for x in jax.tree.leaves(tree)) > 0}
+    assert reached == {"encoder_1", "projection_1"}
+    assert set(np.argwhere(np.abs(of_poses).max((0, 1, 3)) > 0).ravel()) == set(PARTS[1])
+    # a step of the bias by a codebook's deviation is one of 1 in the code
+    deviation = variables["codebook"]["quantizer"]["embedding"][1].std(0)
+    chex.assert_trees_all_close(of_params["projection_1"]["bias"][:4] * deviation, jnp.full(4, 18.0), rtol=1e-4)
 
 
 def test_a_part_sees_only_its_own_joints_and_only_frames_within_reach(variables, poses):

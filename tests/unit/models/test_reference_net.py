@@ -23,7 +23,7 @@ def _unet_inputs(height, width, dim):
 
 
 def test_paths_are_the_unets_without_the_tail():
-    reference = _shapes(ReferenceNet(), jnp.zeros((1, 8, 8, 4)), jnp.zeros((1, 1, 768)))
+    reference = _shapes(ReferenceNet.of(UNet()), jnp.zeros((1, 8, 8, 4)), jnp.zeros((1, 1, 768)))
     unet = _shapes(UNet(temporal=False), *_unet_inputs(8, 8, 768))
     assert all(unet[path] == shape for path, shape in reference.items())
     last = "up_blocks_3/attentions_2/"
@@ -34,14 +34,14 @@ def test_paths_are_the_unets_without_the_tail():
 
 
 def test_stops_after_the_last_level_with_attention():
-    model = ReferenceNet(attention_levels=(False, True), **TINY)
+    model = ReferenceNet.of(UNet(attention_levels=(False, True), **TINY))
     paths = _shapes(model, jnp.zeros((1, 4, 4, 4)), jnp.zeros((1, 1, 6)))
     assert not any(p.startswith("up_blocks_1") or "upsamplers" in p for p in paths)
 
 
 def test_taps_are_those_the_unet_asks_for():
     levels = {"attention_levels": (True, True)}
-    model, inputs = ReferenceNet(**levels, **TINY), (jnp.zeros((2, 5, 3, 4)), jnp.zeros((2, 1, 6)))
+    model, inputs = ReferenceNet.of(UNet(**levels, **TINY)), (jnp.zeros((2, 5, 3, 4)), jnp.zeros((2, 1, 6)))
     taps, _ = jax.eval_shape(model.init_with_output, jax.random.key(0), *inputs)
     assert UNet(**levels, **TINY).num_taps == 7
     fine, coarse = (2, 15, 8), (2, 6, 16)
@@ -49,7 +49,7 @@ def test_taps_are_those_the_unet_asks_for():
 
 
 def test_every_weight_has_a_gradient():
-    model = ReferenceNet(**{**TINY, "block_out_channels": (8,)}, attention_levels=(True,))
+    model = ReferenceNet.of(UNet(**{**TINY, "block_out_channels": (8,)}, attention_levels=(True,)))
     latents, context = jax.random.normal(jax.random.key(0), (1, 3, 2, 4)), jnp.ones((1, 1, 6))
     shapes = nn.unbox(jax.eval_shape(model.init, jax.random.key(0), latents, context))
     rng = np.random.default_rng(0)
@@ -66,4 +66,5 @@ def test_every_weight_has_a_gradient():
 
 def test_no_attention_is_an_error():
     with pytest.raises(ValueError, match="one level"):
-        _shapes(ReferenceNet(attention_levels=(False, False), **TINY), jnp.zeros((1, 4, 4, 4)), jnp.zeros((1, 1, 6)))
+        model = ReferenceNet.of(UNet(attention_levels=(False, False), **TINY))
+        _shapes(model, jnp.zeros((1, 4, 4, 4)), jnp.zeros((1, 1, 6)))

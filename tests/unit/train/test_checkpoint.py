@@ -1,4 +1,4 @@
-import json
+import re
 import time
 
 import jax
@@ -7,26 +7,28 @@ import numpy as np
 import pytest
 
 from tests import toy_stage
-from xdancer_jax.train import checkpoint
+from xdancer_jax.train import checkpoint, trees
 from xdancer_jax.train.checkpoint import Checkpointer
 from xdancer_jax.train.state import TrainState
 
 
 def state(step=1, **changes):
-    teacher = {"params": {"w": jnp.ones(2)}, "extra": {}}
     fields = dict(
-        step=jnp.int32(step), params={"dense": {"kernel": jnp.full((2, 3), float(step)), "bias": jnp.zeros(3)}},
-        extra={"codebook": jnp.ones((4, 2), jnp.bfloat16), "frozen": {"teacher": teacher}},
-        opt_state=(), ema={"dense": {"kernel": jnp.full((2, 3), -1.0), "bias": None}}, rng=jax.random.key(step),
+        step=jnp.int32(step),
+        params={"dense": {"kernel": jnp.full((2, 3), float(step)), "bias": jnp.zeros(3)}, "teacher": {"w": None}},
+        frozen={"dense": {"kernel": None, "bias": None}, "teacher": {"w": jnp.ones(2, jnp.bfloat16)}},
+        extra={"dense": {"codebook": jnp.ones((4, 2), jnp.bfloat16)}}, opt_state=(),
+        ema={"dense": {"kernel": jnp.full((2, 3), -1.0), "bias": jnp.zeros(3)}, "teacher": {"w": None}},
+        rng=jax.random.key(step),
     )
     return TrainState(**(fields | changes))
 
 
 def save(workdir, states, keep=3):
-    checkpoint.write_config(workdir, "toy", {"width": 3})
     with Checkpointer(workdir, keep) as checkpointer:
+        checkpointer.write_frozen(states[0])
         for each in states:
-            checkpointer.save(int(each.step), each)
+            checkpointer.save(int(each.step), each, {"dense": f"digest {int(each.step)}", "teacher": "t"})
 
 
 def abstract(tree):
@@ -36,7 +38,7 @@ def abstract(tree):
 def test_newest_are_kept_and_restore_is_exact(tmp_path):
     save(tmp_path, [state(step) for step in (1, 2, 3)], keep=2)
     with Checkpointer(tmp_path, 2) as checkpointer:
-        assert checkpointer.latest == 3
+        assert checkpoint.newest(tmp_path) == 3
         assert sorted(entry.name for entry in checkpointer.directory.iterdir()) == ["2", "3"]
         toy_stage.assert_same(checkpointer.restore(3, abstract(state())), state(3))
 
@@ -45,16 +47,16 @@ def test_saved_state_may_be_donated_at_once(tmp_path):
     clobber = jax.jit(lambda x: jax.tree.map(lambda leaf: leaf * 0 - 1, x), donate_argnums=0)
     params = {"w": jnp.arange(1_000_000, dtype=jnp.float32)}
     with Checkpointer(tmp_path, 1) as checkpointer:
-        checkpointer.save(1, state(params=params))
+        checkpointer.save(1, state(params=params, frozen={}), {})
         clobber(params)
     with Checkpointer(tmp_path, 1) as checkpointer:
-        back = checkpointer.restore(1, abstract(state(params={"w": jnp.zeros(1_000_000)})))
+        back = checkpointer.restore(1, abstract(state(params={"w": jnp.zeros(1_000_000)}, frozen={})))
     np.testing.assert_array_equal(back.params["w"], np.arange(1_000_000, dtype=np.float32))
 
 
 def test_restore_lists_every_leaf_that_differs(tmp_path):
     save(tmp_path, [state()])
-    other = state(params={"dense": {"kernel": jnp.zeros((2, 4)), "scale": jnp.zeros(3)}})
+    other = state(params={"dense": {"kernel": jnp.zeros((2, 4)), "scale": jnp.zeros(3)}, "teacher": {"w": None}})
     with Checkpointer(tmp_path, 1) as checkpointer, pytest.raises(ValueError, match="does not fit") as error:
         checkpointer.restore(1, abstract(other))
     text = str(error.value)
@@ -63,48 +65,98 @@ def test_restore_lists_every_leaf_that_differs(tmp_path):
     assert "mis-shaped params/dense/kernel: (2, 3) float32 in the checkpoint, (2, 4) float32 expected" in text
 
 
-def test_load_prefers_averaged_parameters_and_gives_numpy(tmp_path):
+def read(workdir, step=None):
+    """All leaves of a checkpoint by path."""
+    stored = checkpoint.stored(workdir, step)
+    place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    leaves = stored.leaves.items()
+    return stored.read({path: jax.ShapeDtypeStruct(tuple(x.shape), x.dtype, sharding=place) for path, x in leaves})
+
+
+def test_readers_get_averaged_and_frozen_parameters_together(tmp_path):
     save(tmp_path, [state(1), state(2)])
-    loaded = checkpoint.load(tmp_path, "toy")
-    assert (loaded.config, loaded.step) == ({"width": 3}, 2)
-    np.testing.assert_array_equal(loaded.params["dense"]["kernel"], np.full((2, 3), -1.0))
-    np.testing.assert_array_equal(loaded.params["dense"]["bias"], np.zeros(3))
-    assert loaded.extra["frozen"]["teacher"]["extra"] == {}
-    assert type(loaded.extra["codebook"]) is np.ndarray and loaded.extra["codebook"].dtype == jnp.bfloat16
-    assert checkpoint.load(tmp_path, "toy", step=1).step == 1
+    stored, leaves = checkpoint.stored(tmp_path), read(tmp_path)
+    assert (stored.step, stored.digests) == (2, {"dense": "digest 2", "teacher": "t"})
+    assert sorted(leaves) == [
+        "extra/dense/codebook", "params/dense/bias", "params/dense/kernel", "params/teacher/w"
+    ]
+    np.testing.assert_array_equal(leaves["params/dense/kernel"], np.full((2, 3), -1.0))
+    assert leaves["params/teacher/w"].dtype == jnp.bfloat16 == leaves["extra/dense/codebook"].dtype
+    assert checkpoint.stored(tmp_path, step=1).step == 1 == checkpoint.stored(tmp_path, 1).digests["dense"].count("1")
 
 
-def test_load_without_averages(tmp_path):
+def test_readers_without_averages(tmp_path):
     save(tmp_path, [state(2, ema=None, extra={})])
-    loaded = checkpoint.load(tmp_path, "toy")
-    np.testing.assert_array_equal(loaded.params["dense"]["kernel"], np.full((2, 3), 2.0))
-    assert loaded.extra == {}
+    leaves = read(tmp_path)
+    np.testing.assert_array_equal(leaves["params/dense/kernel"], np.full((2, 3), 2.0))
+    assert sorted(leaves) == ["params/dense/bias", "params/dense/kernel", "params/teacher/w"]
 
 
-def test_load_errors_name_the_path_and_what_is_there(tmp_path):
-    with pytest.raises(ValueError, match="nowhere: no such directory"):
-        checkpoint.load(tmp_path / "nowhere", "toy")
-    (tmp_path / "photo.png").touch()
-    with pytest.raises(ValueError, match=r"config.json: not found.*photo.png"):
-        checkpoint.load(tmp_path, "toy")
-    checkpoint.write_config(tmp_path, "motion", {})
-    with pytest.raises(ValueError, match="stage is 'motion', expected 'toy'"):
-        checkpoint.load(tmp_path, "toy")
+def test_a_part_is_read_alone_in_the_dtype_asked_for_and_strictly(tmp_path):
+    save(tmp_path, [state(1)])
+    stored = checkpoint.stored(tmp_path)
+    place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    wanted = {"params/teacher/w": jax.ShapeDtypeStruct((2,), jnp.float32, sharding=place)}
+    found = stored.read(wanted)
+    assert list(found) == list(wanted) and found["params/teacher/w"].dtype == jnp.float32
+    wanted["params/teacher/more"] = jax.ShapeDtypeStruct((2,), jnp.float32, sharding=place)
+    with pytest.raises(ValueError, match="missing params/teacher/more"):
+        stored.read(wanted)
+    with pytest.raises(ValueError, match="extra params/dense/bias") as error:
+        stored.read({"params/dense/kernel": jax.ShapeDtypeStruct((2, 4), jnp.float32, sharding=place)})
+    assert "mis-shaped params/dense/kernel: (2, 3) float32 in the checkpoint, (2, 4)" in str(error.value)
+    assert "teacher" not in str(error.value)
+
+
+def test_frozen_weights_are_written_once_and_named_by_every_checkpoint(tmp_path):
+    save(tmp_path, [state(1), state(2)])
+    [frozen] = (tmp_path / "frozen").iterdir()
+    before = {path: path.stat().st_mtime_ns for path in frozen.rglob("*")}
+    with Checkpointer(tmp_path, 3) as checkpointer:
+        back = checkpointer.restore(2, abstract(state()))
+        toy_stage.assert_same(back, state(2))
+        checkpointer.save(3, back, {})
+    assert {path: path.stat().st_mtime_ns for path in frozen.rglob("*")} == before
+    save(tmp_path, [state(4)])  # the same weights again
+    assert {path: path.stat().st_mtime_ns for path in frozen.rglob("*")} == before
+    assert "params/teacher/w" in read(tmp_path, 3) and "params/teacher/w" in read(tmp_path, 4)
+    for step in (2, 3, 4):
+        own = trees.by_path(abstract(state().replace(frozen=None)))
+        assert set(checkpoint._metadata(tmp_path / "checkpoints" / str(step))[0]) == set(own)
+
+
+def test_an_interrupted_write_of_frozen_weights_is_done_again(tmp_path):
+    left = tmp_path / "frozen" / "abc.orbax-checkpoint-tmp"
+    left.mkdir(parents=True)
+    save(tmp_path, [state(1)])
+    assert not left.exists() and "params/teacher/w" in read(tmp_path)
+
+
+def test_lost_frozen_weights_are_named(tmp_path):
+    save(tmp_path, [state(1)])
+    [frozen] = (tmp_path / "frozen").iterdir()
+    frozen.rename(tmp_path / "frozen" / "elsewhere")
+    with pytest.raises(ValueError, match=f"{frozen}: not found; restore it, or train the run anew"):
+        checkpoint.stored(tmp_path)
+
+
+def test_missing_checkpoints_are_named(tmp_path):
     with pytest.raises(ValueError, match="checkpoints: no finished checkpoint; found nothing"):
-        checkpoint.load(tmp_path, "motion")
+        checkpoint.stored(tmp_path)
     (tmp_path / "checkpoints" / "5.orbax-checkpoint-tmp").mkdir(parents=True)
-    with pytest.raises(ValueError, match="no finished checkpoint; found .'5.orbax-checkpoint-tmp'."):
-        checkpoint.load(tmp_path, "motion")
+    with pytest.raises(ValueError, match=re.escape("no finished checkpoint; found ['5.orbax-checkpoint-tmp']")):
+        checkpoint.stored(tmp_path)
+    assert checkpoint.newest(tmp_path) == 0
     with pytest.raises(ValueError, match="no checkpoint of step 7"):
-        checkpoint.load(tmp_path, "motion", step=7)
+        checkpoint.stored(tmp_path, step=7)
 
 
 def test_unfinished_writes_are_ignored_and_removed_by_the_next_run(tmp_path):
     save(tmp_path, [state(1)])
     (tmp_path / "checkpoints" / "2.orbax-checkpoint-tmp").mkdir()
-    assert checkpoint.load(tmp_path, "toy").step == 1
+    assert checkpoint.stored(tmp_path).step == 1
     with Checkpointer(tmp_path, 1) as checkpointer:
-        assert checkpointer.latest == 1
+        assert checkpoint.newest(tmp_path) == 1
         until = time.monotonic() + 30  # Orbax removes it in the background
         while (names := [entry.name for entry in checkpointer.directory.iterdir()]) != ["1"]:
             assert time.monotonic() < until, names
@@ -115,37 +167,8 @@ def test_a_full_disk_is_named_and_earlier_checkpoints_stay(tmp_path, full_disk):
     save(tmp_path, [state(1)])
     params = {"w": jnp.asarray(np.random.default_rng(0).random(100_000, np.float32))}
     with pytest.raises(OSError, match=f"{tmp_path}/checkpoints: a checkpoint could not be written; the finished ones"):
-        save(tmp_path, [state(2, params=params)])
-    assert checkpoint.load(tmp_path, "toy").step == 1
-
-
-def test_config_is_replaced_whole_and_never_by_another_stage(tmp_path):
-    checkpoint.write_config(tmp_path, "toy", {"a": 1})
-    checkpoint.write_config(tmp_path, "toy", {"a": (2,)})
-    assert checkpoint.read_stage(tmp_path) == "toy"
-    assert json.loads((tmp_path / "config.json").read_text()) == {"stage": "toy", "config": {"a": [2]}}
-    with pytest.raises(ValueError, match="stage is 'toy', expected 'video'"):
-        checkpoint.write_config(tmp_path, "video", {})
-    assert [entry.name for entry in tmp_path.iterdir()] == ["config.json"]
-
-
-def test_a_run_goes_on_with_the_earlier_stages_it_began_with(tmp_path):
-    config = {"tokenizer_from": "out/tokenizer", "steps": 3}
-    assert checkpoint.check_resume(tmp_path, "toy", config) == 0
-    checkpoint.write_config(tmp_path, "toy", config)
-    assert checkpoint.check_resume(tmp_path, "toy", config | {"tokenizer_from": "other"}) == 0  # nothing trained yet
-    with Checkpointer(tmp_path, 1) as checkpointer:
-        checkpointer.save(2, state(2))
-    assert checkpoint.check_resume(tmp_path, "toy", config | {"steps": 9, "tokenizer_from": "./out/tokenizer"}) == 2
-    with pytest.raises(ValueError, match="tokenizer_from='other': the checkpoints .* trained with 'out/tokenizer'"):
-        checkpoint.check_resume(tmp_path, "toy", config | {"tokenizer_from": "other"})
-
-
-@pytest.mark.parametrize("content", ["{", "{}", "[1]"])
-def test_a_damaged_config_is_named(tmp_path, content):
-    (tmp_path / "config.json").write_text(content)
-    with pytest.raises(ValueError, match="config.json: not the config of a run"):
-        checkpoint.read_stage(tmp_path)
+        save(tmp_path, [state(2, params=params, frozen={})])
+    assert checkpoint.stored(tmp_path).step == 1
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):
@@ -153,4 +176,4 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
     for path in (tmp_path / "checkpoints" / "1").rglob("_METADATA"):
         path.unlink()
     with pytest.raises(ValueError, match="checkpoints/1: a damaged checkpoint"):
-        checkpoint.load(tmp_path, "toy")
+        checkpoint.stored(tmp_path)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests import toy_stage
-from xdancer_jax.train import hooks, loop
+from xdancer_jax.train import checkpoint, digest, hooks, loop
 
 ONE = {"data": 1, "fsdp": 1, "tensor": 1}
 
@@ -42,7 +42,7 @@ def test_the_loss_falls_and_the_codebook_moves(tmp_path):
     losses = [row["loss"] for row in lines(tmp_path)]
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
     start, _ = toy_stage.run(tmp_path / "start", 0)
-    assert np.any(state.extra["codebook"] != start.extra["codebook"])
+    assert np.any(state.extra["student"]["codebook"] != start.extra["student"]["codebook"])
 
 
 def test_nan_stops_the_run_and_leaves_the_last_good_checkpoint(tmp_path):
@@ -69,7 +69,7 @@ def test_a_refused_run_leaves_the_folder_as_it_was(tmp_path):
     toy_stage.run(tmp_path / "old", 3)
     before = content(tmp_path / "old")
     with pytest.raises(ValueError, match="does not fit this run's config"):
-        toy_stage.run(tmp_path / "old", 6, config={"other": 1}, ema_decay=0.0)
+        toy_stage.run(tmp_path / "old", 6, config={"stage": "toy", "config": {"name": "other"}}, ema_decay=0.0)
     assert content(tmp_path / "old") == before
 
 
@@ -128,3 +128,20 @@ def test_metrics_of_a_step_are_read_after_the_next_one_is_dispatched():
 def test_a_hidden_transfer_inside_the_loop_raises():
     with pytest.raises(Exception, match="Disallowed host-to-device transfer"):
         run_loop(lambda state, batch: (state, {"loss": jnp.sin(np.ones(3))}), mock.MagicMock(), 1)
+
+
+def test_checkpoints_tell_the_digest_of_every_part_as_it_is_read_back(tmp_path):
+    state, _ = toy_stage.run(tmp_path, 3, fates=toy_stage.parts(digest="of its source"))
+    stored = checkpoint.stored(tmp_path)
+    student = {"params": state.eval_params["student"], "extra": state.extra["student"]}
+    assert stored.digests == {"teacher": "of its source", "student": digest.of(student)}
+    toy_stage.run(tmp_path / "other", 3)
+    other = checkpoint.stored(tmp_path / "other").digests
+    assert other["student"] == stored.digests["student"]
+    assert other["teacher"] == digest.of({"params": state.frozen["teacher"], "extra": {}})
+
+
+def test_a_run_that_goes_on_reads_no_source(tmp_path):
+    toy_stage.run(tmp_path, 3)
+    fates = toy_stage.parts(read=lambda wanted: pytest.fail("read"))
+    assert toy_stage.run(tmp_path, 6, fates=fates)[1].start_step == 3

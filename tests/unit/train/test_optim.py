@@ -5,6 +5,7 @@ import pytest
 
 from tests.toy_stage import optimizer
 from xdancer_jax.train import optim
+from xdancer_jax.train.parts import Part
 
 
 @pytest.mark.parametrize("kind, step, expected", [
@@ -47,13 +48,28 @@ def test_clipping_bounds_the_global_norm():
 
 
 def test_mask_and_its_errors():
-    params = {"unet": {"motion": {"w": 0}, "conv": {"w": 0}}, "guider": {"w": 0}}
-    mask = optim.trainable_mask(params, ("motion", "^guider/"))
-    assert mask == {"unet": {"motion": {"w": True}, "conv": {"w": False}}, "guider": {"w": True}}
-    with pytest.raises(ValueError, match="'motoin'.*match no parameter"):
-        optim.trainable_mask(params, ("motion", "motoin"))
-    with pytest.raises(ValueError, match="no regexes"):
-        optim.trainable_mask(params, ())
+    params = {"unet": {"motion": {"w": 0}, "conv": {"w": 0}}, "guider": {"w": 0}, "clip": {"motion": 0}}
+    mask = optim.trainable_mask(params, fates(unet=("^motion",), guider=(".*",), clip=()))
+    assert mask == {
+        "unet": {"motion": {"w": True}, "conv": {"w": False}}, "guider": {"w": True}, "clip": {"motion": False}
+    }
+    with pytest.raises(ValueError, match="parts.unet.trainable: 'motoin' matches no parameter of the part"):
+        optim.trainable_mask(params, fates(unet=("motion", "motoin"), guider=(), clip=()))
+    with pytest.raises(ValueError, match="every part is frozen"):
+        optim.trainable_mask(params, fates(unet=(), guider=(), clip=()))
+
+
+def fates(**trainable):
+    return {name: Part(regexes) for name, regexes in trainable.items()}
+
+
+def test_each_part_has_its_own_rate():
+    params = {"a": {"w": jnp.ones(2)}, "b": {"w": jnp.ones(2)}, "c": {"w": None}}
+    grads = jax.tree.map(jnp.ones_like, params)
+    transform = optimizer(learning_rate=0.1, weight_decay=0.0, factors={"b": 0.5, "c": 2.0}).transform
+    updates, _ = transform.update(grads, transform.init(params), params)
+    np.testing.assert_allclose(updates["b"]["w"], 0.5 * updates["a"]["w"], rtol=1e-6)
+    np.testing.assert_allclose(updates["a"]["w"], -0.1, rtol=1e-5)
 
 
 def test_overview_counts_trainable_and_frozen():
@@ -63,5 +79,5 @@ def test_overview_counts_trainable_and_frozen():
 
 
 def test_a_broken_regex_is_named():
-    with pytest.raises(ValueError, match=r"trainable: '\(' is no regular expression"):
-        optim.trainable_mask({"w": jnp.ones(2)}, ["("])
+    with pytest.raises(ValueError, match=r"parts.a.trainable: '\(' is no regular expression"):
+        optim.trainable_mask({"a": {"w": jnp.ones(2)}}, fates(a=("(",)))

@@ -7,6 +7,7 @@ import pytest
 from configs import sharding as tables
 from tests import toy_stage
 from xdancer_jax import sharding
+from xdancer_jax.train import trees
 from xdancer_jax.train.state import plan_state
 from xdancer_jax.train.step import make_eval_step, make_train_step
 
@@ -16,33 +17,34 @@ BATCH = next(toy_stage.batches(0))
 @pytest.fixture(scope="module")
 def stepped():
     """(state before, state after, metrics) of one step that trains the decoder alone."""
-    stage = toy_stage.make(("decoder",))
-    state, step = setup(stage)
+    state, step = setup(toy_stage.make(), ("decoder",))
     return (state, *jax.jit(step)(state, BATCH))
 
 
-def setup(stage):
+def setup(stage, trainable=("encoder", "decoder")):
     mesh = sharding.make_mesh({"data": 1, "fsdp": 1, "tensor": 1}, jax.devices()[:1])
     optimizer = toy_stage.optimizer()
-    plan = plan_state(stage, optimizer, BATCH, seed=0, ema=True, mesh=mesh, rules=tables.data)
-    return plan.create(), make_train_step(stage, optimizer, plan.mask, 0.9)
+    fates = toy_stage.parts(trainable)
+    plan = plan_state(stage, optimizer, fates, BATCH, seed=0, ema=True, mesh=mesh, rules=tables.data)
+    return plan.create(), make_train_step(stage, optimizer, 0.9)
 
 
 def test_only_trainable_parameters_move(stepped):
     before, after, _ = stepped
-    toy_stage.assert_same(before.params["backbone"], after.params["backbone"])
-    toy_stage.assert_same(before.params["encoder"], after.params["encoder"])
-    assert np.all(before.params["decoder"]["kernel"] != after.params["decoder"]["kernel"])
+    toy_stage.assert_same(before.frozen, after.frozen)
+    assert set(after.frozen["student"]["encoder"]) == {"kernel", "bias"} and after.frozen["teacher"]["kernel"].size
+    assert [path for path in trees.by_path(after.params)] == ["student/decoder/bias", "student/decoder/kernel"]
+    assert np.all(before.params["student"]["decoder"]["kernel"] != after.params["student"]["decoder"]["kernel"])
     assert int(after.step) == 1
 
 
 def test_average_follows_the_trained_parameters(stepped):
     before, after, _ = stepped
-    expected = 0.9 * before.params["decoder"]["kernel"] + 0.1 * after.params["decoder"]["kernel"]
-    np.testing.assert_allclose(after.ema["decoder"]["kernel"], expected, atol=1e-7)
-    assert after.ema["encoder"] == {"kernel": None, "bias": None}
-    assert after.eval_params["decoder"]["kernel"] is after.ema["decoder"]["kernel"]
-    assert after.eval_params["encoder"]["kernel"] is after.params["encoder"]["kernel"]
+    old, new, mean = (tree["student"]["decoder"]["kernel"] for tree in (before.params, after.params, after.ema))
+    np.testing.assert_allclose(mean, 0.9 * old + 0.1 * new, atol=1e-7)
+    assert after.ema["student"]["encoder"] == {"kernel": None, "bias": None}
+    assert after.eval_params["student"]["decoder"]["kernel"] is mean
+    assert after.eval_params["student"]["encoder"]["kernel"] is after.frozen["student"]["encoder"]["kernel"]
 
 
 def test_metrics(stepped):
@@ -75,8 +77,8 @@ def test_a_changed_extra_is_an_error():
 
     def loss(params, extra, batch, rng, train):
         value, (metrics, extra) = stage.loss(params, extra, batch, rng, train)
-        return value, (metrics, extra | {"codebook": extra["codebook"][:4]})
+        return value, (metrics, {"student": {"codebook": extra["student"]["codebook"][:4]}})
 
     state, step = setup(dataclasses.replace(stage, loss=loss))
-    with pytest.raises(ValueError, match=r"stage toy: loss returned an `extra`.*\['codebook'\]"):
+    with pytest.raises(ValueError, match=r"stage toy: loss returned an `extra`.*\['student/codebook'\]"):
         jax.eval_shape(step, state, BATCH)

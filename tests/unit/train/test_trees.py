@@ -3,10 +3,9 @@ from xdancer_jax.train import trees
 TREE = {"a": {"b": 1, "c": {}}, "d": 2}
 
 
-def test_paths_and_empty_dicts_give_the_tree_back():
+def test_paths_give_nested_dicts_back():
     assert trees.by_path(TREE) == {"a/b": 1, "d": 2}
-    assert trees.empty_dicts(TREE, "x") == ["x/a/c"]
-    assert trees.nested({"x/a/b": 1, "x/d": 2}, ["x/a/c"]) == {"x": TREE}
+    assert trees.nested({"x/a/b": 1, "x/d": 2}) == {"x": {"a": {"b": 1}, "d": 2}}
 
 
 def test_merge_undoes_split():
