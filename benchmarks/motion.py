@@ -2,7 +2,7 @@
 
 Greedy sampling at batch 1 and 8, the decoding step's share of the memory's bandwidth and one training step; then, ours
 alone, how much dance a second gives at each size, and the time to compile the sampler at medium size. Both sides run in
-one process, in turn, with our commands' allocator settings (launch/memory.py); medians. Needs the extra `parity`.
+one process, in turn, with our commands' allocator settings (launch/shell/memory.py); medians. Needs the extra `parity`.
 """
 
 import functools
