@@ -20,9 +20,11 @@ from tqdm import tqdm
 from benchmarks.training_flags import OUT, STEPS
 from configs import tokenizer
 from data_pipeline.media import write_atomically
-from launch.figures import demo_steps, evaluation
-from launch.making import generation
-from launch.runs import runs
+from launch import stages
+from launch.figures import demo_steps
+from launch.figures.data import Data
+from launch.making import painting
+from launch.runs import loading, training
 from launch.shell import cli
 
 _DATA = flags.DEFINE_list("data_dir", None, "Prepared data sets.")
@@ -69,8 +71,8 @@ def measure(variant: str, data_dir: str, seed: int, steps: int | None) -> dict[s
     config.steps = steps or config.steps
     config.eval_every, config.checkpoint.every = 0, 0
     with tempfile.TemporaryDirectory(prefix="tokenizer_parts_") as workdir:
-        runs.train(config.lock(), workdir)
-        errors = evaluation.evaluate(runs.load(workdir), evaluation.Data(data_dir))[0]
+        training.train(config.lock(), workdir)
+        errors = stages.find(config.name).figures(loading.load(workdir), Data(data_dir))[0]
     return {group: errors.values[group] for group in GROUPS}
 
 
@@ -94,7 +96,7 @@ def main(argv: list[str]) -> None:
     del argv
     if not all(seed.isdigit() for seed in _SEEDS.value) or len(set(_SEEDS.value)) < 2:
         raise ValueError(f"--seeds={','.join(_SEEDS.value)}: give two different numbers at least, such as 0,1,2")
-    generation.check_out(OUT.value, ".json")
+    painting.check_out(OUT.value, ".json")
     demo_steps.set_environment()
     found = benchmark(_DATA.value, [int(seed) for seed in _SEEDS.value], STEPS.value)
     constants = {"protocol": "pose_l1_half_height", "interval": "95% t, paired by seed", "seeds": _SEEDS.value}

@@ -267,9 +267,10 @@ def test_other_choices_of_parts_have_a_loss_and_samples(networks, batch):
     batch = jax.eval_shape(lambda: batch)
 
     def both(batch, key):
-        state = unbox(init_parts(stage, parts.fates(stage), batch, {}, key))
-        loss, _ = stage.loss(state["params"], state["extra"], batch, key, True)
-        return loss, stage.functions["sample"](state["params"], state["extra"], batch, key)["frames"]
+        init_key, loss_key, sample_key = jax.random.split(key, 3)
+        state = unbox(init_parts(stage, parts.fates(stage), batch, {}, init_key))
+        loss, _ = stage.loss(state["params"], state["extra"], batch, loss_key, True)
+        return loss, stage.functions["sample"](state["params"], state["extra"], batch, sample_key)["frames"]
 
     loss, frames = jax.eval_shape(both, batch, key)
     assert loss.shape == () and frames.shape == (CLIPS, FRAMES, 8, 8, 3)
