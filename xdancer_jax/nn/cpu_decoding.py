@@ -2,8 +2,8 @@
 
 The key-value cache is kept three times, its first quarter and its first half apart, and a slot reads the shortest copy
 that holds all slots so far: it does not read slots that are not there yet, and XLA does not copy what it reads (one copy
-alone made a frame four to five times slower at GPT-2 small's size). Rows of a batch are multiplied one by one, so that a dance is bit for
-bit the same in any batch, and a product of a matrix with one vector reads memory at nearly full speed.
+alone made a frame four to five times slower at GPT-2 small's size). Rows of a batch are multiplied one by one, so that a
+dance is bit for bit the same in any batch.
 """
 
 from collections.abc import Callable, Sequence

@@ -84,7 +84,7 @@ def pose_file(tmp_path_factory):
 def command(*arguments):
     """launch.choreograph in a process of its own."""
     command = [sys.executable, "-m", "launch.choreograph", "--size=64x32", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[4])
 
 
 def dance_on(run, song, given, seed, frames=10**6):
@@ -169,12 +169,12 @@ def test_sampling_flags_replace_the_runs_values(run):
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()  # parsing would ask for the required flags of all that other tests import
     assert sampling_flags.sampling(run.config) == Sampling(**run.config.sampling)
-    with flagsaver.flagsaver(top_k=["1", "2", "3", "4", "5"], temperature=["0.5"]):
+    with flagsaver.flagsaver(top_k=[1, 2, 3, 4, 5], temperature=[0.5]):
         assert sampling_flags.sampling(run.config) == Sampling((0.5,), (1, 2, 3, 4, 5), run.config.sampling.top_p)
     for name, value, said in (
-        ("temperature", ["0"], "temperature > 0"), ("temperature", ["-1"], "temperature > 0"),
-        ("temperature", ["nan"], "temperature > 0"), ("top_p", ["1.5"], "0 < top_p <= 1"),
-        ("top_k", ["1.5"], "--top_k=1.5: invalid literal"), ("top_k", ["1", "2"], "one for each of the 5 parts"),
+        ("temperature", [0.0], "temperature > 0"), ("temperature", [-1.0], "temperature > 0"),
+        ("temperature", [float("nan")], "temperature > 0"), ("top_p", [1.5], "0 < top_p <= 1"),
+        ("top_k", [1, 2], "one for each of the 5 parts"),
     ):
         with flagsaver.flagsaver(**{name: value}), pytest.raises(ValueError, match=said):
             sampling_flags.sampling(run.config)
