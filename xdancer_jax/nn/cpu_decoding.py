@@ -1,9 +1,9 @@
 """What decoding does otherwise on a CPU, which reads no faster than it computes; a reader of the model may pass it by.
 
-The key-value cache is kept three times, its first quarter and its first half apart, and a slot reads the shortest copy
-that holds all slots so far: it does not read slots that are not there yet, and XLA does not copy what it reads (with one
-copy a frame took four to five times as long at GPT-2 small's size). Rows of a batch are multiplied one by one, so that a
-dance is bit for bit the same in any batch.
+The key-value cache is kept three times, its first quarter and its first half apart, and a slot reads the shortest
+copy that holds all slots so far: it does not read slots that are not there yet, and XLA does not copy what it reads
+(with one copy a frame took four to five times as long at GPT-2 small's size). Rows of a batch are multiplied one by
+one, so that a dance is bit for bit the same in any batch.
 """
 
 from collections.abc import Callable, Sequence
