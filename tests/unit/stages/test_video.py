@@ -34,7 +34,7 @@ TOKENIZER = PoseTokenizer(JOINTS, 1, 8, 2, 4, 4, 0, 3, 0.9, 0.0)
 MARGIN = 2  # more than its reach
 NETWORKS = Networks(
     autoencoder=AutoencoderKL((4, 4), 1, 4, 2), unet=UNet(**LAYOUT, temporal_heads=1),
-    reference_net=ReferenceNet(**LAYOUT), image_encoder=ImageEncoder(8, 4, 4, 1, 1, 4),
+    reference_net=ReferenceNet.of(UNet(**LAYOUT, temporal_heads=1)), image_encoder=ImageEncoder(8, 4, 4, 1, 1, 4),
     pose=MotionDecoder((4,), (4, 4), (4,), style_width=4), tokenizer=TOKENIZER, photo=conv(4, (3, 3), zero=True),
 )
 GUIDED = dataclasses.replace(NETWORKS, pose=PoseGuider((4,), (4, 4)), tokenizer=None)
