@@ -18,7 +18,7 @@ from launch.making.dances import Dance, Song
 from launch.runs.loading import Run
 from launch.shell.progress import Bar
 from xdancer_jax.stages import video_sampling
-from xdancer_jax.stages.video import Sampler
+from xdancer_jax.stages.video_sampling import Sampler
 
 
 class Dancer(NamedTuple):
