@@ -22,9 +22,9 @@ from benchmarks.timing import bandwidth, medians
 from benchmarks.training_flags import OUT
 from configs import motion
 from data_pipeline.media import write_atomically
-from launch.runs import build
 from launch.shell import cli, devices, outputs
 from xdancer_jax.models import flops
+from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.stages import motion_sampling
 
 _VARIANTS = flags.DEFINE_multi_string("variant", ["medium", "small"], "Of configs/motion.py. Once for each.")
@@ -37,8 +37,8 @@ _REPEATS = flags.DEFINE_integer("repeats", 5, "Of each measurement.", lower_boun
 
 def training(variant: str, repeats: int, **changes) -> dict[str, float]:
     """One step's time and its share of the device's peak; `changes` to the config as trainer.configured takes them."""
-    config, weights = trainer.configured(variant, **changes)
-    step = trainer.compiled(config, weights, jax.devices()[:1])
+    config = trainer.configured(variant, **changes)
+    step = trainer.compiled(config, jax.devices()[:1])
     random = np.random.default_rng(0)
     batch = {
         name: jax.device_put(random.random(x.shape, np.float32).astype(x.dtype), x.sharding)
@@ -50,7 +50,7 @@ def training(variant: str, repeats: int, **changes) -> dict[str, float]:
         state[0], metrics = step.program(state[0], batch)
         metrics["loss"].block_until_ready()
 
-    seconds, model = medians(repeats, run)[0], build.music_gpt(config)
+    seconds, model = medians(repeats, run)[0], MusicGPT(**config.model)
     needed = flops.music_gpt_step(model, config.batch_size)
     peak = devices.peak_flops(jax.devices()[0].device_kind)
     return {
@@ -64,8 +64,7 @@ def dancing(variant: str, rows: int, frames: int, repeats: int, rate: float) -> 
     """How much dance a second gives when `rows` dances are made at once, and a token's share of the bandwidth `rate`
     (bytes a second)."""
     config = motion.get_config(variant)
-    config.dtype = "bfloat16"
-    model = build.music_gpt(config)
+    model = MusicGPT(**config.model, dtype="bfloat16")
     dances = Dancing.untrained(model, config.overlap_frames, rows)
     music = np.zeros((rows, frames, FEATURES), np.float32)
     song = np.zeros((rows, model.global_tokens, FEATURES), np.float32)

@@ -21,8 +21,9 @@ from benchmarks.training_flags import OUT, STEPS
 from configs import motion
 from data_pipeline import loaders
 from data_pipeline.media import write_atomically
+from launch import stages
 from launch.figures import demo_steps
-from launch.runs import build, runs
+from launch.runs import loading, training
 from launch.shell import cli, outputs
 from xdancer_jax.evals.bootstrap import Bootstrap
 
@@ -39,7 +40,7 @@ STARTS = {"dance": 0.0, "standing": 1.0}  # static_context_rate of the windows
 Losses = dict[tuple[str, str], np.ndarray]  # (data set, start) -> (clips,) mean cross-entropy of each clip
 
 
-def measure(run: runs.Run, data_dirs: dict[str, str], passes: int) -> Losses:
+def measure(run: loading.Run, data_dirs: dict[str, str], passes: int) -> Losses:
     """Held-out losses of a run on the test split of every data set; the same windows for every run."""
     loss = jax.jit(lambda *arguments: run.stage.loss(*arguments, jax.random.key(0), False)[0])
     found = {}
@@ -51,14 +52,9 @@ def measure(run: runs.Run, data_dirs: dict[str, str], passes: int) -> Losses:
     return found
 
 
-def _windows(run: runs.Run, data_dir: str, static_context_rate: float, passes: int):
-    config = run.config
-    return loaders.motion(
-        data_dir, config.data.eval_split, 1, previous=config.data.previous, length=config.model.segment_frames,
-        num_context=config.model.context_frames, song_bins=config.model.global_tokens,
-        static_context_rate=static_context_rate, margin=build.pose_tokenizer(config.earlier.tokenizer).reach,
-        shuffle=False, num_epochs=passes,
-    )
+def _windows(run: loading.Run, data_dir: str, static_context_rate: float, passes: int):
+    cut = stages.find("motion").window(run.config, False).cut | {"static_context_rate": static_context_rate}
+    return loaders.motion(data_dir, run.config.data.eval_split, 1, **cut, shuffle=False, num_epochs=passes)
 
 
 def finetune(base: str, data: str, choreography: str, replay_rate: float, passes: int) -> Losses:
@@ -66,14 +62,14 @@ def finetune(base: str, data: str, choreography: str, replay_rate: float, passes
     config = configured(base, data, choreography)
     config.data.replay_rate = replay_rate
     with tempfile.TemporaryDirectory(prefix="finetune_") as workdir:
-        runs.train(config.lock(), workdir)
-        return measure(runs.load(workdir), {"choreography": choreography, "general": data}, passes)
+        training.train(config.lock(), workdir)
+        return measure(loading.load(workdir), {"choreography": choreography, "general": data}, passes)
 
 
 def configured(base: str, data: str, choreography: str):
     """The config of the fine-tuning run, but for its replay rate."""
     config = motion.get_config(_VARIANT.value)
-    config.seed, config.init_from = _SEED.value, base
+    config.seed, config.start = _SEED.value, base
     config.data.dir, config.data.replay_dir = choreography, data
     config.steps = STEPS.value or config.steps
     config.eval_every, config.checkpoint.every = 0, 0
@@ -122,7 +118,7 @@ def main(argv: list[str]) -> None:
     config = configured(base, data, choreography)
     if not config.data.replay_rate:
         raise ValueError(f"--variant={_VARIANT.value}: its data.replay_rate is 0; choose one that fine-tunes")
-    before = measure(runs.load(base, "motion"), {"choreography": choreography, "general": data}, passes)
+    before = measure(loading.load(base, "motion"), {"choreography": choreography, "general": data}, passes)
     rates = (0.0, config.data.replay_rate)
     rows = table(before, {rate: finetune(base, data, choreography, rate, passes) for rate in rates})
     constants = {

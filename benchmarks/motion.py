@@ -56,7 +56,7 @@ def pair(of: MusicGPT) -> tuple[Params, transformers.GPT2LMHeadModel]:
     ours = {name: np.zeros(leaf.shape, np.float32) for name, leaf in trees.by_path(shapes(of)).items()}
     ours |= arrays | {"token_table": words, "heads": words.T[None].copy()}
     ours["input_projection/kernel"][: of.width] = np.eye(of.width)
-    return jax.tree.map(jnp.asarray, trees.nested(ours, [])), theirs
+    return jax.tree.map(jnp.asarray, trees.nested(ours)), theirs
 
 
 def decoding(dancing: Dancing, prompt: np.ndarray, theirs: transformers.GPT2LMHeadModel) -> dict[str, float]:

@@ -3,7 +3,7 @@
     TPU_SKIP_MDS_QUERY=1 python -m benchmarks.tpu_compile --topology v5e:4x4 --out FILE.json \
         [--variant medium] [--batch_size 32] [--sharding fsdp]
 
-Needs libtpu (pip install libtpu) and no TPU. The step is the trainer's own, over an untrained tokenizer's weights.
+Needs libtpu (pip install libtpu) and no TPU. The step is the trainer's own, over an untrained tokenizer.
 """
 
 import json
@@ -30,10 +30,10 @@ def main(argv: list[str]) -> None:
     del argv
     outputs.check_out(OUT.value, ".json")
     devices = topologies.get_topology_desc(platform="tpu", topology_name=_TOPOLOGY.value).devices
-    config, weights = trainer.configured(
+    config = trainer.configured(
         _VARIANT.value, batch_size=_BATCH.value, sharding=_SHARDING.value, remat=_REMAT.value
     )
-    program, _, _, seconds = trainer.compiled(config, weights, devices)
+    program, _, _, seconds = trainer.compiled(config, devices)
     memory, text = program.memory_analysis(), program.as_text()
     found = {
         "topology": _TOPOLOGY.value, "devices": len(devices), "device_kind": devices[0].device_kind,

@@ -5,16 +5,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
-import numpy as np
 from ml_collections import ConfigDict
 
-from configs import motion, tokenizer
-from data_pipeline import loaders
-from launch.runs import build, resolve
+from configs import motion
+from launch import stages
+from launch.runs import build, resolve, sources
 from xdancer_jax import sharding
 from xdancer_jax.train.state import Plan, plan_state
 from xdancer_jax.train.step import compile_for, make_train_step
-from xdancer_jax.typing import PyTree
 
 
 class Step(NamedTuple):
@@ -26,40 +24,31 @@ class Step(NamedTuple):
     compile_seconds: float
 
 
-def configured(variant: str, **changes) -> tuple[ConfigDict, dict[str, PyTree]]:
-    """The config in bfloat16 over the paper's tokenizer, and random weights for that: zeros would be one token, and a
-    table and heads of zeros (stages.motion). `remat` is the model's."""
-    config, earlier = motion.get_config(variant), tokenizer.get_config("paper")
-    earlier.earlier = {}
-    config.earlier = {"tokenizer": earlier}
-    config.dtype = "bfloat16"
+def configured(variant: str, **changes) -> ConfigDict:
+    """The resolved config in bfloat16, over the paper's tokenizer with random weights. `remat` is the model's."""
+    config = motion.get_config(variant)
+    config.dtype, config.parts.tokenizer.source = "bfloat16", "random"
     config.model.remat = changes.pop("remat", config.model.remat)
     config.update(changes)
-    random = np.random.default_rng(0)
-
-    def values(shape: jax.ShapeDtypeStruct) -> np.ndarray:
-        return (0.1 * random.standard_normal(shape.shape)).astype(shape.dtype)
-
-    return config, {"tokenizer_from": jax.tree.map(values, resolve.abstract(earlier))}
+    return resolve.resolve(config)
 
 
-def compiled(config: ConfigDict, weights: dict[str, PyTree], devices: Sequence[jax.Device]) -> Step:
+def compiled(config: ConfigDict, devices: Sequence[jax.Device]) -> Step:
     """The step for `devices`."""
-    stage, optimizer, rules = build.stage(config, weights), build.optimizer(config), build.rules(config)
-    axis = "data" if config.sharding == "data" else "fsdp"
+    axis, rules = "data" if config.sharding == "data" else "fsdp", build.rules(config)
     mesh = sharding.make_mesh({"data": 1, "fsdp": 1, "tensor": 1} | {axis: len(devices)}, devices)
-    loader, window = build.window(config, train=True)
     split = sharding.batch_sharding(mesh, rules, config.batch_size)
     batch = {
-        name: jax.ShapeDtypeStruct(shape, dtype, sharding=split)
-        for name, (shape, dtype) in loaders.element_spec(loader, config.batch_size, **window).items()
+        name: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=split) for name, x in build.batch_shapes(config).items()
     }
-    plan = plan_state(stage, optimizer, batch, seed=0, ema=False, mesh=mesh, rules=rules)
+    stage, optimizer = stages.find(config.name).make(config), build.optimizer(config)
+    plan = plan_state(
+        stage, optimizer, sources.parts(config), batch, seed=0, ema=config.ema_decay > 0, mesh=mesh, rules=rules
+    )
     began = time.perf_counter()
-    step = make_train_step(stage, optimizer, plan.mask, 0.0)
     program = compile_for(
-        mesh, rules, step, plan.abstract, batch, out_shardings=(plan.layout, sharding.replicated(mesh)),
-        donate_argnums=0,
+        mesh, rules, make_train_step(stage, optimizer, config.ema_decay), plan.abstract, batch,
+        out_shardings=(plan.layout, sharding.replicated(mesh)), donate_argnums=0,
     )
     return Step(program, plan, batch, time.perf_counter() - began)
 

@@ -2,7 +2,7 @@
 
     python -m launch.generate --image PHOTO --music SONG --runs DIR --out dance.mp4
         [--seconds N] [--seed N] [--steps N] [--size HxW] [--pose FILE] [--pose_weights DIR]
-        [--temperature T] [--top_k K] [--top_p P]
+        [--temperature T] [--top_k K] [--top_p P] [--dtype float32|bfloat16]
 
 DIR holds the work directories motion/ and video/. Beside dance.mp4 go dance_poses.npz and dance_skeleton.mp4.
 """
@@ -12,7 +12,7 @@ import math
 from absl import flags
 
 from launch.making import dances, painting, sampling_flags
-from launch.runs import loading
+from launch.runs import loading, resolve
 from launch.shell import cli, outputs
 
 _IMAGE = flags.DEFINE_string("image", None, "Photo of the dancer, full body.")
@@ -25,6 +25,7 @@ _STEPS = flags.DEFINE_integer("steps", None, "Denoising steps; the run's if not 
 _SIZE = flags.DEFINE_string("size", None, "HxW of the video in pixels; the run's if not given.")
 _POSE = flags.DEFINE_string("pose", None, "Pose file of the photo instead of the estimator (see README).")
 _WEIGHTS = flags.DEFINE_string("pose_weights", None, "Folder with MediaPipe's pose and hand bundles (*.task).")
+_DTYPE = flags.DEFINE_enum("dtype", None, resolve.DTYPES, "In which the video is computed; the run's if not given.")
 flags.adopt_module_key_flags(sampling_flags)
 flags.register_validator("seconds", lambda n: n is None or math.isfinite(n), "must be a number of seconds")
 flags.mark_flags_as_required(["image", "music", "runs", "out"])
@@ -33,7 +34,7 @@ flags.mark_flags_as_required(["image", "music", "runs", "out"])
 def main(argv: list[str]) -> None:
     del argv
     outputs.check_out(_OUT.value)
-    motion, video = loading.load_pair(_RUNS.value)
+    motion, video = loading.load_pair(_RUNS.value, dtype=_DTYPE.value, mesh=loading.all_devices())
     sampling = sampling_flags.sampling(motion.config)
     song = dances.read_song(_MUSIC.value, motion.config.model.segment_frames)
     size = painting.video_size(_SIZE.value, video.config)

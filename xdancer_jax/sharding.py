@@ -5,10 +5,12 @@ whole: small heads and odd channel counts are common, and a whole copy is correc
 counts such parameters and names the largest. A logical name without a rule is always an error.
 """
 
+import contextlib
+import dataclasses
 import functools
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import flax.linen as nn
 import jax
@@ -41,6 +43,38 @@ def make_mesh(sizes: Mapping[str, int], devices: Sequence[jax.Device] | None = N
     return jax.make_mesh(
         tuple(sizes.values()), tuple(sizes), axis_types=(AxisType.Auto,) * len(sizes), devices=devices
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """The devices on which a program runs, with the rules by which arrays lie there."""
+
+    mesh: Mesh
+    rules: Rules
+
+    @property
+    def ways(self) -> int:
+        """Parts into which a batch is split."""
+        return math.prod(self.mesh.shape[name] for name in _mesh_axes("batch", axes.BATCH, self.mesh, self.rules))
+
+    def whole(self, tree: PyTree) -> PyTree:
+        """The arrays of `tree` on every device; an explicit transfer, and none for what lies there already."""
+        return jax.device_put(tree, replicated(self.mesh))
+
+    def split(self, tree: PyTree) -> PyTree:
+        """The arrays of `tree` split along their first dimension, a multiple of `ways`; an explicit transfer."""
+        return jax.device_put(tree, batch_sharding(self.mesh, self.rules, len(jax.tree.leaves(tree)[0])))
+
+    @contextlib.contextmanager
+    def active(self) -> Iterator[None]:
+        """Functions that are traced and called inside are compiled for these devices."""
+        with jax.set_mesh(self.mesh), nn.logical_axis_rules(self.rules):
+            yield
+
+
+def one_device() -> Place:
+    """The first device."""
+    return Place(make_mesh({"data": 1}, jax.devices()[:1]), ((axes.BATCH, "data"),))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

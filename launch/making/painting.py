@@ -18,7 +18,7 @@ from launch.making.dances import Dance, Song
 from launch.runs.loading import Run
 from launch.shell.progress import Bar
 from xdancer_jax.stages import video_sampling
-from xdancer_jax.stages.video import Sampler
+from xdancer_jax.stages.video_sampling import Sampler
 
 
 class Dancer(NamedTuple):
@@ -55,28 +55,33 @@ def read_dancer(image: str, pose_file: str | None, pose_weights_dir: str | None,
 
 
 def painter(run: Run, steps: int | None) -> Callable[..., np.ndarray]:
-    """paint(dancer, dance, seed, quiet=True) -> frames (F, H, W, 3) uint8 by the video run; make it once, it compiles.
-    The motion decoder needs the dance's tokens."""
+    """paint(dancer, dance, seed, quiet=True) -> frames (F, H, W, 3) uint8 by the video run, on the devices where its
+    weights lie and in the dtype that it was loaded in; make it once, it compiles. The motion decoder needs the dance's
+    tokens."""
     config, video = run.config, stages.find("video")
     objective = video.objective(config)
     sampler = Sampler(**config.sampler) if steps is None else Sampler(**{**config.sampler, "num_steps": steps})
     generate = video_sampling.make_generate(
-        video.networks(config), objective.schedule, objective.prediction, sampler
+        video.networks(config), objective.schedule, objective.prediction, sampler, run.place
     )
 
     def paint(dancer: Dancer, dance: Dance, seed: int, quiet: bool = True) -> np.ndarray:
         conditions = {"poses": dance.poses}
         if config.pose_control == "pose_guider":
             conditions["pose_images"] = poses.draw(dance.poses, *dancer.photo.shape[:2])
-        else:
+        if config.pose_control == "motion_decoder":
             conditions["tokens"] = dance.tokens
         with Bar("video", "window", quiet) as progress:
             frames = generate(
-                run.params, run.extra, jax.random.key(seed), reference=dancer.photo, progress=progress, **conditions
+                run.params, run.extra, _key(run.place.whole(np.uint32(seed))), reference=dancer.photo,
+                progress=progress, **conditions,
             )
         return np.round(255 * frames).astype(np.uint8)
 
     return paint
+
+
+_key = jax.jit(jax.random.key)  # by itself it would send the seed without being told to
 
 
 def video_size(size: str | None, config: ConfigDict) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from configs.sharding import TABLES
 from launch import stages
 from launch.runs import build, sources
 from xdancer_jax import sharding
+from xdancer_jax.sharding import Place
 from xdancer_jax.stage import Stage, variables
 from xdancer_jax.train import checkpoint, record, state, trees
 from xdancer_jax.typing import PyTree
@@ -24,7 +25,7 @@ from xdancer_jax.typing import PyTree
 class Run:
     """A trained run: its config (resolved), modules by part, the functions over them, and its weights on devices.
 
-    digests: of each part; two parts of equal digest have equal weights.
+    digests: of each part; two parts of equal digest have equal weights. place: where the weights lie.
     """
 
     workdir: Path
@@ -35,6 +36,7 @@ class Run:
     extra: Mapping[str, Any]
     step: int
     digests: Mapping[str, str]
+    place: Place = dataclasses.field(default_factory=sharding.one_device)
 
     def variables(self, part: str) -> dict[str, PyTree]:
         """What the module of `part` applies."""
@@ -71,8 +73,14 @@ def load(
     checkpoint.check_leaves(stored.directory, stored.leaves, wanted, dtypes=False)
     tree = trees.nested(stored.read(wanted))
     return Run(
-        Path(workdir), config, modules, made, tree["params"], tree.get("extra", {}), stored.step, stored.digests
+        Path(workdir), config, modules, made, tree["params"], tree.get("extra", {}), stored.step, stored.digests,
+        Place(mesh, TABLES[table]),
     )
+
+
+def all_devices() -> Mesh:
+    """For `load`: weights and batches split over everything that is there."""
+    return sharding.make_mesh({"data": 1, "fsdp": -1, "tensor": 1})
 
 
 def placed(config: ConfigDict, mesh: Mesh, table: str) -> dict[str, jax.ShapeDtypeStruct]:
@@ -107,4 +115,4 @@ def load_pair(directory: str | Path, **options: Any) -> tuple[Run, Run]:
     return motion, video
 
 
-__all__ = ["Run", "load", "load_pair", "placed"]
+__all__ = ["Run", "all_devices", "load", "load_pair", "placed"]

@@ -32,11 +32,6 @@ def listing(config: ConfigDict, source: str | Path) -> str:
     return "\n".join(part for line in lines for part in wrap(line))
 
 
-def comment_of(found: Comments, path: tuple[str, ...]) -> str:
-    """The comment of a field, or else of the innermost block around it that has one; "" where none has."""
-    return next((found[block] for block in reversed(_blocks(path)) if found.get(block)), "")
-
-
 def _blocks(path: tuple[str, ...]) -> list[tuple[str, ...]]:
     """The blocks around a field from the outermost, and the field."""
     return [path[: length + 1] for length in range(len(path))]
@@ -182,4 +177,4 @@ def _text(value: Any) -> str:
     return str(value) if not isinstance(value, (ConfigDict, dict)) else "{}"
 
 
-__all__ = ["comment_of", "comments", "leaves", "listing"]
+__all__ = ["comments", "leaves", "listing"]

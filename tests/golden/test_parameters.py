@@ -3,63 +3,49 @@
 After a change that is meant, run with WRITE_GOLDEN=1 and read the diff of the lists.
 """
 
+import importlib
+import math
 import os
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import pytest
 
-from configs import autoencoder, motion, tokenizer, video
-from data_pipeline import music
-from launch.runs import build
+from launch import stages
+from launch.runs import build, resolve, sources
 from xdancer_jax import sharding
 from xdancer_jax.train import trees
+from xdancer_jax.train.state import init_parts
 
-CONFIGS = {"tokenizer": tokenizer, "motion": motion, "autoencoder": autoencoder, "video": video}
-EARLIER = {"motion": ["tokenizer"], "video": ["autoencoder", "tokenizer"]}
-VARIANTS = ["tokenizer:paper", "motion:medium", "autoencoder:paper", "video:paper_motion"]
-
-
-def _batch(config):
-    frames, size = (1, config.data.get("frames", 1)), (config.data.get("height", 0), config.data.get("width", 0))
-    if config.name == "autoencoder":
-        return {"frames": jnp.zeros((1, *size, 3), jnp.uint8)}
-    if config.name == "video":
-        return {
-            "reference": jnp.zeros((1, *size, 3), jnp.uint8), "frames": jnp.zeros((*frames, *size, 3), jnp.uint8),
-            "poses": jnp.zeros((*frames, 60, 3)), "pose_window": jnp.zeros((*frames, 60, 3)),
-            "pose_images": jnp.zeros((*frames, *size, 3), jnp.uint8),
-        }
-    if config.name == "tokenizer":
-        return {"poses": jnp.zeros((1, config.data.length, 60, 3))}
-    window, model = config.data.previous + config.model.segment_frames, config.model
-    return {
-        "poses": jnp.zeros((1, window, 60, 3)), "music": jnp.zeros((1, window, music.NUM_FEATURES)),
-        "context_index": jnp.zeros((1, model.context_frames), jnp.int32),
-        "song": jnp.zeros((1, model.global_tokens, music.NUM_FEATURES)),
-    }
+VARIANTS = ["tokenizer:paper", "motion:medium", "autoencoder:paper", "video:paper_appearance", "video:paper_motion"]
 
 
-def _init(config, key):
-    """(params, extra) of the config's stage, over untrained earlier stages."""
-    config.earlier, weights = {}, {}
-    for name in EARLIER.get(config.name, []):
-        key, earlier_key = jax.random.split(key)
-        config.earlier[name] = CONFIGS[name].get_config("paper")
-        weights[f"{name}_from"] = dict(zip(("params", "extra"), _init(config.earlier[name], earlier_key), strict=True))
-    return sharding.unbox(build.stage(config, weights).init(key, _batch(config)))
+def _shapes(stage, variant):
+    """Of all parameters by path, over untrained earlier stages as the config's variants describe them."""
+    config = importlib.import_module(f"configs.{stage}").get_config(variant)
+    for part in config.parts.values():
+        part.source = "random"
+    config = resolve.resolve(config)
+    made, parts, batch = stages.find(stage).make(config), sources.parts(config), build.batch_shapes(config, 1)
+    tree = jax.eval_shape(lambda key: init_parts(made, parts, batch, {}, key), jax.random.key(0))
+    return {path: leaf.shape for path, leaf in trees.by_path(sharding.unbox(tree)["params"]).items()}
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_parameters_keep_their_names_and_shapes(name):
     stage, variant = name.split(":")
-    config = CONFIGS[stage].get_config(variant)
-    params, _ = jax.eval_shape(lambda: _init(config, jax.random.key(0)))
-    shapes = {path: leaf.shape for path, leaf in trees.by_path(params).items()}
+    shapes = _shapes(stage, variant)
     lines = [f"{path} {' '.join(map(str, shape))}".rstrip() for path, shape in sorted(shapes.items())]
-    lines.append(f"{sum(leaf.size for leaf in jax.tree.leaves(params))} parameters in {len(shapes)} arrays")
+    lines.append(f"{sum(map(math.prod, shapes.values()))} parameters in {len(shapes)} arrays")
     path = Path(__file__).with_name(f"{stage}_{variant}.txt")
     if os.environ.get("WRITE_GOLDEN"):
         path.write_text("\n".join(lines) + "\n")
     assert path.read_text().splitlines() == lines, f"{path.name} differs; see this file's docstring"
+
+
+def test_the_motion_phase_reads_all_of_an_appearance_run():
+    before, after = (
+        set(Path(__file__).with_name(f"video_paper_{phase}.txt").read_text().splitlines()[:-1])
+        for phase in ("appearance", "motion")
+    )
+    assert before < after and {line.split("/")[0] for line in after - before} == {"motion_modules", "pose", "tokenizer"}

@@ -16,6 +16,7 @@ from xdancer_jax import sharding
 from xdancer_jax.models.pose_tokenizer import PoseTokenizer
 from xdancer_jax.stages import tokenizer
 from xdancer_jax.train.hooks import Hook
+from xdancer_jax.train.parts import Part
 
 PARTS, TOKENS, CODES = ((0, 2, 5), (1, 3, 4)), 2, 16
 STEPS, BATCH, FRAMES = 12, 16, 8
@@ -42,12 +43,12 @@ def train(workdir, sizes=None, table="data"):
     history = []
 
     def keep(step, state):
-        history.append(jax.device_get(state.extra["codebook"]["quantizer"]))
+        history.append(jax.device_get(state.extra["tokenizer"]["codebook"]["quantizer"]))
         return {}
 
     state, _ = toy_stage.run(
-        workdir, STEPS, stage=stage, mesh=mesh, table=table, make_iterator=batches, checkpoint_every=0,
-        hooks=[Hook("keep", 1, keep)],
+        workdir, STEPS, stage=stage, fates={"tokenizer": Part()}, mesh=mesh, table=table, make_iterator=batches,
+        checkpoint_every=0, hooks=[Hook("keep", 1, keep)],
     )
     output = jax.jit(stage.functions["reconstruct"])(state.params, state.extra, next(batches(99)), jax.random.key(0))
     codebook = {name: np.stack([entry[name] for entry in history]) for name in history[0]}

@@ -28,17 +28,18 @@ def test_logits(layers, width, heads, scale, tmp_path):
         initializer_range=scale,
     )).eval()
     theirs.save_pretrained(tmp_path)
-    arrays = gpt2.read(tmp_path / "model.safetensors", layers, width, model.num_positions)
     rng = np.random.default_rng(0)
     tokens, context = (jnp.asarray(rng.integers(0, vocabulary, (2, n, parts, 3)), jnp.int32) for n in (frames, 2))
     index = jnp.asarray([[0, 3], [1, 2]], jnp.int32)
     music, song = (jnp.asarray(rng.normal(size=(2, n, 7)), jnp.float32) for n in (8, 5))
     inputs = (tokens, context, index, music, song)
     params = nn.unbox(jax.jit(model.init)(jax.random.key(0), *inputs))["params"]
-    own = trees.by_path(params)
+    own, place = trees.by_path(params), jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    wanted = {path: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place) for path, x in own.items()}
+    arrays = gpt2.reader(tmp_path / "model.safetensors", layers, width, model.num_positions)(wanted)
     assert arrays.keys() < own.keys()
     word_table = theirs.transformer.wte.weight.detach().numpy()  # tied to the output: here the head of both parts
-    params = trees.nested(own | arrays | {"heads": np.repeat(word_table.T[None], parts, axis=0)}, [])
+    params = trees.nested(own | arrays | {"heads": np.repeat(word_table.T[None], parts, axis=0)})
     ours = jax.jit(model.apply)({"params": params}, *inputs)
 
     def slots(module, tokens, context, index, music, song):

@@ -22,17 +22,15 @@ MAY_IMPORT = {
     "xdancer_jax.models": ("xdancer_jax.typing", "xdancer_jax.axes", "xdancer_jax.nn", "xdancer_jax.models"),
     "xdancer_jax.diffusion": ("xdancer_jax.typing", "xdancer_jax.rng", "xdancer_jax.diffusion"),
     "xdancer_jax.stages": (
-        "xdancer_jax.typing", "xdancer_jax.rng", "xdancer_jax.stage", "xdancer_jax.stages", "xdancer_jax.models",
-        "xdancer_jax.diffusion", "xdancer_jax.losses", "xdancer_jax.decoding",
+        "xdancer_jax.typing", "xdancer_jax.rng", "xdancer_jax.sharding", "xdancer_jax.stage", "xdancer_jax.stages",
+        "xdancer_jax.nn.batch_split", "xdancer_jax.models", "xdancer_jax.diffusion", "xdancer_jax.losses",
+        "xdancer_jax.decoding",
     ),
     "xdancer_jax.train": (
         "xdancer_jax.typing", "xdancer_jax.rng", "xdancer_jax.stage", "xdancer_jax.sharding", "xdancer_jax.train",
     ),
     "xdancer_jax.pretrained": ("xdancer_jax.typing", "xdancer_jax.pretrained"),
     "xdancer_jax.evals": ("xdancer_jax.typing", "xdancer_jax.stage", "xdancer_jax.evals"),
-    "xdancer_jax.generate": (
-        "xdancer_jax.typing", "xdancer_jax.rng", "xdancer_jax.stage", "xdancer_jax.stages", "xdancer_jax.models",
-    ),
 }
 # package prefix -> third-party modules that must not be imported anywhere in it
 FORBIDDEN = {

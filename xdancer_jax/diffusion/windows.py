@@ -1,9 +1,8 @@
 """Overlapping temporal windows for clips longer than the model's context (paper, "prompt travelling")."""
 
-import jax.numpy as jnp
 import numpy as np
 
-from xdancer_jax.typing import Array, Float, typechecked
+from xdancer_jax.typing import Array, Float, Int, typechecked
 
 
 def starts(num_frames: int, size: int, overlap: int) -> np.ndarray:
@@ -19,16 +18,31 @@ def starts(num_frames: int, size: int, overlap: int) -> np.ndarray:
     return np.minimum(first, num_frames - size).astype(np.int32)
 
 
-def frame_indices(first: np.ndarray, size: int) -> np.ndarray:
-    """(W, size) frame numbers of the windows that start at `first` (W,)."""
-    return first[:, None] + np.arange(size, dtype=np.int32)
+def frame_indices(num_frames: int, size: int, overlap: int, ways: int = 1) -> Int[np.ndarray, "n B F"]:
+    """Frame numbers of the windows (see `starts`) in n batches of B = `ways`, in order.
+
+    The last batch is filled up with windows of frame `num_frames`, which is none: see `take` and `add`.
+    """
+    indices = starts(num_frames, size, overlap)[:, None] + np.arange(size, dtype=np.int32)
+    indices = np.pad(indices, ((0, -len(indices) % ways), (0, 0)), constant_values=num_frames)
+    return indices.reshape(-1, ways, size)
+
+
+def coverage(indices: Int[np.ndarray, "n B F"], num_frames: int) -> Float[np.ndarray, " T"]:
+    """Number of windows that each of the `num_frames` frames lies in."""
+    return np.bincount(indices.reshape(-1), minlength=num_frames)[:num_frames].astype(np.float32)
 
 
 @typechecked
-def average(windows: Float[Array, "W N *S"], first: np.ndarray, num_frames: int) -> Float[Array, "F *S"]:
-    """The windows' predictions laid back over the clip; the mean where several windows cover a frame."""
-    indices = frame_indices(first, windows.shape[1])
-    count = np.zeros(num_frames, np.float32)
-    np.add.at(count, indices, 1)
-    total = jnp.zeros((num_frames, *windows.shape[2:]), jnp.float32).at[indices].add(windows.astype(jnp.float32))
-    return total / count.reshape(-1, *(1,) * (windows.ndim - 2))
+def take(clip: Float[Array, "T *S"], indices: Int[Array, "*B"]) -> Float[Array, "..."]:
+    """Frames (*B, *S) of a clip; beyond its end the last one, as good as any other."""
+    return clip.at[indices].get(mode="clip")
+
+
+@typechecked
+def add(
+    total: Float[Array, "T *S"], windows: Float[Array, "B F *S"], indices: Int[Array, "B F"]
+) -> Float[Array, "T *S"]:
+    """`total` plus what the windows say of each frame; beyond its end nothing is added. Over `coverage`, the sum of all
+    is the mean."""
+    return total.at[indices].add(windows.astype(total.dtype), mode="drop")

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from xdancer_jax import axes
 from xdancer_jax.nn.attention import fused_attention_saveable
-from xdancer_jax.nn.batch_split import keep_batch_split
+from xdancer_jax.nn.batch_split import keep_batch_split, keep_whole
 from xdancer_jax.nn.embeddings import lookup
 from xdancer_jax.nn.gpt2 import STDDEV, Block, norm
 from xdancer_jax.nn.linear import dense
@@ -247,7 +247,7 @@ class MusicGPT(nn.Module):
         following = jnp.repeat(music, self.frame_tokens, axis=1)
         following = jnp.concatenate([following[:, 1:], following[:, -1:]], axis=1)
         place = jnp.roll(self.slot_table, -1, axis=0).astype(self.dtype)  # of the token that follows
-        summed = keep_batch_split(lookup(table, ids.reshape(*ids.shape[:2], -1))) + place
+        summed = keep_batch_split(lookup(keep_whole(table), ids.reshape(*ids.shape[:2], -1))) + place
         slots.append(summed.reshape(following.shape) + following)
         slots = jnp.concatenate(slots, axis=1)
         return keep_batch_split((slots + self.wpe[: slots.shape[1]]).astype(self.dtype))

@@ -24,4 +24,10 @@ def keep_batch_split(x: Array) -> Array:
     return nn.with_logical_constraint(x, names, fallback=RulesFallback.RAISE_ERROR)
 
 
-__all__ = ["keep_batch_split"]
+def keep_whole(x: Array) -> Array:
+    """`x`, whole on every device: for a small table in which examples look up rows. Were its columns split, as weights
+    are by fsdp, every device would look up for the whole batch. Without a mesh or rules: `x` as it is."""
+    return nn.with_logical_constraint(x, (None,) * x.ndim, fallback=RulesFallback.RAISE_ERROR)
+
+
+__all__ = ["keep_batch_split", "keep_whole"]

@@ -2,7 +2,7 @@
 
 Rows of a batch are dances of their own: another song, start or seed each. On one machine's CPU a row's tokens are a
 function of its song, its start and its seed alone, whatever the batch and the number of devices. On accelerators the
-rows share products, whose rounding depends on their number.
+rows share products, whose rounding depends on their number. Weights stay where they are; nothing is sent implicitly.
 """
 
 import dataclasses
@@ -23,6 +23,7 @@ from xdancer_jax.stages.tokenizer import check_tokens, decode, encode
 from xdancer_jax.typing import Array, Float, Int, Params, PyTree, typechecked
 
 _ROWS = "data"  # mesh axis over which the dances of a batch are split
+_SPLIT = PartitionSpec(_ROWS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +79,7 @@ def stream(
     frame 0 the dancer stands still in the first pose, without music. A segment of T frames starts `overlap` frames
     before the end of what is known; its context frames are drawn from the span before it, uniformly, without repeats
     and in order. The same compiled functions make every segment of every song. `song` is the pooled song as the loader
-    pools it. `mesh`: its axis "data" splits the batch.
+    pools it. `mesh`: its axis "data" splits the batch, and every device of it has all of `params`.
 
     Raises:
       ValueError: settings that do not fit, music of another feature set than the model's, no frame in `given`, tokens
@@ -90,7 +91,7 @@ def stream(
     known, frames = min(given.shape[1], music.shape[1]), music.shape[1]
     before, behind = segments.context_span, segments.overlap
     padded = np.pad(music, ((0, 0), (before, behind), (0, 0)))
-    added = np.asarray(run.embed(padded))
+    added = run.embed(padded)
     given = given[:, :known].astype(np.int32)
     tokens = np.repeat(given[:, :1], before + frames + behind, axis=1)  # what is not made yet is never looked at
     tokens[:, before : before + known] = given
@@ -123,9 +124,8 @@ class _Run:
     """The compiled functions over one model's weights, split over a mesh if there is one."""
 
     def __init__(self, model: MusicGPT, params: Params, sampling: Sampling, segments: Segments, mesh: Mesh | None):
-        self._model, self._params, self._segments = model, params, segments
+        self._model, self._params, self._segments, self._mesh = model, params, segments, mesh
         self._settings = tuple(sampling.of_parts(model.num_parts))
-        self._mesh = mesh
 
     def check(self, music: np.ndarray, song: np.ndarray, given: np.ndarray, seeds: Sequence[int]) -> None:
         """Raises ValueError for arguments that do not fit; see stream."""
@@ -150,11 +150,15 @@ class _Run:
         if any(not 0 <= seed < 2**32 for seed in seeds):
             raise ValueError(f"seeds {list(seeds)}: must lie in [0, 2^32)")
 
-    def embed(self, music: np.ndarray) -> Array:
-        return _embed(self._model, self._params, music)
+    def embed(self, music: np.ndarray) -> np.ndarray:
+        return jax.device_get(_embed(self._model, self._params, _beside(self._params, music)))
 
     def prefill(self, cache: Cache, *rows: np.ndarray) -> Cache:
-        return _prefill(self._model, self._mesh, cache, self._params, *rows)
+        return _prefill(self._model, self._mesh, cache, self._params, *self._split(rows))
+
+    def _split(self, rows: PyTree) -> PyTree:
+        mesh = self._mesh
+        return _beside(self._params, rows) if mesh is None else jax.device_put(rows, NamedSharding(mesh, _SPLIT))
 
     def frames(
         self, weights: Weights, cache: Cache, before: np.ndarray, added: np.ndarray, seeds: Sequence[int],
@@ -163,18 +167,28 @@ class _Run:
         """Tokens (B, S, K) of `frames`, one by one, and the newest cache; each is read once the next is under way, and
         the caches before are used up. before: of the frame before them. added (B, F, D): of each frame's music. first:
         frame of the song at which the segment starts."""
-        shape, seeds = before.shape, np.asarray(seeds, np.uint32)
-        last, pending = before.reshape(len(before), -1)[:, -1], None
+        shape, pending = before.shape, None
+        last, seeds = self._split((before.reshape(len(before), -1)[:, -1], np.asarray(seeds, np.uint32)))
         for frame in frames:
-            place = np.array([frame, frame - first], np.int32)
-            drawn, cache = _frame(
-                self._model, self._settings, self._mesh, weights, place, last, added[:, frame], seeds, cache
-            )
-            last = drawn[:, -1]
+            place = _beside(self._params, np.array([frame, frame - first], np.int32))
+            music = self._split(added[:, frame])
+            drawn, cache = _frame(self._model, self._settings, self._mesh, weights, place, last, music, seeds, cache)
+            last = _last(drawn)
             if pending is not None:
-                yield np.asarray(pending).reshape(shape), cache
+                yield jax.device_get(pending).reshape(shape), cache
             pending = drawn
-        yield np.asarray(pending).reshape(shape), cache
+        yield jax.device_get(pending).reshape(shape), cache
+
+
+def _beside(weights: PyTree, values: PyTree) -> PyTree:
+    """`values` on every device that has the weights."""
+    place = jax.tree.leaves(weights)[0].sharding
+    if isinstance(place, NamedSharding):
+        place = NamedSharding(place.mesh, PartitionSpec())
+    return jax.device_put(values, place)
+
+
+_last = jax.jit(lambda drawn: drawn[:, -1])
 
 
 _arrange = functools.partial(jax.jit, static_argnums=0)(music_decoder.arrange)
@@ -192,9 +206,9 @@ def _by_rows(function: Callable, mesh: Mesh | None, whole: int) -> Callable:
         return function
 
     def run(*args):
-        in_specs = tuple(PartitionSpec() if i < whole else PartitionSpec(_ROWS) for i in range(len(args)))
+        in_specs = tuple(PartitionSpec() if i < whole else _SPLIT for i in range(len(args)))
         return jax.shard_map(
-            function, mesh=mesh, in_specs=in_specs, out_specs=PartitionSpec(_ROWS), check_vma=False
+            function, mesh=mesh, in_specs=in_specs, out_specs=_SPLIT, check_vma=False
         )(*args)
 
     return run
@@ -203,7 +217,7 @@ def _by_rows(function: Callable, mesh: Mesh | None, whole: int) -> Callable:
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _empty_cache(model: MusicGPT, mesh: Mesh | None, rows: int) -> Cache:
     cache = music_decoder.empty_cache(model, rows)
-    return cache if mesh is None else jax.lax.with_sharding_constraint(cache, NamedSharding(mesh, PartitionSpec(_ROWS)))
+    return cache if mesh is None else jax.lax.with_sharding_constraint(cache, NamedSharding(mesh, _SPLIT))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
@@ -255,27 +269,25 @@ _decode = functools.partial(jax.jit, static_argnums=0)(decode)
 
 @typechecked
 def tokens_of(tokenizer: PoseTokenizer, weights: PyTree, poses: Float[np.ndarray, "B n J 3"]) -> np.ndarray:
-    """Tokens (B, n, S, K) of n > 0 frames; before the first and after the last the dancer stands still.
-
-    weights: the tokenizer's (stage.variables)."""
-    return np.asarray(_encode_ends(tokenizer, weights, poses))
+    """Tokens (B, n, S, K) of n > 0 frames; before the first and after the last the dancer stands still. weights: the
+    tokenizer's (stage.variables)."""
+    return jax.device_get(_encode_ends(tokenizer, weights, _beside(weights, poses)))
 
 
 @typechecked
 def poses_of(tokenizer: PoseTokenizer, weights: PyTree, tokens: Int[np.ndarray, "B F S K"]) -> np.ndarray:
     """Poses (B, F, J, 3) of a whole dance; before its first frame the dancer stands still."""
     still = np.repeat(tokens[:, :1], tokenizer.reach, axis=1)
-    return np.asarray(_decode(tokenizer, weights, np.concatenate([still, tokens], axis=1)))[:, tokenizer.reach :]
+    whole = np.concatenate([still, tokens], axis=1)
+    return jax.device_get(_decode(tokenizer, weights, _beside(weights, whole)))[:, tokenizer.reach :]
 
 
 def generate(
     model: MusicGPT, params: Params, music: np.ndarray, song: np.ndarray, given: np.ndarray, *,
     progress: Callable[[int, int], None] | None = None, **options,
 ) -> np.ndarray:
-    """Tokens (B, F, S, K) of a dance for every frame of the music: all that `stream` yields.
-
-    Arguments, `options` among them, and errors as of `stream`; `progress` is called with (frames done, frames in all).
-    """
+    """Tokens (B, F, S, K) of a dance for every frame of the music: all that `stream` yields. Arguments, `options` among
+    them, and errors as of `stream`; `progress` is called with (frames done, frames in all)."""
     made, done = [], 0
     for tokens in stream(model, params, music, song, given, **options):
         made.append(tokens)

@@ -7,7 +7,8 @@ import numpy as np
 
 from benchmarks import finetune
 from configs import motion, tokenizer
-from launch.runs.runs import Run
+from launch.runs import resolve
+from launch.runs.loading import Run
 from xdancer_jax.stage import Stage
 
 
@@ -30,9 +31,8 @@ def _run():
         standing = time[batch["poses"].shape[1] // 2 - 1] == time[4]
         return params["bias"] + batch["poses"][0, 0, 0, 0] + 0.5 * standing, ({}, extra)
 
-    config = motion.get_config("tiny")
-    config.earlier = {"tokenizer": tokenizer.get_config("tiny")}
-    return Run(Path("nowhere"), config, Stage("motion", None, loss, {}), {"bias": jnp.float32(100)}, {}, 0)
+    config = resolve.resolve(motion.get_config("tiny"), {"tokenizer": tokenizer.get_config("tiny")})
+    return Run(Path("nowhere"), config, {}, Stage("motion", {}, loss), {"bias": jnp.float32(100)}, {}, 0, {})
 
 
 def test_losses_are_means_of_each_clip():

@@ -1,14 +1,14 @@
 import pytest
 
 from configs.tokenizer import get_config
-from launch.runs import build
+from launch import stages
 
 
 @pytest.mark.parametrize("variant, parts, tokens", [("paper", 5, 6), ("single_part", 1, 30)])
 def test_the_papers_numbers(variant, parts, tokens):
     """Paper, section 3.2 and its supplement; the ablation has as many tokens a frame."""
     config = get_config(variant)
-    model = build.pose_tokenizer(config)
+    model = stages.find("tokenizer").module(config)
     assert (model.num_joints, len(model.parts), model.tokens_per_part) == (60, parts, tokens)
     assert (model.codebook_size, model.code_dim) == (512, 6)
     assert (config.batch_size, config.steps, config.optimizer.learning_rate) == (2048, 40_000, 2e-4)

@@ -38,6 +38,13 @@ def test_a_restarted_run_sees_what_the_whole_run_saw():
     assert not _same(whole[:4], whole[4:])
 
 
+def test_the_seed_decides_both_the_order_of_the_clips_and_their_windows():
+    clips = [_clips(_take(loaders.tokenizer(_records(), "train", 5, seed, length=24), 4)) for seed in (7, 8)]
+    assert not np.array_equal(*clips)
+    of_one_clip = [_take(loaders.tokenizer(_records(1), "train", 20, seed, length=6), 1) for seed in (7, 8)]
+    assert not _same(*of_one_clip)
+
+
 @pytest.mark.parametrize("count", [2, 4])
 def test_processes_share_the_same_global_batches(count):
     whole = _take(loaders.tokenizer(_records(), "train", 4, seed=1, length=6, start_step=3), 4)
@@ -59,7 +66,8 @@ def test_every_epoch_holds_every_clip_once_in_a_new_order():
 
 
 def test_evaluation_is_one_pass_in_order():
-    batches = list(loaders.tokenizer(_records(5), "test", 2, length=4, shuffle=False, num_epochs=1))
+    loader = loaders.tokenizer(_records(5), "test", 2, length=4, shuffle=False, num_epochs=1)
+    batches = _take(loader, 9)  # an endless one shows itself
     assert [b["poses"][:, 0, 0, 0].tolist() for b in batches] == [[0, 1], [2, 3], [4]]
 
 
@@ -70,14 +78,14 @@ def _clips(batches: list[dict]) -> np.ndarray:
 def test_a_share_is_the_same_clips_for_every_seed_and_inside_a_larger_share():
     def used(share, seed=0):
         batches = loaders.tokenizer(_records(20, 4), "train", 1, seed, length=4, share=share, num_epochs=1)
-        return sorted(_clips(list(batches)).tolist())
+        return sorted(_clips(_take(batches, 99)).tolist())
 
     nested = [used(share) for share in (0.001, 0.1, 0.5, 0.9, 1.0)]
     assert [len(clips) for clips in nested] == [1, 2, 10, 18, 20]
     assert all(set(small) < set(large) for small, large in itertools.pairwise(nested))
     assert nested[2] == used(0.5, seed=1) != list(range(10))
     order = loaders.tokenizer(_records(20, 4), "test", 1, length=4, share=0.5, num_epochs=1, shuffle=False)
-    assert _clips(list(order)).tolist() == nested[2]
+    assert _clips(_take(order, 99)).tolist() == nested[2]
 
 
 def test_every_loader_takes_a_share():
@@ -88,7 +96,7 @@ def test_every_loader_takes_a_share():
         (loaders.video, {"num_frames": 1, "fields": ("poses",), "height": 16, "width": 8}),
         (loaders.frames, {"height": 16, "width": 8}),
     ):
-        assert len(list(loader(records, "train", 1, share=0.25, num_epochs=1, **options))) == 2
+        assert len(_take(loader(records, "train", 1, share=0.25, num_epochs=1, **options), 9)) == 2
 
 
 REPLAY = {"replay": [{**r, "poses": r["poses"] + np.array([100, 0, 0], np.float32)} for r in _records(7)]}
@@ -114,6 +122,8 @@ def test_replay_is_the_same_after_a_restart_and_on_other_process_counts():
 
     whole = batches(8)
     assert 0 < (_clips(whole) >= 100).sum() < 32
+    few = _clips(batches(20, share=0.2))  # of the run's own clips, not of the replayed
+    assert len(set(few[few < 100])) == 1 and len(set(few[few >= 100])) == 7
     assert _same(batches(3, start_step=5), whole[5:])
     assert not np.array_equal(_clips(batches(8, seed=8)) >= 100, _clips(whole) >= 100)
     parts = [batches(8, process_index=i, process_count=2) for i in range(2)]
@@ -143,7 +153,9 @@ def test_motion_windows_are_aligned_in_time():
         np.testing.assert_allclose(batch["music"], np.where(wanted[..., None] >= 0, rows, 0), rtol=1e-6)
         assert batch["context_index"].min() >= 0 and batch["context_index"].max() < 8
         assert all(len(set(row)) == 4 for row in batch["context_index"].tolist())
-        np.testing.assert_allclose(batch["song"][0, :, 34], [3.5, 11.5, 19.5])
+        assert (np.diff(batch["context_index"]) > 0).all()
+        song = music.normalise(np.tile(np.float32([[3.5], [11.5], [19.5]]), (16, 1, 35)))
+        np.testing.assert_allclose(batch["song"], song, rtol=1e-5, atol=1e-5)
 
 
 def test_windows_reach_both_ends_of_a_clip():
@@ -251,6 +263,19 @@ def test_margins_are_the_neighbouring_frames():
 def test_single_frames():
     batch = next(loaders.frames(_records(), "train", 4, height=16, width=8))
     assert {k: (v.shape, v.dtype) for k, v in batch.items()} == loaders.element_spec("frames", 4, height=16, width=8)
+
+
+def test_crops_come_from_everywhere(monkeypatch):
+    def picture(content):
+        row, column, frame = np.mgrid[:4, :3, :1] + content[0]
+        return np.stack([row - content[0], column - content[0], frame], axis=-1)[:, :, 0].astype(np.uint8)
+
+    monkeypatch.setattr(transforms.media, "decode_jpeg", picture)
+    record, window, rng = {"id": "a", "frames": [b"\0", b"\1"]}, transforms.RandomCrop(2, 2), np.random.default_rng(0)
+    crops = [window(record, rng)["frames"] for _ in range(200)]
+    corners = {tuple(crop[0, 0].tolist()) for crop in crops}
+    assert corners == {(y, x, t) for y in range(3) for x in range(2) for t in (0, 1)}
+    assert all((crop[1, 1] - crop[0, 0]).tolist() == [1, 1, 0] for crop in crops)
 
 
 @pytest.mark.parametrize(

@@ -13,22 +13,44 @@ def test_starts_are_open_ended_and_the_last_is_moved_back():
 
 
 @pytest.mark.parametrize("num_frames", range(6, 40))
-def test_every_frame_is_covered_and_neighbours_overlap(num_frames):
-    first = windows.starts(num_frames, 6, 2)
-    assert set(windows.frame_indices(first, 6).ravel()) == set(range(num_frames))
+@pytest.mark.parametrize("ways", [1, 3])
+def test_every_frame_is_covered_and_neighbours_overlap(num_frames, ways):
+    batches = windows.frame_indices(num_frames, 6, 2, ways)
+    assert batches.shape[1:] == (ways, 6)
+    rows = batches.reshape(-1, 6)
+    real = rows[rows[:, 0] < num_frames]
+    assert set(real.ravel()) == set(range(num_frames)) and (np.diff(real, axis=1) == 1).all()
+    first = real[:, 0]
     assert first[0] == 0 and (np.diff(first) > 0).all() and (np.diff(first) <= 4).all()
+    assert len(rows) - len(real) < ways and (rows[len(real) :] == num_frames).all()
+    covered = (real[..., None] == range(num_frames)).sum((0, 1))
+    np.testing.assert_array_equal(windows.coverage(batches, num_frames), covered)
 
 
-def test_average_where_windows_meet():
-    first = windows.starts(6, 4, 2)
-    values = jnp.stack([jnp.zeros((4, 3)), jnp.full((4, 3), 2.0)])
-    np.testing.assert_allclose(windows.average(values, first, 6)[:, 0], [0, 0, 1, 1, 2, 2])
+def laid(values, indices, num_frames):
+    """The mean over windows (n, B, F, *S), batch after batch."""
+    total = jnp.zeros((num_frames, *values.shape[3:]))
+    for batch, frames in zip(values, indices, strict=True):
+        total = windows.add(total, batch, jnp.asarray(frames))
+    return total / windows.coverage(indices, num_frames)[:, None]
 
 
-def test_average_of_a_clip_cut_into_windows_is_the_clip():
-    clip = jnp.arange(22.0).reshape(11, 2)
-    first = windows.starts(11, 4, 1)
-    np.testing.assert_allclose(windows.average(clip[windows.frame_indices(first, 4)], first, 11), clip)
+def test_mean_where_windows_meet():
+    indices = windows.frame_indices(6, 4, 2)
+    values = jnp.stack([jnp.zeros((1, 4, 3)), jnp.full((1, 4, 3), 2.0)])
+    np.testing.assert_allclose(laid(values, indices, 6)[:, 0], [0, 0, 1, 1, 2, 2])
+
+
+@pytest.mark.parametrize("ways", [1, 2, 3])
+def test_the_mean_of_a_clip_cut_into_windows_is_the_clip(ways):
+    clip = jnp.arange(1.0, 23.0).reshape(11, 2)
+    indices = windows.frame_indices(11, 4, 1, ways)
+    values = jnp.stack([windows.take(clip, jnp.asarray(batch)) for batch in indices])
+    np.testing.assert_allclose(laid(values, indices, 11), clip)
+
+
+def test_frames_beyond_the_end_are_the_last():
+    np.testing.assert_array_equal(windows.take(jnp.arange(4.0), jnp.array([[2, 3], [4, 9]])), [[2, 3], [3, 3]])
 
 
 def test_refusals():

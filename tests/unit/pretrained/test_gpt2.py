@@ -1,12 +1,14 @@
 import math
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
 from configs import motion
-from launch.runs import build
+from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.pretrained import gpt2
 
 SIZE = {"num_layers": 2, "width": 8, "num_positions": 12}
@@ -29,8 +31,9 @@ PUBLIC = {"gpt2": (12, 768, 124_439_808), "gpt2-medium": (24, 1024, 354_823_168)
 def test_the_shapes_are_those_of_the_model():
     config = motion.get_config("medium")
     lines = (Path(__file__).parents[2] / "golden" / "motion_medium.txt").read_text().splitlines()
-    golden = {path: tuple(map(int, shape)) for path, *shape in (line.split() for line in lines[:-1])}
-    expected = gpt2.shapes(24, 1024, build.music_gpt(config).num_positions)
+    found = {path: tuple(map(int, shape)) for path, *shape in (line.split() for line in lines[:-1])}
+    golden = {path.removeprefix("gpt/"): shape for path, shape in found.items() if path.startswith("gpt/")}
+    expected = gpt2.shapes(24, 1024, MusicGPT(**config.model).num_positions)
     assert len(expected) == 24 * 12 + 3
     for name, (path, layer) in gpt2.names(24).items():
         assert golden[path] == (expected[name] if layer is None else (24, *expected[name]))
@@ -43,13 +46,34 @@ def test_every_public_size_has_its_number_of_parameters(size):
     assert sum(map(math.prod, shapes)) + 50257 * width == count
 
 
-def test_round_trip_is_exact(tmp_path):
+def _wanted(dtype="float32"):
+    """Places of all that GPT-2 has and of one array that it lacks, on the one device."""
+    place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    shapes = {path: array.shape for path, array in gpt2.from_public(_public(), **SIZE).items()} | {"heads": (2, 8, 5)}
+    return {path: jax.ShapeDtypeStruct(shape, dtype, sharding=place) for path, shape in shapes.items()}
+
+
+def test_every_array_comes_to_its_place_unchanged(tmp_path):
     save_file({f"transformer.{name}": value for name, value in _public().items()}, tmp_path / "a.safetensors")
-    ours = gpt2.read(tmp_path / "a.safetensors", **SIZE)
-    back = gpt2.to_public(ours)
-    assert back.keys() == _public().keys() - {"wte.weight", "h.0.attn.bias"}
-    for name, value in back.items():
-        np.testing.assert_array_equal(value, _public()[name])
+    wanted = _wanted()
+    ours = gpt2.reader(tmp_path / "a.safetensors", **SIZE)(wanted)
+    assert ours.keys() == wanted.keys() - {"heads"}
+    assert all(isinstance(x, jax.Array) and x.sharding == wanted[path].sharding for path, x in ours.items())
+    names = gpt2.names(SIZE["num_layers"])
+    assert names.keys() == _public().keys() - {"wte.weight", "h.0.attn.bias"}
+    for name, (path, layer) in names.items():
+        np.testing.assert_array_equal(ours[path] if layer is None else ours[path][layer], _public()[name])
+
+
+def test_what_is_wanted_is_read_in_the_dtype_wanted(tmp_path):
+    save_file(_public(), tmp_path / "a.safetensors")
+    read, wanted = gpt2.reader(tmp_path / "a.safetensors", **SIZE), _wanted("bfloat16")
+    found = read({name: wanted[name] for name in ("wpe", "h/ln_1/scale")})
+    assert found.keys() == {"wpe", "h/ln_1/scale"} and found["wpe"].dtype == jnp.bfloat16
+    np.testing.assert_array_equal(found["wpe"], _public()["wpe.weight"].astype(jnp.bfloat16))
+    other = jax.ShapeDtypeStruct((12, 9), "float32", sharding=wanted["wpe"].sharding)
+    with pytest.raises(ValueError, match=r"array is \(12, 8\) where the model has \(12, 9\)"):
+        read({"wpe": other})
 
 
 def test_positions_are_interpolated_from_the_first_to_the_last():
@@ -69,7 +93,7 @@ def test_every_array_that_does_not_fit_is_listed(tmp_path):
     })
     save_file(tensors, tmp_path / "a.safetensors")
     with pytest.raises(ValueError, match="a.safetensors: no GPT-2 of 2 layers and width 8") as error:
-        gpt2.read(tmp_path / "a.safetensors", **SIZE)
+        gpt2.reader(tmp_path / "a.safetensors", **SIZE)
     assert str(error.value).splitlines()[1:] == [
         "  extra h.2.ln_1.weight", "  mis-shaped h.1.mlp.c_fc.weight: (32, 8), (8, 32) expected",
         "  mis-shaped wpe.weight: (12, 9), (12, 8) expected", "  missing ln_f.bias",
@@ -81,6 +105,6 @@ def test_a_file_that_is_cut_or_missing_is_named(tmp_path):
     save_file(_public(), path)
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ValueError, match="a.safetensors: not a whole safetensors file"):
-        gpt2.read(path, **SIZE)
+        gpt2.reader(path, **SIZE)
     with pytest.raises(FileNotFoundError, match="b.safetensors: no such file"):
-        gpt2.read(tmp_path / "b.safetensors", **SIZE)
+        gpt2.reader(tmp_path / "b.safetensors", **SIZE)

@@ -1,14 +1,17 @@
-import flax.linen as nn
+import functools
+
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from xdancer_jax.models.music_gpt import MusicGPT
+from tests import parts
+from xdancer_jax.models.music_gpt import SLOT_SCALE, MusicGPT
 from xdancer_jax.models.pose_tokenizer import PoseTokenizer
+from xdancer_jax.stage import variables
 from xdancer_jax.stages import motion
 from xdancer_jax.stages.tokenizer import encode
-from xdancer_jax.train import trees
 
 P, T, C, S, K, V, G, M, J = 6, 4, 2, 2, 2, 5, 3, 4, 3
 MODEL = MusicGPT(
@@ -34,24 +37,18 @@ def batch():
     return jax.tree.map(jnp.asarray, arrays)
 
 
-def _random(shapes, scale):
-    """Random weights of these shapes: init is slow to compile."""
-    rng = np.random.default_rng(1)
-    return jax.tree.map(lambda x: jnp.asarray(scale * rng.normal(size=x.shape), x.dtype), shapes)
-
-
 @pytest.fixture(scope="module")
-def stage(batch):
-    variables = _random(jax.eval_shape(lambda: nn.unbox(TOKENIZER.init(jax.random.key(1), batch["poses"]))), 0.3)
-    frozen = (variables["params"], {"codebook": variables["codebook"]})
-    return motion.make(MODEL, TOKENIZER, frozen)
+def stage():
+    return motion.make(MODEL, TOKENIZER)
 
 
 @pytest.fixture(scope="module")
 def state(stage, batch):
-    shapes = jax.eval_shape(stage.init, jax.random.key(0), batch)
-    assert set(shapes[1]["frozen"]["tokenizer"]) == {"params", "extra"}
-    return _random(nn.unbox(shapes[0]), 0.4), _random(shapes[1], 0.3)
+    shapes = parts.shapes(stage, batch)
+    assert set(shapes["params"]) == {"tokenizer", "gpt"} and set(shapes["extra"]) == {"tokenizer"}
+    params = {"tokenizer": parts.random(shapes["params"]["tokenizer"], 0.3),
+              "gpt": parts.random(shapes["params"]["gpt"], 0.4)}
+    return params, parts.random(shapes["extra"], 0.3)
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +61,12 @@ def test_loss_is_the_cross_entropy_of_the_last_frames_given_the_chosen_context(l
     params, extra = state
     batch = batch | {"poses": jnp.pad(batch["poses"], ((0, 0), (margin, margin), (0, 0), (0, 0)), constant_values=0.3)}
     value, (metrics, after) = loss(params, extra, batch, jax.random.key(0), train=False)
-    tokens = encode(TOKENIZER, extra["frozen"]["tokenizer"], batch["poses"])
+    tokens = jax.jit(encode, static_argnums=0)(TOKENIZER, variables(params, extra, "tokenizer"), batch["poses"])
     tokens = tokens[:, margin : tokens.shape[1] - margin]
     row = np.arange(2)[:, None]
     logits = jax.jit(MODEL.apply)(
-        {"params": params}, tokens[:, P:], tokens[row, batch["context_index"]], batch["context_index"], batch["music"],
-        batch["song"],
+        {"params": params["gpt"]}, tokens[:, P:], tokens[row, batch["context_index"]], batch["context_index"],
+        batch["music"], batch["song"],
     )
     logits, target = np.asarray(logits, np.float64), np.asarray(tokens[:, P:])
     chosen = np.take_along_axis(logits, target[..., None], axis=-1)[..., 0]
@@ -86,38 +83,50 @@ def test_dropout_only_in_training_and_no_gradient_into_the_tokenizer(loss, stage
     }
     assert values[0, False] == values[1, False]
     assert values[0, True] != values[1, True]
-    frozen = extra["frozen"]["tokenizer"]["params"]
-
-    def of_tokenizer(frozen_params):
-        moved = {"frozen": {"tokenizer": {**extra["frozen"]["tokenizer"], "params": frozen_params}}}
-        return stage.loss(params, moved, batch, jax.random.key(0), False)[0]
-
-    gradients = jax.jit(jax.grad(of_tokenizer))(frozen)
-    assert all(np.abs(g).max() == 0 for g in jax.tree.leaves(gradients))
+    gradients = jax.jit(jax.grad(lambda params: stage.loss(params, extra, batch, jax.random.key(0), False)[0]))(params)
+    assert all(np.abs(g).max() == 0 for g in jax.tree.leaves(gradients["tokenizer"]))
+    assert all(np.abs(g).max() > 0 for g in jax.tree.leaves(gradients["gpt"]["h"]["attn"]["c_proj"]))
 
 
 def test_model_and_tokenizer_must_fit():
     with pytest.raises(ValueError, match=r"\(2, 2, 5\), its tokenizer \(2, 3, 5\)"):
-        motion.make(MODEL, TOKENIZER.clone(tokens_per_part=3), ({}, {}))
+        motion.make(MODEL, TOKENIZER.clone(tokens_per_part=3))
 
 
-def test_a_whole_models_arrays_take_the_place_of_random_ones(batch, state):
-    frozen, random = state[1]["frozen"]["tokenizer"], np.random.default_rng(0)
-    wanted = jax.tree.map(lambda x: random.standard_normal(x.shape).astype(x.dtype), state[0])
-    given = trees.by_path(wanted)
-    made = motion.make(MODEL, TOKENIZER, (frozen["params"], frozen["extra"]), initial=given)
-    found = nn.unbox(jax.jit(made.init)(jax.random.key(0), batch)[0])
-    jax.tree.map(np.testing.assert_array_equal, found, wanted)
+@pytest.fixture(scope="module")
+def make(stage, batch):
+    """From arrays by path to {"params", "extra"}, compiled once for each set of paths."""
+    return functools.partial(parts.made, stage, batch)
 
 
-def test_initial_arrays_take_the_place_of_random_ones(stage, batch, state):
-    frozen = state[1]["frozen"]["tokenizer"]
-    given = {"h/ln_1/scale": np.full((1, 8), 3.0, np.float32), "wpe": np.ones((MODEL.num_positions, 8), np.float32)}
-    made = motion.make(MODEL, TOKENIZER, (frozen["params"], frozen["extra"]), initial=given)
-    params = nn.unbox(made.init(jax.random.key(0), batch)[0])
-    np.testing.assert_array_equal(params["h"]["ln_1"]["scale"], given["h/ln_1/scale"])
-    np.testing.assert_array_equal(params["wpe"], given["wpe"])
-    with pytest.raises(KeyError, match="no parameters .'h_7'"):
-        motion.make(MODEL, TOKENIZER, (frozen["params"], frozen["extra"]), initial={"h_7": given["wpe"]}).init(
-            jax.random.key(0), batch
-        )
+def _assert_starts_from_codes(made):
+    """Token table and heads are one random projection, (S, C, D), of the standardised codes."""
+    codes = made["extra"]["tokenizer"]["codebook"]["quantizer"]["embedding"]
+    codes = np.asarray(codes - codes.mean(1, keepdims=True)) / (codes.std(1, keepdims=True) + 1e-6)
+    table = np.asarray(made["params"]["gpt"]["token_table"]).reshape(S, V, MODEL.width)
+    for own, rows in zip(codes, table, strict=True):
+        projection, _, rank, _ = np.linalg.lstsq(own, rows, rcond=None)
+        assert rank == TOKENIZER.code_dim < V - 1
+        np.testing.assert_allclose(own @ projection, rows, atol=1e-5)
+    assert 0.6 * SLOT_SCALE < table.std() < 1.5 * SLOT_SCALE
+    np.testing.assert_array_equal(made["params"]["gpt"]["heads"], table.swapaxes(1, 2))
+    return table
+
+
+def test_the_model_starts_from_the_codes_of_its_tokenizer_also_of_one_that_was_read(make, state):
+    own = _assert_starts_from_codes(make({}))
+    read = make(parts.under("params/tokenizer", state[0]["tokenizer"]) | parts.under("extra", state[1]))
+    chex.assert_trees_all_equal(read["params"]["tokenizer"], state[0]["tokenizer"])
+    chex.assert_trees_all_equal(read["extra"], state[1])
+    assert np.abs(_assert_starts_from_codes(read) - own).max() > 0.1 * SLOT_SCALE
+
+
+def test_weights_that_are_read_take_the_place_of_random_ones(make, state):
+    """Of one part or a few of its arrays; a table that was read is not that of the codes."""
+    wanted = {name: state[0]["gpt"][name] for name in ("h", "wpe", "token_table", "heads")}
+    given = parts.under("params/gpt", wanted)
+    found = make(given)["params"]["gpt"]
+    chex.assert_trees_all_equal({name: found[name] for name in wanted}, wanted)
+    assert found["ln_f"]["scale"].min() == 1  # as it was made
+    with pytest.raises(ValueError, match="no leaves .'h_7'"):
+        make({"params/gpt/h_7": given["params/gpt/wpe"]})

@@ -1,14 +1,15 @@
 import dataclasses
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests import parts
 from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.models.pose_tokenizer import PoseTokenizer
-from xdancer_jax.stages import motion_sampling
+from xdancer_jax.stage import variables
+from xdancer_jax.stages import motion, motion_sampling
 from xdancer_jax.stages.motion_sampling import Sampling, Segments
 from xdancer_jax.stages.tokenizer import decode, encode
 
@@ -26,27 +27,19 @@ TOKENIZER = PoseTokenizer(
 SEGMENTS = Segments(OVERLAP, P)
 
 
-def _random(shapes, scale):
-    rng = np.random.default_rng(1)
-    return jax.tree.map(lambda x: jnp.asarray(scale * rng.normal(size=x.shape), x.dtype), shapes)
-
-
 @pytest.fixture(scope="module")
 def state():
     return make_state()
 
 
 def make_state():
-    """Random weights of order one."""
-    ints = jnp.zeros((1, T, S, K), jnp.int32)
-    music, song = jnp.zeros((1, P + T, M)), jnp.zeros((1, G, M))
-    params = jax.eval_shape(lambda: nn.unbox(MODEL.init(
-        jax.random.key(0), ints, ints[:, :C], jnp.zeros((1, C), jnp.int32), music, song
-    )))["params"]
-    tokenizer = jax.eval_shape(lambda: nn.unbox(TOKENIZER.init(jax.random.key(1), jnp.zeros((1, 4, J, 3)))))
-    tokenizer = _random(tokenizer, 0.3)
-    frozen = {"params": tokenizer["params"], "extra": {"codebook": tokenizer["codebook"]}}
-    return _random(params, 0.4), {"frozen": {"tokenizer": frozen}}
+    """Random weights of order one: the model's parameters and the tokenizer's variables."""
+    window, songs = jnp.zeros((1, P + T, M)), jnp.zeros((1, G, M))
+    batch = {"poses": jnp.zeros((1, P + T, J, 3)), "music": window, "song": songs,
+             "context_index": jnp.zeros((1, C), jnp.int32)}
+    shapes = parts.shapes(motion.make(MODEL, TOKENIZER), batch)
+    own = variables(shapes["params"], shapes["extra"], "tokenizer")
+    return parts.random(shapes["params"]["gpt"], 0.4), parts.random(own, 0.3)
 
 
 def _inputs(rows, frames, given=1):
@@ -57,28 +50,27 @@ def _inputs(rows, frames, given=1):
 
 
 def _generate(state, inputs, seeds, **options):
+    """Tokens of dances that go on from the poses of `inputs`."""
     options = {"sampling": Sampling(top_p=(0.95,)), "segments": SEGMENTS} | options
-    (params, extra), (music, song, start) = state, inputs
-    given = motion_sampling.tokens_of(TOKENIZER, extra["frozen"]["tokenizer"], start)
-    tokens = motion_sampling.generate(MODEL, params, music, song, given, seeds=seeds, **options)
-    return {"tokens": tokens, "poses": motion_sampling.poses_of(TOKENIZER, extra["frozen"]["tokenizer"], tokens)}
+    (params, tokenizer), (music, song, start) = state, inputs
+    given = motion_sampling.tokens_of(TOKENIZER, tokenizer, start)
+    return motion_sampling.generate(MODEL, params, music, song, given, seeds=seeds, **options)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 4, 5, 6, 11])
 def test_every_frame_of_the_song_is_made(state, frames):
     calls = []
-    out = _generate(state, _inputs(2, frames), (0, 1), progress=lambda done, total: calls.append((done, total)))
-    assert out["tokens"].shape == (2, frames, S, K)
-    assert out["poses"].shape == (2, frames, J, 3)
-    assert out["tokens"].min() >= 0 and out["tokens"].max() < V
+    tokens = _generate(state, _inputs(2, frames), (0, 1), progress=lambda done, total: calls.append((done, total)))
+    assert tokens.shape == (2, frames, S, K)
+    assert tokens.min() >= 0 and tokens.max() < V
     assert calls == [(i + 1, frames) for i in range(frames)]
 
 
 def test_greedy_tokens_are_the_argmax_of_the_packed_pass(state):
     """Segment by segment, with the context that the sampler drew, the second after an overlap."""
-    params, extra = state
+    params, tokenizer = state
     music, song, start = _inputs(2, 8)
-    tokens = _generate(state, (music, song, start), (3, 4), sampling=Sampling(top_k=(1,)))["tokens"]
+    tokens = _generate(state, (music, song, start), (3, 4), sampling=Sampling(top_k=(1,)))
     padded = np.pad(music, ((0, 0), (P, 0), (0, 0)))
     still = np.concatenate([np.repeat(tokens[:, :1], P, axis=1), tokens], axis=1)
     apply = jax.jit(MODEL.apply)
@@ -90,21 +82,19 @@ def test_greedy_tokens_are_the_argmax_of_the_packed_pass(state):
         )
         likeliest = np.asarray(jnp.argmax(logits, axis=-1))
         np.testing.assert_array_equal(tokens[:, known : first + T], likeliest[:, known - first :])
-    frozen = extra["frozen"]["tokenizer"]
-    out = _generate(state, (music, song, start), (3, 4), sampling=Sampling(top_k=(1,)))["poses"]
-    reach = TOKENIZER.reach
-    whole = jax.jit(decode, static_argnums=0)(TOKENIZER, frozen, still[:, P - reach :])
+    out, reach = motion_sampling.poses_of(TOKENIZER, tokenizer, tokens), TOKENIZER.reach
+    whole = jax.jit(decode, static_argnums=0)(TOKENIZER, tokenizer, still[:, P - reach :])
     np.testing.assert_allclose(out, whole[:, reach:], atol=1e-6)
 
 
 def test_a_dance_is_decided_by_song_start_and_seed_whatever_the_batch(state):
-    music, song, start = _inputs(5, 11)
-    seeds = (0, 1, 0, 7, 2**32 - 1)
-    whole = _generate(state, (music, song, start), seeds)["tokens"]
-    for rows in ([0], [3], [4, 1], [2, 0, 3]):
-        some = _generate(state, (music[rows], song[rows], start[rows]), [seeds[i] for i in rows])["tokens"]
+    music, song, start = _inputs(3, 11)
+    seeds = (0, 2**32 - 1, 0)
+    whole = _generate(state, (music, song, start), seeds)
+    for rows in ([1], [2, 0], [1, 2]):
+        some = _generate(state, (music[rows], song[rows], start[rows]), [seeds[i] for i in rows])
         np.testing.assert_array_equal(some, whole[rows])
-    again = _generate(state, tuple(x[[0, 0]] for x in (music, song, start)), (0, 1))["tokens"]
+    again = _generate(state, tuple(x[[0, 0]] for x in (music, song, start)), (0, 1))
     np.testing.assert_array_equal(again[0], whole[0])
     assert (again[1] != again[0]).any()
 
@@ -132,35 +122,44 @@ def test_finished_frames_are_yielded_while_later_ones_are_made(state, monkeypatc
     monkeypatch.setattr(motion_sampling, "_frame", lambda *args: made.append(int(args[4][0])) or frame(*args))
     options = {"seeds": (0, 1), "sampling": Sampling(), "segments": SEGMENTS}
     music, song, start = _inputs(2, 11)
-    given = motion_sampling.tokens_of(TOKENIZER, state[1]["frozen"]["tokenizer"], start)
+    given = motion_sampling.tokens_of(TOKENIZER, state[1], start)
     stream = motion_sampling.stream(MODEL, state[0], music, song, given, **options)
     yielded = [next(stream) for _ in range(4)]
     assert [x.shape for x in yielded] == [(2, 1, S, K)] * 4
     assert made == [1, 2, 3, 4]  # a frame is read once the next is under way
     rest = np.concatenate([*yielded, *stream], axis=1)
-    np.testing.assert_array_equal(rest, _generate(state, _inputs(2, 11), (0, 1), sampling=Sampling())["tokens"])
+    np.testing.assert_array_equal(rest, _generate(state, _inputs(2, 11), (0, 1), sampling=Sampling()))
 
 
 def test_later_music_changes_no_earlier_frame(state):
     music, song, start = _inputs(2, 11)
-    shorter = _generate(state, (music[:, :6], song, start), (0, 1))["tokens"]
-    np.testing.assert_array_equal(shorter, _generate(state, (music, song, start), (0, 1))["tokens"][:, :6])
+    shorter = _generate(state, (music[:, :6], song, start), (0, 1))
+    np.testing.assert_array_equal(shorter, _generate(state, (music, song, start), (0, 1))[:, :6])
 
 
 @pytest.mark.parametrize("given", [1, 2, 3, 7, 11, 12])
 def test_a_dance_goes_on_from_the_given_frames(state, given):
-    music, song, start = _inputs(1, 11, given)
-    tokens = _generate(state, (music, song, start), (0,))["tokens"]
+    music, song, _ = _inputs(1, 11)
+    known = np.random.default_rng(given).integers(V, size=(1, given, S, K))
+    tokens = motion_sampling.generate(
+        MODEL, state[0], music, song, known, seeds=(0,), sampling=Sampling(top_p=(0.95,)), segments=SEGMENTS
+    )
+    assert tokens.shape == (1, 11, S, K)
+    np.testing.assert_array_equal(tokens[:, :given], known[:, :11])
+
+
+def test_given_poses_stand_still_before_and_after(state):
+    _, _, start = _inputs(1, 11, 7)
     reach = TOKENIZER.reach
     padded = np.pad(start, ((0, 0), (reach, reach), (0, 0), (0, 0)), mode="edge")
-    wanted = np.asarray(encode(TOKENIZER, state[1]["frozen"]["tokenizer"], jnp.asarray(padded), given))
-    np.testing.assert_array_equal(tokens[:, :given], wanted[:, :11])
+    wanted = jax.jit(encode, static_argnums=(0, 3))(TOKENIZER, state[1], padded, 7)
+    np.testing.assert_array_equal(motion_sampling.tokens_of(TOKENIZER, state[1], start), wanted)
 
 
 def test_what_follows_depends_on_the_given_frames(state):
-    music, song, start = (np.repeat(x, 8, axis=0) for x in _inputs(1, 11, 7))
-    one = _generate(state, (music, song, start), range(8))["tokens"]
-    other = _generate(state, (music, song, -2 * start), range(8))["tokens"]
+    music, song, start = (np.repeat(x, 2, axis=0) for x in _inputs(1, 11, 7))
+    one = _generate(state, (music, song, start), (0, 1))
+    other = _generate(state, (music, song, -2 * start), (0, 1))
     assert (one[:, :7] != other[:, :7]).any() and (one[:, 7:] != other[:, 7:]).any()
 
 
@@ -172,11 +171,11 @@ def test_context_comes_from_before_the_segment():
 
 def test_each_part_has_its_own_settings(state):
     inputs = _inputs(2, 11)
-    greedy = _generate(state, inputs, (0, 1), sampling=Sampling(top_k=(1, 1)))["tokens"]
+    greedy = _generate(state, inputs, (0, 1), sampling=Sampling(top_k=(1, 1)))
     for part in range(S):
         free = Sampling(temperature=tuple(3.0 if i == part else 1.0 for i in range(S)),
                         top_k=tuple(0 if i == part else 1 for i in range(S)))
-        tokens = _generate(state, inputs, (0, 1), sampling=free)["tokens"]
+        tokens = _generate(state, inputs, (0, 1), sampling=free)
         # until the free part is drawn for the first time nothing differs from greedy; then it does
         np.testing.assert_array_equal(tokens[:, 1, :part], greedy[:, 1, :part])
         assert (tokens[:, 1:, part] != greedy[:, 1:, part]).any()
@@ -218,7 +217,7 @@ def test_given_tokens_out_of_range_are_refused(state):
 
 def test_a_dance_that_is_cut_at_a_segment_goes_on_as_if_it_had_not_been(state):
     music, song, start = _inputs(2, 14)
-    whole = _generate(state, (music, song, start), (3, 4))["tokens"]
+    whole = _generate(state, (music, song, start), (3, 4))
     for segments in (1, 2):
         cut = OVERLAP + segments * (T - OVERLAP)
         again = motion_sampling.generate(

@@ -5,7 +5,9 @@ import numpy as np
 import optax
 import pytest
 
+from tests import parts
 from xdancer_jax.models.pose_tokenizer import PoseTokenizer
+from xdancer_jax.stage import variables
 from xdancer_jax.stages import tokenizer
 
 PARTS, NAMES = ((0, 2), (1, 3)), ("upper", "lower")
@@ -35,15 +37,8 @@ def batch():
 @pytest.fixture(scope="module")
 def state(stage, batch):
     """Shapes from init, which is slow to compile; values that init could give."""
-    params, extra = jax.eval_shape(stage.init, jax.random.key(0), batch)
-    assert all(isinstance(x, nn.LogicallyPartitioned) for x in jax.tree.leaves(params, is_leaf=_is_box))
-    rng = np.random.default_rng(1)
-    params = jax.tree.map(lambda x: jnp.asarray(0.2 * rng.normal(size=x.shape), x.dtype), nn.unbox(params))
-    return params, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), extra)
-
-
-def _is_box(x):
-    return isinstance(x, nn.LogicallyPartitioned)
+    shapes = parts.shapes(stage, batch)
+    return parts.random(shapes["params"], 0.2), jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes["extra"])
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +70,8 @@ def trained(stage, state, batch):
 def test_training_lowers_the_reconstruction_loss_and_moves_the_codebook(trained):
     _, extra, history = trained
     assert history[60] < 0.5 * history[0] and history[-1] < 0.5 * history[60]
-    assert np.abs(extra["codebook"]["quantizer"]["embedding"]).max() > 0.1  # zeros before
+    codebook = extra["tokenizer"]["codebook"]["quantizer"]
+    assert np.abs(codebook["embedding"]).max() > 0.1  # zeros before
 
 
 def test_passes_over_passes_do_not_run_away(stage, trained, batch):
@@ -93,8 +89,8 @@ def test_passes_over_passes_do_not_run_away(stage, trained, batch):
 @pytest.mark.parametrize("frames", [1, 12])
 def test_tokens_do_not_depend_on_what_else_is_in_the_batch(model, trained, batch, frames):
     """Also those of a single frame, which a photo is."""
-    frozen = {"params": trained[0], "extra": trained[1]}
-    encode = jax.jit(lambda poses: tokenizer.encode(model, frozen, poses))
+    weights = variables(*trained[:2], "tokenizer")
+    encode = jax.jit(lambda poses: tokenizer.encode(model, weights, poses))
     poses = batch["poses"][:7, :frames]
     together = np.asarray(encode(poses))
     assert together.shape == (7, frames, 2, 2) and len(np.unique(together)) > 4
@@ -150,13 +146,11 @@ def test_a_frame_far_enough_from_the_ends_has_the_tokens_of_the_whole_clip():
         depth=2, kernel=3, decay=0.9, reset_below=0.1,
     )
     poses = jnp.asarray(np.random.default_rng(0).random((1, 40, 4, 3)), jnp.float32)
-    variables = nn.unbox(jax.jit(model.init)(jax.random.key(0), poses))
-    values = np.random.default_rng(1)
-    params = jax.tree.map(lambda x: jnp.asarray(values.normal(size=x.shape) * 0.5, x.dtype), variables["params"])
-    frozen = {"params": params, "extra": {"codebook": variables["codebook"]}}
-    whole, reach = tokenizer.encode(model, frozen, poses), model.reach
+    shapes = jax.eval_shape(lambda: nn.unbox(model.init(jax.random.key(0), poses)))
+    weights, encode = parts.random(shapes, 0.5), jax.jit(tokenizer.encode, static_argnums=(0, 3))
+    whole, reach = encode(model, weights, poses), model.reach
     assert reach == 3
-    part = tokenizer.encode(model, frozen, poses[:, 20 - reach : 28 + reach], 8)
+    part = encode(model, weights, poses[:, 20 - reach : 28 + reach], 8)
     np.testing.assert_array_equal(part, whole[:, 20:28])
-    cut = tokenizer.encode(model, frozen, poses[:, 20:28])
+    cut = encode(model, weights, poses[:, 20:28])
     assert (cut[:, [0, -1]] != whole[:, [20, 27]]).any()

@@ -1,11 +1,14 @@
 import dataclasses
+from types import SimpleNamespace
 
-import flax.linen as nn
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests import parts
+from xdancer_jax.diffusion import prediction
 from xdancer_jax.diffusion.schedules import NoiseSchedule
 from xdancer_jax.models.autoencoder import AutoencoderKL
 from xdancer_jax.models.image_encoder import ImageEncoder
@@ -15,109 +18,180 @@ from xdancer_jax.models.pose_tokenizer import PoseTokenizer
 from xdancer_jax.models.reference_net import ReferenceNet
 from xdancer_jax.models.unet import UNet
 from xdancer_jax.nn.linear import conv
-from xdancer_jax.stages import autoencoder, video, video_sampling
+from xdancer_jax.sharding import unbox
+from xdancer_jax.stage import variables
+from xdancer_jax.stages import autoencoder, video, video_networks, video_sampling
 from xdancer_jax.stages.tokenizer import encode
-from xdancer_jax.stages.video_networks import Networks
+from xdancer_jax.stages.video_networks import Condition, Networks
+from xdancer_jax.train.state import init_parts
 
 LAYOUT = {
     "block_out_channels": (4,), "layers_per_block": 1, "attention_levels": (True,), "num_heads": 1,
     "cross_attention_dim": 4, "norm_groups": 2,
 }
-PARTS = tuple(tuple(range(i, i + 12)) for i in range(0, 60, 12))
-TOKENIZER = PoseTokenizer(PARTS, 1, 8, 2, 4, 4, 0, 3, 0.9, 0.0)
+JOINTS = tuple(tuple(range(i, i + 12)) for i in range(0, 60, 12))
+TOKENIZER = PoseTokenizer(JOINTS, 1, 8, 2, 4, 4, 0, 3, 0.9, 0.0)
+MARGIN = 2  # more than its reach
 NETWORKS = Networks(
-    UNet(**LAYOUT, temporal_heads=1), ReferenceNet(**LAYOUT), conv(4, (3, 3), zero=True),
-    ImageEncoder(8, 4, 4, 1, 1, 4),
-    MotionDecoder((4,), (4, 4), (4,), style_width=4), AutoencoderKL((4, 4), 1, 4, 2), TOKENIZER,
+    autoencoder=AutoencoderKL((4, 4), 1, 4, 2), unet=UNet(**LAYOUT, temporal_heads=1),
+    reference_net=ReferenceNet.of(UNet(**LAYOUT, temporal_heads=1)), image_encoder=ImageEncoder(8, 4, 4, 1, 1, 4),
+    pose=MotionDecoder((4,), (4, 4), (4,), style_width=4), tokenizer=TOKENIZER, photo=conv(4, (3, 3), zero=True),
 )
 GUIDED = dataclasses.replace(NETWORKS, pose=PoseGuider((4,), (4, 4)), tokenizer=None)
+APPEARANCE = dataclasses.replace(  # the paper's
+    NETWORKS, unet=UNet(**LAYOUT, temporal=False, temporal_heads=1), pose=None, tokenizer=None, photo=None
+)
 SCHEDULE = NoiseSchedule(zero_terminal_snr=True)
 OBJECTIVE = video.Objective(SCHEDULE, "v_prediction")
-SAMPLER = video_sampling.Sampler(num_steps=2, guidance=2.0, window=3, overlap=1, decode_chunk=2)
+CLIPS, FRAMES = 2, 3
 
 
-def _batch(frames=3):
+@pytest.fixture(scope="module")
+def batch():
     rng = np.random.default_rng(0)
-    window = jnp.asarray(rng.random((2, frames + 4, 60, 3)), jnp.float32)
+    window = jnp.asarray(rng.random((CLIPS, FRAMES + 2 * MARGIN, 60, 3)), jnp.float32)
 
     def pixels(*shape):
         return jnp.asarray(rng.integers(0, 256, (*shape, 8, 8, 3), dtype=np.uint8))
 
     return {
-        "reference": pixels(2), "frames": pixels(2, frames), "poses": window[:, 2:-2], "pose_window": window,
-        "pose_images": pixels(2, frames),
+        "reference": pixels(CLIPS), "frames": pixels(CLIPS, FRAMES), "poses": window[:, MARGIN:-MARGIN],
+        "pose_window": window, "pose_images": pixels(CLIPS, FRAMES),
     }
 
 
 @pytest.fixture(scope="module")
-def frozen():
-    encoder = autoencoder.make(NETWORKS.autoencoder)
-    params, extra = jax.jit(encoder.init)(jax.random.key(0), {"frames": _batch()["reference"]})
-    tokens = jax.jit(TOKENIZER.init)(jax.random.key(1), _batch()["poses"])
-    tokens = nn.meta.unbox(tokens)
-    return {
-        "autoencoder": {"params": nn.meta.unbox(params), "extra": extra},
-        "tokenizer": {"params": tokens["params"], "extra": {"codebook": tokens["codebook"]}},
+def stage():
+    return video.make(NETWORKS, OBJECTIVE)
+
+
+@pytest.fixture(scope="module")
+def state(stage, batch):
+    """Random weights, so that every condition acts, and moments of latents that are not those of N(0, 1)."""
+    shapes = parts.shapes(stage, batch)
+    extra = parts.random(shapes["extra"], 0.5)
+    return parts.random(shapes["params"], 0.3), extra | {
+        "autoencoder": {"latents": {"mean": jnp.linspace(-1, 1, 4), "std": jnp.linspace(0.5, 3, 4)}}
     }
 
 
 @pytest.fixture(scope="module")
-def stage(frozen):
-    return video.make(NETWORKS, OBJECTIVE, SAMPLER, phase="motion", frozen=frozen)
+def evaluate(stage):
+    """(params, extra, batch, key) -> (loss, gradients by part) in evaluation."""
+    return jax.jit(jax.value_and_grad(lambda *args: stage.loss(*args, False)[0]))
 
 
-@pytest.fixture(scope="module")
-def state(stage):
-    params, extra = jax.jit(stage.init)(jax.random.key(2), _batch())
-    assert all(isinstance(x, nn.LogicallyPartitioned) for x in jax.tree.leaves(params, is_leaf=video._is_box))
-    return nn.meta.unbox(params), extra
+# Clean latents and condition of two photos; the U-Net's answer to two clips.
+CONDITION = jax.jit(lambda *args: video_sampling._reference(NETWORKS, *args))
+RESIDUALS = jax.jit(lambda *args: NETWORKS.residuals(*args, (4, 4)))
+DENOISE = jax.jit(
+    lambda params, noisy, timesteps, condition, residuals, keep: NETWORKS.denoise(
+        params, noisy, timesteps, condition, residuals, keep=keep
+    )
+)
 
 
-def _opened(params):
-    """The parameters with the zero-initialised layers filled, so that every condition acts."""
-    paths, tree = jax.tree.flatten(params)
-    keys = jax.random.split(jax.random.key(9), len(paths))
-    return jax.tree.unflatten(tree, [x + 0.3 * jax.random.normal(k, x.shape) for x, k in zip(paths, keys, strict=True)])
+def test_parts_of_the_phases(stage, batch):
+    motion, appearance = (parts.shapes(each, batch) for each in (stage, video.make(APPEARANCE, OBJECTIVE)))
+    first = {"autoencoder", "unet", "reference_net", "image_encoder"}
+    assert set(appearance["params"]) == first and set(appearance["extra"]) == {"autoencoder"}
+    assert set(motion["params"]) == first | {"tokenizer", "motion_modules", "photo", "pose"}
+    # what the motion phase reads of an appearance run has the same names and shapes
+    shared = {name: motion["params"][name] for name in first}
+    chex.assert_trees_all_equal_shapes_and_dtypes(shared, appearance["params"])
 
 
-def test_reference_net_starts_as_a_copy_of_the_unet(state):
-    reference_net = dict(jax.tree_util.tree_leaves_with_path(state[0]["reference_net"]))
+def test_unet_and_motion_modules_join_to_the_public_names(stage, batch, state):
+    params = state[0]
+    joined = video_networks._joined(params["unet"], params["motion_modules"])
+    inputs = jnp.zeros((1, FRAMES, 4, 4, 4)), jnp.zeros(1, jnp.int32), jnp.zeros((1, 1, 4))
+    public = jax.eval_shape(lambda key: NETWORKS.unet.init(key, *inputs), jax.random.key(0))
+    chex.assert_trees_all_equal_shapes_and_dtypes(joined, unbox(public)["params"])
+    chex.assert_trees_all_equal(video_networks._split(joined), (params["unet"], params["motion_modules"]))
+    assert "temporal_transformer" not in str(jax.tree.structure(params["unet"]))
+    modules = jax.tree_util.tree_leaves_with_path(params["motion_modules"])
+    assert modules and all("motion_modules" in jax.tree_util.keystr(path) for path, _ in modules)
+
+
+def test_reference_net_starts_as_a_copy_of_a_unet_that_was_read(stage, batch, state):
+    names = [name for name in stage.parts if name != "reference_net"]
+    given = {path: leaf for name in names for path, leaf in parts.under(f"params/{name}", state[0][name]).items()}
+    made = parts.made(stage, batch, given, reference_net={"copy": "unet"})["params"]
+    chex.assert_trees_all_equal({name: made[name] for name in names}, {name: state[0][name] for name in names})
+    reference_net = dict(jax.tree_util.tree_leaves_with_path(made["reference_net"]))
     unet = dict(jax.tree_util.tree_leaves_with_path(state[0]["unet"]))
-    assert all((leaf == unet[path]).all() for path, leaf in reference_net.items())
+    assert reference_net and all((leaf == unet[path]).all() for path, leaf in reference_net.items())
 
 
-def test_loss_reaches_every_network_but_not_the_frozen_ones(stage, state):
-    params, extra = _opened(state[0]), state[1]
-    grad_fn = jax.jit(jax.grad(lambda p, e: stage.loss(p, e, _batch(), jax.random.key(0), False)[0]))
-    grads = grad_fn(params, extra)
-    for name in ("unet", "reference_net", "photo", "image_encoder", "pose"):
-        assert max(float(jnp.abs(g).max()) for g in jax.tree.leaves(grads[name])) > 0, name
+def test_loss_reaches_every_part_but_the_tokenizer(evaluate, state, batch):
+    _, gradients = evaluate(*state, batch, jax.random.key(0))
+    reached = {name: max(float(jnp.abs(g).max()) for g in jax.tree.leaves(tree)) for name, tree in gradients.items()}
+    assert {name for name, size in reached.items() if size == 0} == {"tokenizer"}, reached
 
 
-def test_loss_of_the_zero_answer_is_the_power_of_v(stage, state):
+def test_loss_of_a_batch_is_the_mean_of_its_clips(evaluate, state, batch):
+    """Written out, clip by clip: each alone, with its own photo, pose, noise and time step, in both places of a batch.
+    Latents are the posterior's means in units of their moments; tokens those of the middle of the window."""
+    params, extra = state
+    images = autoencoder.to_signed(jnp.concatenate([batch["frames"].reshape(-1, 8, 8, 3), batch["reference"]]))
+    means, _ = jax.jit(lambda own, x: NETWORKS.autoencoder.apply({"params": own}, x, method="encode"))(
+        params["autoencoder"], images
+    )
+    clean = (means - jnp.linspace(-1, 1, 4)) / jnp.linspace(0.5, 3, 4)
+    clean, references = clean[: CLIPS * FRAMES].reshape(CLIPS, FRAMES, 4, 4, 4), clean[CLIPS * FRAMES :]
+    tokens = jax.jit(encode, static_argnums=0)(TOKENIZER, variables(*state, "tokenizer"), batch["pose_window"])
+    noise = prediction.sample_noise(jax.random.split(jax.random.key(0), 5)[0], clean.shape)
+    losses = []
+    for clip, timestep in enumerate((250, 750)):
+        def twice(x, clip=clip):
+            return jnp.stack([x[clip]] * 2)
+
+        latents, condition = CONDITION(params, extra, twice(batch["reference"]))
+        np.testing.assert_allclose(latents, twice(references), atol=1e-4)
+        residuals = RESIDUALS(params, extra, {
+            "poses": twice(batch["poses"]), "tokens": twice(tokens)[:, MARGIN:-MARGIN],
+        })
+        signal = SCHEDULE.alphas_bar[timestep]
+        noisy = signal**0.5 * twice(clean) + (1 - signal) ** 0.5 * twice(noise)
+        output = DENOISE(params, noisy, jnp.full(2, timestep), condition, residuals, jnp.ones(2, bool))[0]
+        target = signal**0.5 * noise[clip] - (1 - signal) ** 0.5 * clean[clip]
+        losses.append(np.square(np.asarray(output - target, np.float64)).mean())
+    value, _ = evaluate(params, extra, batch, jax.random.key(0))
+    np.testing.assert_allclose(value, np.mean(losses), rtol=1e-4)
+    assert abs(losses[0] - losses[1]) > 0.01
+
+
+def test_loss_of_the_zero_answer_is_the_power_of_v(evaluate, state, batch):
     """A U-Net whose last layer is silent answers 0; v has variance alpha_bar + (1 - alpha_bar) = 1 here."""
-    params = jax.tree.map(lambda x: x, state[0])
-    params["unet"]["conv_out"] = jax.tree.map(jnp.zeros_like, params["unet"]["conv_out"])
-    extra = jax.tree.map(lambda x: x, state[1])
-    images = _batch()["frames"].reshape(-1, 8, 8, 3)
-    frozen = extra["frozen"]["autoencoder"]
-    latents = autoencoder.encode_latents(NETWORKS.autoencoder, frozen["params"], frozen["extra"], images, None)
-    frozen["extra"]["latents"] = {"mean": latents.mean((0, 1, 2)), "std": latents.std((0, 1, 2))}
-    loss, _ = jax.jit(stage.loss, static_argnums=4)(params, extra, _batch(), jax.random.key(0), False)
+    params, extra = state
+    silent = jax.tree.map(jnp.zeros_like, params["unet"]["conv_out"])
+    params = params | {"unet": params["unet"] | {"conv_out": silent}}
+    encode_latents = jax.jit(autoencoder.encode_latents, static_argnums=(0, 3))
+    images = batch["frames"].reshape(-1, 8, 8, 3)
+    unit = {"latents": {"mean": jnp.zeros(4), "std": jnp.ones(4)}}
+    latents = encode_latents(NETWORKS.autoencoder, {"params": params["autoencoder"], **unit}, images, None)
+    own = {"latents": {"mean": latents.mean((0, 1, 2)), "std": latents.std((0, 1, 2))}}
+    loss, _ = evaluate(params, extra | {"autoencoder": own}, batch, jax.random.key(0))
     np.testing.assert_allclose(loss, 1.0, atol=0.15)
 
 
-def test_dropped_clips_see_neither_photo_nor_token_but_do_see_the_pose(state, stage):
-    params, extra = _opened(state[0]), state[1]
-    batch = _batch()
-    noisy = jax.random.normal(jax.random.key(0), (2, 3, 4, 4, 4))
+def test_clips_lose_their_photo_in_training_as_often_as_asked(state, batch):
+    """Both clips lose it a quarter of the time: then no photo makes a difference. In evaluation none does."""
+    objective = dataclasses.replace(OBJECTIVE, condition_dropout=0.5)
+    train = jax.jit(lambda *args: video.make(NETWORKS, objective).loss(*state, *args, True)[0])
+    other = batch | {"reference": 255 - batch["reference"]}
+    differ = [float(train(batch, jax.random.key(i)) - train(other, jax.random.key(i))) != 0 for i in range(24)]
+    assert 0.5 < np.mean(differ) < 0.95
 
-    @jax.jit
+
+def test_dropped_clips_see_neither_photo_nor_token_but_do_see_the_pose(state, batch):
+    params, extra = state
+    noisy = jax.random.normal(jax.random.key(0), (CLIPS, FRAMES, 4, 4, 4))
+
     def answer(reference, poses):
-        _, condition = video_sampling._reference(NETWORKS, params, extra, reference)
-        inputs = NETWORKS.pose_inputs(extra["frozen"], batch | {"poses": poses})
-        keep = jnp.array([True, False])
-        return NETWORKS.denoise(params, noisy, jnp.array([5, 5]), condition, inputs, keep=keep, use_temporal=True)
+        _, condition = CONDITION(params, extra, reference)
+        residuals = RESIDUALS(params, extra, batch | {"poses": poses})
+        return DENOISE(params, noisy, jnp.array([5, 5]), condition, residuals, jnp.array([True, False]))
 
     base = answer(batch["reference"], batch["poses"])
     moved = np.abs(np.asarray(answer(255 - batch["reference"], batch["poses"]) - base)).max((1, 2, 3, 4))
@@ -126,66 +200,58 @@ def test_dropped_clips_see_neither_photo_nor_token_but_do_see_the_pose(state, st
     assert (moved > 1e-3).all()
 
 
-def test_sample_function(stage, state):
-    frames = jax.jit(stage.functions["sample"])(*state, _batch(), jax.random.key(0))["frames"]
-    assert frames.shape == (2, 3, 8, 8, 3) and float(frames.min()) >= 0 and float(frames.max()) <= 1
+def test_without_photo_latents_the_reference_net_alone_sees_the_photos_latents(state, batch):
+    params = state[0]
+    plain = dataclasses.replace(NETWORKS, photo=None)
+    assert "photo" not in plain.parts() and "photo" in NETWORKS.parts()
+    one, other = (jnp.full((CLIPS, 4, 4, 4), value) for value in (0.3, -0.7))
+    condition = jax.jit(plain.condition)
+    first, second = (condition(params, batch["reference"], latents) for latents in (one, other))
+    assert first.photo is None and second.photo is None
+    np.testing.assert_array_equal(first.token, second.token)
+    assert all(np.abs(a - b).max() > 1e-3 for a, b in zip(first.features, second.features, strict=True))
 
 
-def test_generate_agrees_with_sample_on_one_window(stage, state):
-    params, extra = _opened(state[0]), state[1]
-    batch, key = jax.tree.map(lambda x: x[:1], _batch()), lambda: jax.random.key(3)
-    generate = video_sampling.make_generate(NETWORKS, SCHEDULE, "v_prediction", SAMPLER)
-    tokens = encode(TOKENIZER, extra["frozen"]["tokenizer"], batch["pose_window"])[0]
-    photo, middle = np.asarray(batch["reference"][0]), tokens[2:-2]
-    long = generate(params, extra, key(), reference=photo, poses=batch["poses"][0], tokens=middle)
-    short = jax.jit(stage.functions["sample"])(params, extra, batch, key())["frames"][0]
-    np.testing.assert_allclose(long, short, atol=1e-4)
-
-    calls = []
-    poses, tokens = (np.concatenate([x] * 3)[:8] for x in (batch["poses"][0], tokens))
-    compiled = generate(params, extra, key(), reference=photo, poses=poses, tokens=tokens,
-                        progress=lambda done, total: calls.append((done, total)))
-    assert compiled.shape == (8, 8, 8, 3) and calls[-1] == (8, 8)  # 2 steps x windows at 0, 2, 4, 5
+@pytest.mark.parametrize("pose", [None, 2.0])
+def test_photo_latents_join_the_first_features_of_every_frame_that_keeps_its_condition(pose):
+    echo = SimpleNamespace(block_out_channels=(4,), temporal=False, apply=lambda *_, residuals, **__: residuals[0])
+    networks = dataclasses.replace(NETWORKS, unet=echo)
+    noisy, photo = jnp.zeros((CLIPS, FRAMES, 4, 4, 4)), jnp.arange(CLIPS * 64.0).reshape(CLIPS, 4, 4, 4)
+    condition = Condition(jnp.zeros((CLIPS, 1, 4)), (), photo)
+    residuals = None if pose is None else (jnp.full_like(noisy, pose),)
+    keep = jnp.array([False, True])
+    found = networks.denoise({"unet": {}}, noisy, jnp.array([5, 5]), condition, residuals, keep=keep)
+    wanted = np.stack([np.zeros_like(photo[0]), photo[1]])[:, None] + np.full(noisy.shape, pose or 0)
+    np.testing.assert_allclose(found, wanted)
 
 
-def test_pose_guider_reads_drawn_skeletons(frozen):
-    stage = video.make(GUIDED, OBJECTIVE, SAMPLER, phase="appearance", frozen={"autoencoder": frozen["autoencoder"]})
-    params, extra = jax.jit(stage.init)(jax.random.key(2), _batch(1))
-    loss = jax.jit(stage.loss, static_argnums=4)
-    params = _opened(nn.meta.unbox(params))
-    first, _ = loss(params, extra, _batch(1), jax.random.key(0), False)
-    other = _batch(1) | {"pose_images": 255 - _batch(1)["pose_images"]}
-    second, _ = loss(params, extra, other, jax.random.key(0), False)
-    assert float(first) != float(second)
+def test_pose_guider_reads_drawn_skeletons(batch):
+    stage = video.make(GUIDED, OBJECTIVE)
+    assert "tokenizer" not in stage.parts
+    shapes = parts.shapes(stage, batch)
+    assert "block_0_conv" in shapes["params"]["pose"]
+    pose = {"pose": parts.random(shapes["params"]["pose"], 0.3)}
+    read = jax.jit(lambda images: GUIDED.residuals(pose, {}, {"pose_images": images}, (4, 4)))
+    first, second = read(batch["pose_images"]), read(255 - batch["pose_images"])
+    assert len(first) == 1 and first[0].shape == (CLIPS, FRAMES, 4, 4, 4)
+    assert np.abs(first[0] - second[0]).max() > 1e-3
     with pytest.raises(ValueError, match="pose tokens"):
         dataclasses.replace(NETWORKS, tokenizer=None)
 
 
-def test_appearance_phase_hands_its_parameters_to_the_motion_phase(frozen, state):
-    opened = _opened(state[0])
-    stage = video.make(NETWORKS, OBJECTIVE, SAMPLER, phase="motion", frozen=frozen, initial_params=opened)
-    params = nn.meta.unbox(jax.jit(stage.init)(jax.random.key(5), _batch())[0])
-    jax.tree.map(np.testing.assert_array_equal, params, opened)
-    opened["pose"].pop("canvas")
-    broken = video.make(NETWORKS, OBJECTIVE, SAMPLER, phase="motion", frozen=frozen, initial_params=opened)
-    with pytest.raises(ValueError, match="canvas"):
-        broken.init(jax.random.key(5), _batch())
+@pytest.mark.parametrize("networks", [APPEARANCE, GUIDED], ids=["paper_appearance", "guided_motion"])
+def test_other_choices_of_parts_have_a_loss(networks, batch):
+    stage, key = video.make(networks, OBJECTIVE), jax.random.key(0)
+    batch = jax.eval_shape(lambda: batch)
+
+    def loss(batch, key):
+        init_key, loss_key = jax.random.split(key)
+        state = unbox(init_parts(stage, parts.fates(stage), batch, {}, init_key))
+        return stage.loss(state["params"], state["extra"], batch, loss_key, True)[0]
+
+    assert jax.eval_shape(loss, batch, key).shape == ()
 
 
-def test_another_pose_control_starts_anew_and_the_rest_goes_on(frozen, state):
-    opened = _opened(state[0])
-    others = {name: values for name, values in opened.items() if name != "pose"}
-    stage = video.make(
-        GUIDED, OBJECTIVE, SAMPLER, phase="appearance", frozen={"autoencoder": frozen["autoencoder"]},
-        initial_params=others,
-    )
-    params = nn.meta.unbox(jax.jit(stage.init)(jax.random.key(5), _batch(1))[0])
-    assert "block_0_conv" in params.pop("pose")
-    jax.tree.map(np.testing.assert_array_equal, params, others)
-
-
-def test_objective_and_phase_are_checked(frozen):
+def test_objective_is_checked():
     with pytest.raises(ValueError, match="zero_terminal_snr"):
         video.Objective(SCHEDULE, "epsilon")
-    with pytest.raises(ValueError, match="phase='both'"):
-        video.make(NETWORKS, OBJECTIVE, SAMPLER, phase="both", frozen=frozen)

@@ -32,6 +32,7 @@ def get_config():
     return config
 
 
+
 def make():
     made = ConfigDict()
     made.zero = 0  # made elsewhere
@@ -62,9 +63,9 @@ def test_comments_beside_and_above_belong_to_their_fields_in_the_files_order(sou
 
 def test_a_field_without_a_comment_has_that_of_its_block(source):
     found = fields.comments(source)
-    assert fields.comment_of(found, ("block", "deep", "leaf")) == "further down"
-    assert fields.comment_of(found, ("block", "one")) == "of the block"
-    assert fields.comment_of(found, ("bare",)) == ""
+    assert comment_of(found, ("block", "deep", "leaf")) == "further down"
+    assert comment_of(found, ("block", "one")) == "of the block"
+    assert comment_of(found, ("bare",)) == ""
 
 
 def test_the_listing_has_every_field_with_value_and_type(source):
@@ -80,7 +81,13 @@ def test_the_listing_has_every_field_with_value_and_type(source):
 def test_every_field_of_every_config_has_a_comment_or_its_block_has_one(name, variant):
     module = importlib.import_module(f"configs.{name}")
     config, found = module.get_config(variant), fields.comments(module.__file__)
-    bare = [".".join(path) for path, _ in fields.leaves(config) if not fields.comment_of(found, path)]
+    bare = [".".join(path) for path, _ in fields.leaves(config) if not comment_of(found, path)]
     assert not bare, f"configs/{name}.py: say in a comment what these are: {bare}"
     listed = fields.listing(config, module.__file__)
     assert all(f"--config.{'.'.join(path)}=" in listed for path, _ in fields.leaves(config))
+
+
+def comment_of(found, path):
+    """The comment of a field, or else of the innermost block around it that has one."""
+    blocks = [path[: length + 1] for length in range(len(path))]
+    return next((found[block] for block in reversed(blocks) if found.get(block)), "")
