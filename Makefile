@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
 SETTING ?= demo
 OUT ?= out/demo
+EXTRAS ?= pose,dev
+COMMA := ,
 RUN := $(VENV)/bin/python
-INSTALLED := $(VENV)/.installed
+INSTALLED := $(VENV)/.installed-$(subst $(COMMA),-,$(EXTRAS))
 
 export JAX_PLATFORMS ?= cpu
 export TF_CPP_MIN_LOG_LEVEL ?= 2
@@ -17,7 +19,7 @@ help:  ## list the targets
 demo: $(INSTALLED)  ## train every stage at tiny size on toy dances and make a video (out/demo; SETTING=smoke is the smallest)
 	$(RUN) -m launch.demo --setting $(SETTING) --out $(OUT)
 
-test: lint unit multidevice  ## lint and the whole test suite (no accelerator, no network beyond the package index)
+test: lint unit multidevice  ## lint and all tests but those that need what is not installed (EXTRAS=pose,dev,parity)
 
 lint: $(INSTALLED)  ## ruff
 	$(RUN) -m ruff check .
@@ -33,7 +35,7 @@ install: $(INSTALLED)  ## the virtual environment alone
 $(INSTALLED): setup.py
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --upgrade pip
-	$(RUN) -m pip install --quiet --editable '.[pose,dev]'
+	$(RUN) -m pip install --quiet --editable '.[$(EXTRAS)]'
 	touch $@
 
 clean:  ## remove the virtual environments and out/

@@ -1,10 +1,10 @@
 """The motion stage at full size on the accelerator at hand: model FLOPs of a training step, speed of the sampler.
 
-    python -m benchmarks.accelerator --out FILE.json [--variants medium,small] [--batch_size 24] [--remat dots]
+    python -m benchmarks.accelerator --out FILE.json [--variant medium --variant small] [--batch_size 24] [--remat dots]
 
 bfloat16 over float32 weights, random weights and poses, one device, medians; the file grows by each part. The step is
-the trainer's own, over an untrained tokenizer; its MFU (model FLOPs utilisation) is that of trainer.model_flops. The
-sampler's speed is that of whole dances, as `generate` makes them, at each number of rows.
+the trainer's own, over an untrained tokenizer; its MFU (model FLOPs utilisation) is over xdancer_jax/models/flops.py.
+The sampler's speed is that of whole dances, as `generate` makes them, at each number of rows.
 """
 
 import functools
@@ -22,12 +22,12 @@ from benchmarks.timing import bandwidth, medians
 from benchmarks.training_flags import OUT
 from configs import motion
 from data_pipeline.media import write_atomically
-from launch.making import painting
-from launch.shell import cli
+from launch.shell import cli, devices, outputs
+from xdancer_jax.models import flops
 from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.stages import motion_sampling
 
-_VARIANTS = flags.DEFINE_list("variants", ["medium", "small"], "Of configs/motion.py.")
+_VARIANTS = flags.DEFINE_multi_string("variant", ["medium", "small"], "Of configs/motion.py. Once for each.")
 _BATCH = flags.DEFINE_integer("batch_size", 24, "Examples of a training step; 0 leaves training out.", lower_bound=0)
 _REMAT = flags.DEFINE_string("remat", motion.get_config().model.remat, "Of configs/motion.py.")
 _ROWS = flags.DEFINE_multi_integer("rows", [1, 8, 64], "Dances that are sampled at once.", lower_bound=1)
@@ -51,10 +51,11 @@ def training(variant: str, repeats: int, **changes) -> dict[str, float]:
         metrics["loss"].block_until_ready()
 
     seconds, model = medians(repeats, run)[0], MusicGPT(**config.model)
-    flops, peak = trainer.model_flops(model, config.batch_size), trainer.PEAK.get(jax.devices()[0].device_kind)
+    needed = flops.music_gpt_step(model, config.batch_size)
+    peak = devices.peak_flops(jax.devices()[0].device_kind)
     return {
         "seconds": seconds, "slots_per_second": config.batch_size * model.num_positions / seconds,
-        "model_flops": flops, "mfu": peak and flops / seconds / peak, "compile_seconds": step.compile_seconds,
+        "model_flops": needed, "mfu": peak and needed / seconds / peak, "compile_seconds": step.compile_seconds,
         "temporary_gigabytes": step.program.memory_analysis().temp_size_in_bytes / 1e9,
     }
 
@@ -89,7 +90,7 @@ def dancing(variant: str, rows: int, frames: int, repeats: int, rate: float) -> 
 
 def main(argv: list[str]) -> None:
     del argv
-    painting.check_out(OUT.value, ".json")
+    outputs.check_out(OUT.value, ".json")
     device, repeats = jax.devices()[0], _REPEATS.value
     rate = bandwidth(repeats, 500_000_000)
     found = {

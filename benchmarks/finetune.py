@@ -1,6 +1,6 @@
 """What fine-tuning on one choreography learns and what it forgets, without and with replay of the general data.
 
-    python -m benchmarks.finetune --base out/motion --data GENERAL --choreography CHOREOGRAPHY --out finetune.json
+    python -m benchmarks.finetune --run out/motion --data GENERAL --choreography CHOREOGRAPHY --out finetune.json
 
 Trains the config's run twice from one base, with a replay rate of 0 and with the config's, and measures the held-out
 cross-entropy (nats a token) before and after on the test splits of both data sets: in windows that go on from the real
@@ -23,18 +23,17 @@ from data_pipeline import loaders
 from data_pipeline.media import write_atomically
 from launch import stages
 from launch.figures import demo_steps
-from launch.making import painting
 from launch.runs import loading, training
-from launch.shell import cli
+from launch.shell import cli, outputs
 from xdancer_jax.evals.bootstrap import Bootstrap
 
-_BASE = flags.DEFINE_string("base", None, "Work directory of the motion run to start from.")
+_RUN = flags.DEFINE_string("run", None, "Work directory of the motion run to start from.")
 _DATA = flags.DEFINE_string("data", None, "Data set that the base was trained on; replayed.")
 _CHOREOGRAPHY = flags.DEFINE_string("choreography", None, "Data set to fine-tune on (launch.prepare --choreography).")
 _VARIANT = flags.DEFINE_string("variant", "tiny_finetune", "Of configs/motion.py.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of training.", lower_bound=0)
 _PASSES = flags.DEFINE_integer("passes", 8, "Windows of each test clip.", lower_bound=1)
-flags.mark_flags_as_required(["base", "data", "choreography", "out"])
+flags.mark_flags_as_required(["run", "data", "choreography", "out"])
 
 STARTS = {"dance": 0.0, "standing": 1.0}  # static_context_rate of the windows
 
@@ -113,9 +112,9 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 def main(argv: list[str]) -> None:
     del argv
-    painting.check_out(OUT.value, ".json")
+    outputs.check_out(OUT.value, ".json")
     demo_steps.set_environment()
-    base, data, choreography, passes = _BASE.value, _DATA.value, _CHOREOGRAPHY.value, _PASSES.value
+    base, data, choreography, passes = _RUN.value, _DATA.value, _CHOREOGRAPHY.value, _PASSES.value
     config = configured(base, data, choreography)
     if not config.data.replay_rate:
         raise ValueError(f"--variant={_VARIANT.value}: its data.replay_rate is 0; choose one that fine-tunes")

@@ -1,6 +1,6 @@
 """Five parts against one: held-out pose L1 of the tokenizer's `tiny` and `tiny_single_part`, over seeds and data sets.
 
-    python -m benchmarks.tokenizer_parts --data_dir DIR[,DIR] --seeds 0,1,2,3,4 --out parts.json
+    python -m benchmarks.tokenizer_parts --data DIR [--data DIR] [--seed 0 --seed 1 ...] --out parts.json
 
 Both have as many tokens a frame, and with a seed both see the same batches: the differences are paired by seed. The
 groups are those of the paper's ablation (full body, head, hands).
@@ -23,13 +23,12 @@ from data_pipeline.media import write_atomically
 from launch import stages
 from launch.figures import demo_steps
 from launch.figures.data import Data
-from launch.making import painting
 from launch.runs import loading, training
-from launch.shell import cli
+from launch.shell import cli, outputs
 
-_DATA = flags.DEFINE_list("data_dir", None, "Prepared data sets.")
-_SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2", "3", "4"], "Seeds of training; two at least.")
-flags.mark_flags_as_required(["data_dir", "out"])
+_DATA = flags.DEFINE_multi_string("data", None, "Prepared data set. Once for each.")
+_SEEDS = flags.DEFINE_multi_integer("seed", [0, 1, 2, 3, 4], "Of training. Once for each; two at least.", lower_bound=0)
+flags.mark_flags_as_required(["data", "out"])
 
 GROUPS = ("full_body", "head", "hands")
 VARIANTS = ("tiny", "tiny_single_part")
@@ -56,7 +55,7 @@ def compare(multi: Sequence[float], single: Sequence[float], level: float = 0.95
     Percentiles of a bootstrap would be too narrow for five values.
     """
     if len(multi) != len(single) or len(multi) < 2:
-        raise ValueError(f"--seeds: an interval needs two seeds at least, got {len(multi)} and {len(single)} runs")
+        raise ValueError(f"--seed: an interval needs two seeds at least, got {len(multi)} and {len(single)} runs")
     differences = np.subtract(single, multi)
     mean, half = differences.mean(), stats.t.ppf((1 + level) / 2, len(multi) - 1) * stats.sem(differences)
     ours, theirs = float(np.mean(multi)), float(np.mean(single))
@@ -94,11 +93,11 @@ def benchmark(data_dirs: Sequence[str], seeds: Sequence[int], steps: int | None)
 
 def main(argv: list[str]) -> None:
     del argv
-    if not all(seed.isdigit() for seed in _SEEDS.value) or len(set(_SEEDS.value)) < 2:
-        raise ValueError(f"--seeds={','.join(_SEEDS.value)}: give two different numbers at least, such as 0,1,2")
-    painting.check_out(OUT.value, ".json")
+    if len(set(_SEEDS.value)) < max(2, len(_SEEDS.value)):
+        raise ValueError(f"--seed, given as {_SEEDS.value}: give two numbers at least, and each once")
+    outputs.check_out(OUT.value, ".json")
     demo_steps.set_environment()
-    found = benchmark(_DATA.value, [int(seed) for seed in _SEEDS.value], STEPS.value)
+    found = benchmark(_DATA.value, _SEEDS.value, STEPS.value)
     constants = {"protocol": "pose_l1_half_height", "interval": "95% t, paired by seed", "seeds": _SEEDS.value}
     write_atomically(Path(OUT.value), (json.dumps(constants | {"data": found}, indent=2) + "\n").encode())
     print(f"{'data':<24} {'group':<10} multi   single  ratio  single - multi (95%)      multi better")

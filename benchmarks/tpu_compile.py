@@ -17,8 +17,7 @@ from benchmarks import trainer
 from benchmarks.training_flags import OUT
 from configs import motion
 from data_pipeline.media import write_atomically
-from launch.making import painting
-from launch.shell import cli
+from launch.shell import cli, outputs
 
 _TOPOLOGY = flags.DEFINE_string("topology", "v5e:4x4", "Slice, as libtpu names it.")
 _VARIANT = flags.DEFINE_string("variant", "medium", "Of configs/motion.py.")
@@ -29,7 +28,7 @@ _REMAT = flags.DEFINE_string("remat", motion.get_config().model.remat, "Of confi
 
 def main(argv: list[str]) -> None:
     del argv
-    painting.check_out(OUT.value, ".json")
+    outputs.check_out(OUT.value, ".json")
     devices = topologies.get_topology_desc(platform="tpu", topology_name=_TOPOLOGY.value).devices
     config = trainer.configured(
         _VARIANT.value, batch_size=_BATCH.value, sharding=_SHARDING.value, remat=_REMAT.value

@@ -11,15 +11,8 @@ from configs import motion
 from launch import stages
 from launch.runs import build, resolve, sources
 from xdancer_jax import sharding
-from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.train.state import Plan, plan_state
 from xdancer_jax.train.step import compile_for, make_train_step
-
-# bfloat16 FLOPs a second without sparsity, from the vendors' pages, by JAX's device_kind.
-PEAK = {
-    "NVIDIA H100 80GB HBM3": 989e12, "NVIDIA H200": 989e12, "TPU v4": 275e12, "TPU v5 lite": 197e12, "TPU v5": 459e12,
-    "TPU v6 lite": 918e12,
-}
 
 
 class Step(NamedTuple):
@@ -60,16 +53,4 @@ def compiled(config: ConfigDict, devices: Sequence[jax.Device]) -> Step:
     return Step(program, plan, batch, time.perf_counter() - began)
 
 
-def model_flops(model: MusicGPT, rows: int) -> float:
-    """FLOPs of one training step over `rows` examples: matrix products, forward once and backward twice.
-
-    Those of the blocks, of the heads, and the causal half of attention (PaLM's appendix B counts the whole). Not
-    counted: what is computed again, embeddings, and the tokenizer.
-    """
-    slots, width = model.num_positions, model.width
-    block = 2 * 12 * width**2 + 2 * width * slots  # of a slot: weights; scores and mixing of values, causal
-    heads = 2 * width * model.codebook_size * model.segment_frames * model.frame_tokens
-    return 3.0 * rows * (slots * model.num_layers * block + heads)
-
-
-__all__ = ["PEAK", "Step", "compiled", "configured", "model_flops"]
+__all__ = ["Step", "compiled", "configured"]

@@ -21,9 +21,9 @@ def get_config(variant: str = "paper") -> ConfigDict:
     config.name = "autoencoder"
     config.model = ConfigDict({
         "block_out_channels": (128, 256, 512, 512),  # widths from pixels to latents; each step after the first halves
-        "layers_per_block": 2,
-        "latent_channels": 4,
-        "norm_groups": 32,
+        "layers_per_block": 2,  # residual blocks a level; the decoder has one more
+        "latent_channels": 4,  # of a cell of 8 x 8 pixels
+        "norm_groups": 32,  # of each group norm
     })
     config.loss = ConfigDict({
         "reconstruction": "l1",  # "l1" or "l2" (open)

@@ -7,7 +7,6 @@ mesh axis is used once, by the first dimension that asks for it.
 # Every device holds all parameters; the batch is split.
 data = (
     ("batch", ("data", "fsdp")),
-    ("length", None),
     ("embed", None),
     ("heads", None),
     ("mlp", None),
@@ -20,7 +19,6 @@ data = (
 # Parameters, moments and EMA are split along one dimension over fsdp and gathered where they are used.
 fsdp = (
     ("batch", ("data", "fsdp")),
-    ("length", None),
     ("embed", "fsdp"),
     ("heads", None),
     ("mlp", None),
@@ -33,7 +31,6 @@ fsdp = (
 # As fsdp, with heads, hidden widths and vocabularies split over tensor as well.
 fsdp_tensor = (
     ("batch", ("data", "fsdp")),
-    ("length", None),
     ("embed", "fsdp"),
     ("heads", "tensor"),
     ("mlp", "tensor"),

@@ -34,7 +34,7 @@ def get_config(variant: str = "paper_appearance") -> ConfigDict:
     config.model = _paper_model()
     config.schedule = ConfigDict({
         "kind": "scaled_linear", "num_steps": 1000, "beta_start": 0.00085, "beta_end": 0.012,  # Stable Diffusion 1.x
-        "zero_terminal_snr": False,
+        "zero_terminal_snr": False,  # True: the last time step is pure noise
     })
     config.objective = ConfigDict({
         "prediction": "epsilon",  # "epsilon" (SD1.5), "sample" or "v_prediction"; the latter two for zero terminal SNR
@@ -48,8 +48,8 @@ def get_config(variant: str = "paper_appearance") -> ConfigDict:
         "window": 16, "overlap": 4,  # frames of a temporal window, and shared by neighbours
         "decode_chunk": 8,  # frames decoded at once
     })
-    config.data.height, config.data.width = 896, 512
-    config.data.frames = 1 if phase == "appearance" else 16
+    config.data.height, config.data.width = 896, 512  # pixels of the frames (paper)
+    config.data.frames = 1 if phase == "appearance" else 16  # of a clip, painted at once
     config.data.reference_gap = 30  # (open) frames between the reference and the target window, where the clip allows
     config.parts = _parts(phase)
     config.steps, config.batch_size = 90_000, 16
@@ -93,7 +93,9 @@ def _paper_model() -> ConfigDict:
             "style_width": 512,
             "temporal_kernel": 31,  # frames a style is mixed over: a 16-frame window to either side (paper); 0: its own
         },
-        "pose_guider": {"block_out_channels": widths, "channels": (16, 32, 96, 256)},
+        "pose_guider": {  # the U-Net's widths, and those from pixels to latents
+            "block_out_channels": widths, "channels": (16, 32, 96, 256),
+        },
     })
 
 

@@ -124,17 +124,6 @@ def video_fps(path: str | os.PathLike) -> float:
     return float(rate)
 
 
-def read_video(path: str | os.PathLike, max_frames: int | None = None) -> tuple[np.ndarray, float]:
-    """A whole video, or its first `max_frames`: frames (F, H, W, 3) uint8 and frames per second."""
-    fps = video_fps(path)
-    frames = []
-    for frame in iter_video(path):
-        frames.append(frame)
-        if len(frames) == max_frames:
-            break
-    return np.stack(frames), fps
-
-
 def write_video(
     path: str | os.PathLike,
     frames: np.ndarray | Iterable[np.ndarray],

@@ -1,7 +1,7 @@
 """Songs become dances, as skeletons, without video: every song with every seed, all at once.
 
-    python -m launch.choreograph --checkpoint out/motion --music a.mp3 --music b.ogg --image PHOTO --out DIR
-        [--seeds 0,1,2] [--seconds N] [--temperature T] [--top_k K] [--top_p P] [--size HxW] [--pose_weights DIR]
+    python -m launch.choreograph --run out/motion --music a.mp3 --music b.ogg --image PHOTO --out DIR
+        [--seed 0 --seed 1] [--seconds N] [--temperature T] [--top_k K] [--top_p P] [--size HxW] [--pose_weights DIR]
 
 Of each dance DIR/SONG_SEED.npz holds poses and tokens, and DIR/SONG_SEED.mp4 shows it with its song. In place of
 --image, --continue_from FILE goes on from all frames of such a file, or of a pose file (see README).
@@ -13,28 +13,28 @@ from absl import flags
 
 from launch.making import dances, painting, sampling_flags
 from launch.runs import loading
-from launch.shell import cli
+from launch.shell import cli, outputs
 
-_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Work directory of a motion run.")
+_RUN = flags.DEFINE_string("run", None, "Work directory of a motion run.")
 _MUSIC = flags.DEFINE_multi_string("music", None, "Song; any file that FFmpeg decodes. Once for each song.")
 _IMAGE = flags.DEFINE_string("image", None, "Photo whose pose the dances start from.")
 _FROM = flags.DEFINE_string("continue_from", None, "Dance or pose file whose frames are the first of every dance.")
 _OUT = flags.DEFINE_string("out", None, "Folder to write into.")
-_SEEDS = flags.DEFINE_list("seeds", ["0"], "One dance of every song for each.")
+_SEEDS = flags.DEFINE_multi_integer("seed", [0], "One dance of every song. Once for each seed.", lower_bound=0)
 _SECONDS = flags.DEFINE_float("seconds", None, "Longest dance; whole songs if not given.", lower_bound=0.1)
 _SIZE = flags.DEFINE_string("size", "896x512", "HxW of the preview in pixels.")
 _WEIGHTS = flags.DEFINE_string("pose_weights", None, "Folder with MediaPipe's pose and hand bundles (*.task).")
+flags.adopt_module_key_flags(sampling_flags)
 flags.register_validator("seconds", lambda n: n is None or math.isfinite(n), "must be a number of seconds")
-flags.register_validator("seeds", lambda n: n and all(x.isdecimal() for x in n), "must be whole numbers, such as 0,1,2")
-flags.mark_flags_as_required(["checkpoint", "music", "out"])
+flags.mark_flags_as_required(["run", "music", "out"])
 flags.mark_flags_as_mutual_exclusive(["image", "continue_from"], required=True)
 
 
 def main(argv: list[str]) -> None:
     del argv
-    seeds, size = [int(seed) for seed in _SEEDS.value], painting.parse_size(_SIZE.value, 2)
+    seeds, size = _SEEDS.value, painting.parse_size(_SIZE.value, 2)
     paths = dances.outputs(_OUT.value, _MUSIC.value, seeds)
-    run = loading.load(_CHECKPOINT.value, "motion")
+    run = loading.load(_RUN.value, "motion")
     sampling = sampling_flags.sampling(run.config)
     songs = [dances.read_song(path, run.config.model.segment_frames) for path in _MUSIC.value]
     if _FROM.value:
@@ -45,7 +45,7 @@ def main(argv: list[str]) -> None:
     frames = dances.frame_count(_SECONDS.value, max(len(song.features) for song in songs))
     dances.make_folder(_OUT.value)
     for path in paths:
-        painting.check_out(f"{path}.npz", ".npz")
+        outputs.check_out(f"{path}.npz", ".npz")
     rows = [(song, seed) for song in songs for seed in seeds]
     made = dances.choreograph(
         run, [song for song, _ in rows], [given] * len(rows), frames, [seed for _, seed in rows], sampling=sampling

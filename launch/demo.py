@@ -11,8 +11,9 @@ from pathlib import Path
 from absl import flags
 
 from launch import stages
-from launch.figures import demo_steps, report
+from launch.figures import demo_steps, report, videos
 from launch.figures.data import Data
+from launch.making import dances
 from launch.runs import loading
 from launch.shell import cli
 from xdancer_jax.evals.protocols import Result
@@ -24,7 +25,7 @@ _OUT = flags.DEFINE_string("out", "out/demo", "Where everything goes.")
 def main(argv: list[str]) -> None:
     del argv
     began, setting, out = time.perf_counter(), demo_steps.SETTINGS[_SETTING.value], Path(_OUT.value)
-    out.mkdir(parents=True, exist_ok=True)
+    dances.make_folder(_OUT.value)
     demo_steps.set_environment()
     job = demo_steps.Demo(setting, out)
     job.prepare()
@@ -33,10 +34,10 @@ def main(argv: list[str]) -> None:
     data = Data(str(job.data))
     names = ["tokenizer", "tokenizer_single_part", "motion", "autoencoder"]
     results = {name: _figures(out / name, data) for name in names}
-    videos = demo_steps.video_runs(setting)
+    paintings = demo_steps.video_runs(setting)
     with ThreadPoolExecutor(2) as pool:  # most of it compiles, on one core each
-        clips = pool.map(lambda name: list(videos.self_driven(loading.load(out / name), data)), videos)
-        painted = dict(zip(videos, clips, strict=True))
+        clips = pool.map(lambda name: list(videos.self_driven(loading.load(out / name), data)), paintings)
+        painted = dict(zip(paintings, clips, strict=True))
     results |= {name: videos.video_figures(clips) for name, clips in painted.items()}
     report.curves(out / "curves.png", demo_steps.workdirs(setting, out))
     report.strips(out / "frames.png", report.beside_truth(painted, data))

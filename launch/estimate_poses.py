@@ -10,8 +10,7 @@ from absl import flags
 from tqdm import tqdm
 
 from data_pipeline import media, pose_estimation, pose_files, pose_weights, poses
-from launch.making import painting
-from launch.shell import cli
+from launch.shell import cli, outputs
 
 _VIDEO = flags.DEFINE_string("video", None, "Video of one dancer.")
 _OUT = flags.DEFINE_string("out", None, "Pose file to write (.npz).")
@@ -22,9 +21,9 @@ flags.mark_flags_as_required(["video", "out"])
 
 def main(argv: list[str]) -> None:
     del argv
-    painting.check_out(_OUT.value, ".npz")
+    outputs.check_out(_OUT.value, ".npz")
     if _OVERLAY.value:
-        painting.check_out(_OVERLAY.value, flag="overlay")
+        outputs.check_out(_OVERLAY.value, flag="overlay")
     estimator = pose_estimation.MediaPipeEstimator(*pose_weights.find_weights(_WEIGHTS.value))
     fps = media.video_fps(_VIDEO.value)
     height, width = next(media.iter_video(_VIDEO.value)).shape[:2]

@@ -1,4 +1,4 @@
-"""The figures of a trained run, offline: python -m launch.evaluate --checkpoint DIR --data DIR [--out FILE]
+"""The figures of a trained run, offline: python -m launch.evaluate --run DIR --data DIR [--out FILE]
 
 DIR is a work directory of any stage. Each figure is printed with the protocol that made it (docs/metrics.md) and
 added, with all its constants and what was measured, as a line to FILE (default: DIR/evaluation.jsonl).
@@ -11,27 +11,26 @@ from absl import flags
 
 from launch import stages
 from launch.figures.data import Data
-from launch.making import painting
 from launch.runs import loading
-from launch.shell import cli
+from launch.shell import cli, outputs
 from xdancer_jax.evals import protocols
 
-_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Work directory of a run.")
+_RUN = flags.DEFINE_string("run", None, "Work directory of a run.")
 _DATA = flags.DEFINE_string("data", None, "Prepared data set.")
 _SPLIT = flags.DEFINE_string("split", "test", "Split of the data set.")
 _CLIPS = flags.DEFINE_integer("clips", 0, "Clips of the split; 0 for all.", lower_bound=0)
 _FRAMES = flags.DEFINE_integer("frames", 16, "Frames a clip that the video stage paints.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 0, "Of everything drawn.", lower_bound=0)
 _OUT = flags.DEFINE_string("out", None, "File of results; DIR/evaluation.jsonl if not given.")
-flags.mark_flags_as_required(["checkpoint", "data"])
+flags.mark_flags_as_required(["run", "data"])
 
 
 def main(argv: list[str]) -> None:
     del argv
-    run = loading.load(_CHECKPOINT.value)
+    run = loading.load(_RUN.value)
     data = Data(_DATA.value, _SPLIT.value, _CLIPS.value, _FRAMES.value, _SEED.value)
     out = Path(_OUT.value or run.workdir / "evaluation.jsonl")
-    painting.check_out(str(out), ".jsonl")
+    outputs.check_out(str(out), ".jsonl")
     results = stages.find(run.config.name).figures(run, data)
     print(f"{run.workdir}: stage {run.config.name}, step {run.step}, {_DATA.value} {_SPLIT.value}")
     for result in results:

@@ -1,6 +1,9 @@
 """Trains a stage, or goes on from its newest checkpoint.
 
     python -m launch.train --config configs/motion.py:tiny --workdir DIR [--config.optimizer.learning_rate=1e-4]
+        [--allow_change FIELD]
+
+A run goes on with the fields and data that it was begun with; --allow_change lets a named one differ, and records it.
 """
 
 import time
@@ -13,15 +16,17 @@ from launch.shell import cli
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "configs/STAGE.py:VARIANT.", lock_config=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where checkpoints, metrics and the config go.")
+_ALLOW = flags.DEFINE_multi_string("allow_change", [], "Field that may differ from the run's so far. Once for each.")
 flags.mark_flags_as_required(["config", "workdir"])
 
 
 def main(argv: list[str]) -> None:
     del argv
     began = time.perf_counter()
-    summary = training.train(_CONFIG.value, _WORKDIR.value)
+    summary = training.train(_CONFIG.value, _WORKDIR.value, allow_change=tuple(_ALLOW.value))
+    speed = f"{summary.steps_per_second:.2f} steps/s, " if summary.steps_per_second else ""
     print(
-        f"{_CONFIG.value.name}: steps {summary.start_step} to {summary.step}, {summary.steps_per_second:.2f} steps/s, "
+        f"{_CONFIG.value.name}: steps {summary.start_step} to {summary.step}, {speed}"
         f"compiled in {summary.compile_seconds:.1f} s, {time.perf_counter() - began:.1f} s in all; {_WORKDIR.value}"
     )
 

@@ -1,7 +1,6 @@
 """Logical axis names. Models speak these; only configs/sharding.py says which mesh axis each one lies on."""
 
 BATCH = "batch"  # activations: examples
-LENGTH = "length"  # activations: tokens of a sequence
 EMBED = "embed"  # weights: model width (the axis that fsdp splits)
 HEADS = "heads"  # weights: attention heads x head width, fused
 MLP = "mlp"  # weights: hidden width of a feed-forward layer
@@ -10,4 +9,4 @@ CONV_IN = "conv_in"  # weights: input channels of a convolution
 CONV_OUT = "conv_out"  # weights: output channels of a convolution
 LAYERS = "layers"  # weights: stacked (scanned) layers
 
-ALL = (BATCH, LENGTH, EMBED, HEADS, MLP, VOCAB, CONV_IN, CONV_OUT, LAYERS)
+ALL = (BATCH, EMBED, HEADS, MLP, VOCAB, CONV_IN, CONV_OUT, LAYERS)

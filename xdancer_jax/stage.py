@@ -31,7 +31,7 @@ ApplyFn = Callable[[Params, Extra, Batch, Array], Mapping[str, Array]]
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """A model with its loss and sampling functions, as pure functions over (params, extra), both by part.
+    """A model with its loss and evaluation functions, as pure functions over (params, extra), both by part.
 
     A model is a tree of named parts (tokenizer, gpt, unet, ...). Which of them are read from elsewhere, and which
     train, is no matter of the stage: train.parts says it.
@@ -40,7 +40,7 @@ class Stage:
       name: of its file in xdancer_jax/stages; written into runs and checked when they are read.
       parts: how each part is made, in this order. May depend on the shapes of `batch` alone, not on its values.
       loss: see LossFn.
-      functions: named sample and eval functions, e.g. "reconstruct" or "sample".
+      functions: named functions for evaluation, e.g. "reconstruct".
     """
 
     name: str

@@ -82,7 +82,7 @@ class Demo:
     def prepare(self) -> None:
         setting = self.setting
         self.run(
-            "prepare", "launch.prepare", f"--data_dir={self.data}", f"--clips={setting.clips}",
+            "prepare", "launch.prepare", f"--data={self.data}", f"--clips={setting.clips}",
             f"--test_clips={setting.test_clips}", f"--frames={setting.frames}",
         )
 
@@ -126,7 +126,7 @@ class Demo:
         pose_files.save_poses(self.out / "pose.npz", np.asarray(pose), music.FPS, height, width)
         self.run(
             "generate", "launch.generate", f"--image={photo}", f"--pose={self.out / 'pose.npz'}", f"--music={song}",
-            f"--checkpoint={self.out}", f"--out={self.out / 'dance.mp4'}", f"--seconds={self.setting.seconds}",
+            f"--runs={self.out}", f"--out={self.out / 'dance.mp4'}", f"--seconds={self.setting.seconds}",
         )
 
 

@@ -1,8 +1,6 @@
 """From files to files: a photo and a dance in; a video, its poses and a skeleton preview out."""
 
-import os
 import re
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +18,7 @@ from launch.making.dances import Dance, Song
 from launch.runs.loading import Run
 from launch.shell.progress import Bar
 from xdancer_jax.stages import video_sampling
-from xdancer_jax.stages.video import Sampler
+from xdancer_jax.stages.video_sampling import Sampler
 
 
 class Dancer(NamedTuple):
@@ -121,18 +119,3 @@ def outputs(out: str) -> list[Path]:
     """[video, poses, preview] for the flag --out."""
     path = Path(out)
     return [path, path.with_name(f"{path.stem}_poses.npz"), path.with_name(f"{path.stem}_skeleton.mp4")]
-
-
-def check_out(out: str, suffix: str = ".mp4", flag: str = "out") -> None:
-    """Fails before the long work starts: OSError for a folder that cannot be written, ValueError for another suffix."""
-    path = Path(out)
-    if path.suffix != suffix or path.is_dir():
-        raise ValueError(f"--{flag}={out}: the file's name must end in {suffix}, and no folder have it")
-    if not path.parent.is_dir():
-        raise OSError(f"--{flag}={out}: folder {path.parent} does not exist")
-    try:
-        with tempfile.TemporaryFile(dir=path.parent) as file:
-            file.write(b"\0" * 4096)
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise OSError(f"--{flag}={out}: cannot write into {path.parent}: {error.strerror}") from error

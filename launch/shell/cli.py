@@ -1,17 +1,30 @@
-"""The frame of every main: memory is kept, flags are parsed, expected errors become one line and a non-zero exit."""
+"""The frame of every main: memory is kept, flags are parsed, expected errors become one line and a non-zero exit.
+
+--help exits with 0. A flag of one value is given once; no flag of a command is given empty.
+"""
 
 import logging as std_logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable
 
 from absl import app, flags, logging
 
-from launch.shell import memory
+from launch.shell import config_flag, memory
 
 # What bad input raises, anywhere below: each message names the file, field or flag and the way out.
 EXPECTED = (ValueError, OSError, FloatingPointError, ImportError)
+_HELP = {"--help", "-help", "-h", "-?", "--helpshort", "-helpshort"}
+# How absl and Python say it -> how we do.
+_PLAINER = (
+    (r"^flag --([\w.]+)=None: Flag .* must have a value other than None\.$", r"--\1 is missing"),
+    (r"^flags .*: Exactly one of \((.*)\) must have a value other than None\.$", r"give exactly one of the flags \1"),
+    (r"^flag (?=--)", ""),
+    (r"invalid literal for int\(\) with base 10: ", "expected a whole number, got "),
+    (r"could not convert string to float: ", "expected a number, got "),
+)
 
 
 def run(main: Callable[[list[str]], None]) -> None:
@@ -21,8 +34,6 @@ def run(main: Callable[[list[str]], None]) -> None:
     memory.keep_freed()
 
     def guarded(argv: list[str]) -> None:
-        if len(argv) > 1:
-            raise app.UsageError(f"unknown arguments: {' '.join(argv[1:])}")
         _quiet_libraries()
         try:
             main(argv)
@@ -35,23 +46,59 @@ def run(main: Callable[[list[str]], None]) -> None:
 
 
 def _parse(argv: list[str]) -> list[str]:
-    """Flags; an unknown or mistyped config field is an AttributeError, KeyError or TypeError of ml_collections."""
+    """Flags, or help. A mistyped value of a config field is a TypeError of ml_collections."""
     try:
-        return flags.FLAGS(argv)
+        _check_encoding(argv)
+        if config_flag.defined():
+            config_flag.check(argv)
+        if _HELP.intersection(argv):
+            _help(argv)
+        rest = flags.FLAGS(argv)
+        _check_given(rest)
+        return rest
     except flags.Error as error:
-        sys.exit(f"error: {_last_line(error)} (--helpshort lists the flags)")
-    except (AttributeError, KeyError) as error:
-        sys.exit(f"error: unknown config field: {_last_line(error)}")
+        sys.exit(f"error: {_message(error)} (--help lists the flags)")
     except (TypeError, ValueError, OSError) as error:
-        sys.exit(f"error: {_last_line(error)}")
+        sys.exit(f"error: {_message(error)}")
 
 
-def _last_line(error: Exception) -> str:
-    """What went wrong; config_flags puts a whole traceback before it, ml_collections a suggestion behind it."""
-    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
-    if "Traceback" in str(error):
-        return lines[-1].split(": ", 1)[-1]
-    return " ".join(lines).replace("\\n", " ").strip("'\"") or type(error).__name__
+def _help(argv: list[str]) -> None:
+    print(f"{sys.modules['__main__'].__doc__}\nflags:\n{flags.FLAGS.main_module_help()}")
+    if config_flag.defined():
+        print(f"\n{config_flag.describe(argv)}")
+    sys.exit(0)
+
+
+def _check_encoding(argv: list[str]) -> None:
+    """Raises ValueError for an argument that cannot be printed or stored, as names of files are."""
+    for argument in argv:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{ascii(argument)}: not UTF-8; rename the file") from error
+
+
+def _check_given(rest: list[str]) -> None:
+    """Raises flags.Error for arguments without a flag, for one value given twice, and for an empty one."""
+    if len(rest) > 1:
+        raise flags.Error(f"{' '.join(rest[1:])}: no flag before it; write --name=value")
+    for name, flag in flags.FLAGS.flag_values_dict().items():
+        given = flags.FLAGS[name]
+        if "." in name or not given.present:  # fields of a config may be empty, and the last one counts
+            continue
+        several = isinstance(given, flags.MultiFlag)
+        if given.present > 1 and not several:
+            raise flags.Error(f"--{name} is given {given.present} times, and takes one value")
+        if flag == "" or (several and "" in flag):
+            raise flags.Error(f"--{name}= is empty: give it a value, or leave it out")
+
+
+def _message(error: Exception) -> str:
+    """What went wrong, in one line and plain words."""
+    text = " ".join(line.strip() for line in str(error).splitlines() if line.strip()) or type(error).__name__
+    for pattern, plainer in _PLAINER:
+        text = re.sub(pattern, plainer, text)
+    return text
 
 
 def _quiet_libraries() -> None:

@@ -53,7 +53,7 @@ def modules(config: ConfigDict) -> dict[str, nn.Module]:
 
 
 def make(config: ConfigDict) -> Stage:
-    return video.make(networks(config), objective(config), video.Sampler(**config.sampler))
+    return video.make(networks(config), objective(config))
 
 
 def objective(config: ConfigDict) -> video.Objective:

@@ -31,9 +31,6 @@ MAY_IMPORT = {
     ),
     "xdancer_jax.pretrained": ("xdancer_jax.typing", "xdancer_jax.pretrained"),
     "xdancer_jax.evals": ("xdancer_jax.typing", "xdancer_jax.stage", "xdancer_jax.evals"),
-    "xdancer_jax.generate": (
-        "xdancer_jax.typing", "xdancer_jax.rng", "xdancer_jax.stage", "xdancer_jax.stages", "xdancer_jax.models",
-    ),
 }
 # package prefix -> third-party modules that must not be imported anywhere in it
 FORBIDDEN = {

@@ -42,16 +42,6 @@ def pose_l1_half_height() -> PoseL1:
     return PoseL1("pose_l1_half_height", (1.0, 1.0))
 
 
-def pose_l1_frame(aspect: float = 896 / 512) -> PoseL1:
-    """In [0, 1] of the frame: 1 is the frame's width for x and its height for y. `aspect` is height / width."""
-    return PoseL1("pose_l1_frame", (aspect / 2, 0.5))
-
-
-def pose_l1_px512(aspect: float = 896 / 512) -> PoseL1:
-    """In pixels of a frame 512 wide."""
-    return PoseL1("pose_l1_px512", (256 * aspect, 256 * aspect))
-
-
 def paper_groups(parts: Parts) -> dict[str, tuple[int, ...]]:
     """The parts, and the groups of the paper's table: "full_body" (every joint), "hands" (both; "head" is a part).
 

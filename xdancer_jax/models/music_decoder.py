@@ -1,7 +1,7 @@
 """MusicGPT token by token: its weights laid out for reading, a key-value cache of static shape, one step.
 
 Decoding reads every weight once a token, so time is bytes over bandwidth. The stacked layers are taken apart once
-(slices of a stack would be copied every token), their kernels transposed and cut (see nn.linear.RowDense).
+(slices of a stack would be copied every token), their kernels transposed (see nn.linear.RowDense).
 """
 
 from typing import NamedTuple
@@ -12,14 +12,14 @@ import jax.numpy as jnp
 from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.nn import cache as kv
 from xdancer_jax.nn.gpt2 import Block, norm
-from xdancer_jax.nn.linear import cut, row_products
+from xdancer_jax.nn.linear import row_products
 from xdancer_jax.typing import Array, Float, Int, Params, typechecked
 
 Cache = tuple[kv.Cache, ...]  # of each layer
 
 
 class Weights(NamedTuple):
-    """layers: of each block, kernels (out, in) in pieces. tokens (S*V, D): what each adds to a slot. places (S*K, D):
+    """layers: of each block, kernels (out, in). tokens (S*V, D): what each adds to a slot. places (S*K, D):
     what each place in a frame adds to the slot that predicts it. positions (L, D). heads (S, V, D)."""
 
     layers: tuple[Params, ...]
@@ -34,7 +34,7 @@ def arrange(model: MusicGPT, params: Params) -> Weights:
     """The weights that `step` reads, matrices in the model's dtype."""
 
     def lay(path, leaf):
-        return cut(leaf.T.astype(model.dtype)) if path[-1].key == "kernel" else leaf
+        return leaf.T.astype(model.dtype) if path[-1].key == "kernel" else leaf
 
     layers = (jax.tree.map(lambda leaf, i=i: leaf[i], params["h"]) for i in range(model.num_layers))
     layers = tuple(jax.tree_util.tree_map_with_path(lay, layer) for layer in layers)
@@ -92,7 +92,7 @@ def step(
         written.append(new)
     x = norm(None, model.param_dtype).apply({"params": weights.ln_f}, x).astype(model.dtype)
     head = weights.heads[following // model.tokens_per_part]
-    return row_products(x, [head]).astype(jnp.float32), tuple(written)
+    return row_products(x, head).astype(jnp.float32), tuple(written)
 
 
 __all__ = ["Cache", "Weights", "arrange", "empty_cache", "prefill", "step"]

@@ -1,19 +1,17 @@
 """The key-value cache of a decoding layer: memory of static shape, laid out as each platform reads it fastest.
 
-A CPU reads no faster than it computes, so a new slot should not read slots that are not there yet, and a slice of the
-cache would be copied: there it is kept three times, its first quarter and its first half apart, as (B, N, L, D), and a
-slot reads the shortest copy that holds all slots so far. A GPU has one copy as cuDNN takes it, (B, L, N, D); a TPU one
-as (B, N, L, D). Figures: docs/performance.md.
+(B, L, N, D) on a GPU, as cuDNN takes it; (B, N, L, D) elsewhere. A CPU keeps several copies, see nn.cpu_decoding.
+Figures: docs/performance.md.
 """
 
 import jax
 import jax.numpy as jnp
 
+from xdancer_jax.nn import cpu_decoding
 from xdancer_jax.nn.attention import has_cudnn
 from xdancer_jax.nn.platform import platform
 from xdancer_jax.typing import Array, Float, Int, typechecked
 
-_SHARES = (0.25, 0.5)
 _KeyValue = tuple[Float[Array, "B _ _ _"], Float[Array, "B _ _ _"]]
 Cache = tuple[_KeyValue, ...]  # copies of one layer's keys and values, each of the first slots; the last is of all
 
@@ -23,7 +21,7 @@ def _slots_axis() -> int:
 
 
 def _lengths(length: int) -> tuple[int, ...]:
-    return (*(max(1, int(share * length)) for share in _SHARES), length) if platform() == "cpu" else (length,)
+    return cpu_decoding.lengths(length) if platform() == "cpu" else (length,)
 
 
 def empty(rows: int, length: int, heads: int, width: int, dtype: str) -> Cache:
@@ -60,11 +58,9 @@ def attend(query: Float[Array, "B N D"], cache: Cache, position: Int[Array, ""])
     """Attention of the one slot at `position` over slots 0 to `position`; beyond them the cache holds anything."""
     if len(cache) == 1:
         return _attend(query, *cache[0], position)
-    axis = _slots_axis()
-    index = sum((position >= keys.shape[axis]).astype(jnp.int32) for keys, _ in cache[:-1])
-    # Each branch is given all copies, for XLA passes them on as they are.
-    branches = [lambda query, cache, i=i: _attend(query, *cache[i], position) for i in range(len(cache))]
-    return jax.lax.switch(index, branches, query, cache)
+    return cpu_decoding.of_shortest(
+        lambda query, keys, values: _attend(query, keys, values, position), query, cache, position, _slots_axis()
+    )
 
 
 def _attend(query: Array, keys: Array, values: Array, position: Array) -> Array:

@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
 from xdancer_jax import axes
+from xdancer_jax.nn import cpu_decoding
 from xdancer_jax.nn.platform import platform
 from xdancer_jax.typing import Array, Float, typechecked
-
-_MIN_PIECE = 2**21  # bytes of a piece of a kernel; products by smaller ones cost more to start than they gain
 
 
 def dense(
@@ -27,12 +25,8 @@ def dense(
 
 
 class RowDense(nn.Module):
-    """nn.Dense for the few rows of a decoding step, whose time is that of reading the kernel.
-
-    The kernel is stored in `dtype` as (out, in), in the pieces of `cut`. On a CPU each row is multiplied by itself:
-    XLA's matrix-vector product reads memory at nearly full speed, and a row's result does not depend on the rows beside
-    it.
-    """
+    """nn.Dense for the few rows of a decoding step, whose time is that of reading the kernel: stored in `dtype` as
+    (out, in). On a CPU see nn.cpu_decoding."""
 
     features: int
     dtype: str
@@ -42,34 +36,15 @@ class RowDense(nn.Module):
     @typechecked
     def __call__(self, x: Float[Array, "B C"]) -> Float[Array, "B O"]:
         # Made from trained weights, never initialised.
-        kernel = self.param("kernel", lambda _: cut(jnp.zeros((self.features, x.shape[-1]), self.dtype)))
+        kernel = self.param("kernel", nn.initializers.zeros_init(), (self.features, x.shape[-1]), self.dtype)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,), self.param_dtype)
         return row_products(x, kernel) + bias.astype(self.dtype)
 
 
 @typechecked
-def cut(kernel: Float[Array, "O C"]) -> tuple[Float[Array, "_ C"], ...]:
-    """The kernel as `row_products` reads it: its outputs in pieces, on a CPU, if it is large.
-
-    A piece has as many weights as a square of the kernel's shorter side. XLA's products of a vector with such pieces
-    read memory up to 1.4 times as fast as one with the whole, and the rows of a batch find a piece still in cache
-    (measured, docs/performance.md).
-    """
-    short, long = sorted(kernel.shape)
-    pieces = long // short
-    if platform() != "cpu" or short * short * kernel.dtype.itemsize < _MIN_PIECE or kernel.shape[0] % pieces:
-        return (kernel,)
-    return tuple(jnp.split(kernel, pieces))
-
-
-@typechecked
-def row_products(x: Float[Array, "B C"], pieces: Sequence[Float[Array, "_ C"]]) -> Float[Array, "B O"]:
-    """x kernel^T, by the pieces of a kernel; see RowDense."""
-    if platform() == "cpu":
-        products = [jax.lax.map(lambda row, piece=piece: piece @ row, x) for piece in pieces]
-    else:
-        products = [jnp.einsum("bc,oc->bo", x, piece) for piece in pieces]
-    return jnp.concatenate(products, axis=1)
+def row_products(x: Float[Array, "B C"], kernel: Float[Array, "O C"]) -> Float[Array, "B O"]:
+    """x kernel^T, see RowDense."""
+    return cpu_decoding.row_by_row(x, kernel) if platform() == "cpu" else jnp.einsum("bc,oc->bo", x, kernel)
 
 
 def conv(
@@ -92,4 +67,4 @@ def _kernel_init(zero: bool, stddev: float | None):
     return nn.initializers.lecun_normal() if stddev is None else nn.initializers.normal(stddev)
 
 
-__all__ = ["RowDense", "conv", "cut", "dense", "row_products"]
+__all__ = ["RowDense", "conv", "dense", "row_products"]

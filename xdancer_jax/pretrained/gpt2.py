@@ -1,4 +1,4 @@
-"""GPT-2's public weights (the layout of transformers' GPT2Model) to MusicGPT's parameters and back: a name map alone.
+"""GPT-2's public weights (the layout of transformers' GPT2Model) to MusicGPT's parameters: a name map alone.
 
 Both store a linear layer's kernel as (in, out). What has no place in MusicGPT is left out by name: the word table
 `wte`, its tied `lm_head`, and the causal masks that old files carry.
@@ -144,19 +144,10 @@ def _assembled(theirs: list[str], get: Callable[[str], np.ndarray], num_position
     return stacked
 
 
-def to_public(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The arrays of MusicGPT's parameters, by path, that have a place in GPT-2, under their names."""
-    wanted = names(len(arrays["h/ln_1/scale"]))
-    return {
-        name: np.asarray(arrays[path] if layer is None else arrays[path][layer])
-        for name, (path, layer) in wanted.items()
-    }
-
-
 def _stretch(table: np.ndarray, length: int) -> np.ndarray:
     """Rows of `table` (L, D) at `length` even places from its first to its last."""
     places, rows = np.linspace(0, len(table) - 1, length), np.arange(len(table))
     return np.stack([np.interp(places, rows, channel) for channel in table.T], axis=1).astype(np.float32)
 
 
-__all__ = ["check", "from_public", "names", "reader", "shapes", "to_public"]
+__all__ = ["check", "from_public", "names", "reader", "shapes"]

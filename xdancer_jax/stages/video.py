@@ -13,10 +13,8 @@ import jax.numpy as jnp
 from xdancer_jax.diffusion import prediction
 from xdancer_jax.diffusion.schedules import NoiseSchedule
 from xdancer_jax.stage import Stage, variables
-from xdancer_jax.stages import video_sampling
 from xdancer_jax.stages.autoencoder import encode_latents
 from xdancer_jax.stages.video_networks import Networks
-from xdancer_jax.stages.video_sampling import Sampler
 from xdancer_jax.typing import Array, Batch, Extra, Metrics, Params
 
 
@@ -40,19 +38,13 @@ class Objective:
         prediction.check(self.prediction, self.schedule.zero_terminal_snr)
 
 
-def make(networks: Networks, objective: Objective, sampler: Sampler) -> Stage:
+def make(networks: Networks, objective: Objective) -> Stage:
     """Stage over video batches {"reference", "frames"}, with what the pose control reads (Networks.residuals)."""
 
     def loss(params, extra, batch, rng, train):
         return diffusion_loss(networks, objective, params, extra, batch, rng, train)
 
-    def sample(params, extra, batch, rng):
-        frames = video_sampling.sample(
-            networks, objective.schedule, objective.prediction, sampler, params, extra, batch, rng
-        )
-        return {"frames": frames}
-
-    return Stage("video", networks.parts(), loss, {"sample": sample})
+    return Stage("video", networks.parts(), loss)
 
 
 def diffusion_loss(

@@ -1,4 +1,4 @@
-"""Sampling of stage 3: DDIM with guidance, for a batch of short clips and for one clip of any length."""
+"""Sampling of stage 3: DDIM with guidance, for one clip of any length."""
 
 import dataclasses
 import functools
@@ -17,7 +17,7 @@ from xdancer_jax.sharding import Place
 from xdancer_jax.stage import variables
 from xdancer_jax.stages.autoencoder import decode_latents, encode_latents
 from xdancer_jax.stages.video_networks import Condition, Networks, Residuals
-from xdancer_jax.typing import Array, Batch, Extra, Float, Int, Params, PyTree, typechecked
+from xdancer_jax.typing import Array, Extra, Float, Int, Params, PyTree, typechecked
 
 Progress = Callable[[int, int], None]
 
@@ -44,32 +44,6 @@ class Sampler:
     overlap: int = 4
     decode_chunk: int = 8
     kept_windows: int = 32
-
-
-def sample(
-    networks: Networks, schedule: NoiseSchedule, prediction: str, sampler: Sampler, params: Params, extra: Extra,
-    batch: Batch, rng: Array,
-) -> Array:
-    """Frames (B, F, H, W, 3) in [0, 1] of a video batch, all F frames in one window. Pure: jit it, or map over it."""
-    reference, condition = _reference(networks, params, extra, batch["reference"])
-    residuals = networks.residuals(params, extra, batch, reference.shape[1:3])
-    plan = samplers.plan(schedule, sampler.num_steps, sampler.spacing)
-    noise = _noise(rng, (reference.shape[0], batch["poses"].shape[1], *reference.shape[1:]))
-
-    def step(noisy, x):
-        index, timestep, alpha_bar, next_alpha_bar = x
-        output = _predict(networks, sampler.guidance, params, noisy, timestep, condition, residuals)
-        noisy = samplers.ddim_step(
-            prediction, output, noisy, alpha_bar, next_alpha_bar, eta=sampler.eta, rng=at_step(rng, "ddim", index)
-        )
-        return noisy, None
-
-    plan = (np.arange(len(plan)), plan.timesteps, plan.alphas_bar, plan.next_alphas_bar)
-    latents, _ = jax.lax.scan(step, noise, plan)
-    flat = latents.reshape(-1, sampler.decode_chunk if latents.shape[1] % sampler.decode_chunk == 0 else 1,
-                           *latents.shape[2:])
-    frames = jax.lax.map(lambda chunk: _decode(networks, params, extra, chunk), flat)
-    return frames.reshape(*latents.shape[:2], *frames.shape[2:])
 
 
 def make_generate(
@@ -253,4 +227,4 @@ def _pad(values: np.ndarray, size: int) -> np.ndarray:
     return values if missing <= 0 else np.concatenate([values, np.repeat(values[-1:], missing, axis=0)])
 
 
-__all__ = ["Sampler", "make_generate", "sample"]
+__all__ = ["Sampler", "make_generate"]

@@ -31,7 +31,8 @@ class Summary:
     Attributes:
       start_step, step: steps done before and after.
       compile_seconds: tracing and compiling the training step, which nothing else includes.
-      steps_per_second, examples_per_second: over the call's steps but the first, hooks and checkpoints left out.
+      steps_per_second, examples_per_second: over the call's steps but the first, hooks and checkpoints left
+        out; 0 where these are fewer than three.
       metrics: of the last step; empty if there was none to do.
     """
 

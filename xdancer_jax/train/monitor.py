@@ -11,6 +11,8 @@ import jax
 from xdancer_jax.train.writers import MetricWriter, Progress
 from xdancer_jax.typing import Metrics
 
+_TIMED_STEPS = 3  # fewer say nothing of the speed: the first ones find the loader full or empty, and caches cold
+
 
 class Monitor:
     """Follows the steps of one call of train.
@@ -66,7 +68,8 @@ class Monitor:
 
     @property
     def steps_per_second(self) -> float:
-        return (self._read - 1) / self._seconds if self._read > 1 else 0.0
+        """Over the steps after the first; 0 where these are fewer than three."""
+        return (self._read - 1) / self._seconds if self._read > _TIMED_STEPS else 0.0
 
     def _shown(self) -> str:
         return ", ".join(f"{name} {value:g}" for name, value in self.metrics.items())

@@ -40,12 +40,18 @@ class MetricWriter:
 
 
 def truncate(path: Path, last_step: int) -> None:
-    """Drops the lines of `path` after `last_step`, and a last line that was cut short; no file is no error."""
+    """Drops the lines of `path` after `last_step`, and a last line that was cut short; no file is no error.
+
+    Raises ValueError, which names the file, for lines that are no metrics.
+    """
     if not path.exists():
         return
     lines = path.read_text().splitlines(keepends=True)
     whole = [line for line in lines if line.endswith("\n")]
-    kept = [line for line in whole if json.loads(line)["step"] <= last_step]
+    try:
+        kept = [line for line in whole if json.loads(line)["step"] <= last_step]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: not the metrics of a run ({error!r}); move it away to go on") from error
     unfinished = path.with_suffix(".tmp")
     unfinished.write_text("".join(kept))
     os.replace(unfinished, path)

@@ -17,5 +17,5 @@ def test_the_interval_is_students_t_of_paired_differences():
 
 
 def test_one_seed_has_no_interval():
-    with pytest.raises(ValueError, match="--seeds: an interval needs two seeds at least, got 1 and 1 runs"):
+    with pytest.raises(ValueError, match="--seed: an interval needs two seeds at least, got 1 and 1 runs"):
         compare([0.1], [0.2])

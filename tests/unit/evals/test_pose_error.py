@@ -7,9 +7,7 @@ from xdancer_jax.evals.pose_error import (
     mean_pose,
     paper_groups,
     pose_error_report,
-    pose_l1_frame,
     pose_l1_half_height,
-    pose_l1_px512,
 )
 
 PARTS = {"head": (0, 1), "left_hand": (2,), "right_hand": (3,)}
@@ -33,14 +31,6 @@ def test_error_by_hand():
     assert errors["head"] == pytest.approx(head) and errors["left_hand"] == pytest.approx(left)
     assert errors["right_hand"] == 0 and errors["hands"] == pytest.approx(0.4 / 8)
     assert errors["full_body"] == pytest.approx(1.0 / 14)
-
-
-def test_units_agree_with_pixels():
-    """(dx, dy) = (0.4, 0.2) half heights in a 896 x 512 frame are 179.2 and 89.6 pixels."""
-    predicted, target = (poses[:1, :1] for poses in _poses())
-    parts = {"nose": (0,)}
-    assert pose_l1_px512()(predicted, target, parts)["nose"] == pytest.approx((179.2 + 89.6) / 2)
-    assert pose_l1_frame()(predicted, target, parts)["nose"] == pytest.approx((179.2 / 512 + 89.6 / 896) / 2)
 
 
 def test_nothing_visible_is_nan():

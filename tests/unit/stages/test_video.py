@@ -43,7 +43,6 @@ APPEARANCE = dataclasses.replace(  # the paper's
 )
 SCHEDULE = NoiseSchedule(zero_terminal_snr=True)
 OBJECTIVE = video.Objective(SCHEDULE, "v_prediction")
-SAMPLER = video_sampling.Sampler(num_steps=2, guidance=2.0, window=3, overlap=1, decode_chunk=2)
 CLIPS, FRAMES = 2, 3
 
 
@@ -63,7 +62,7 @@ def batch():
 
 @pytest.fixture(scope="module")
 def stage():
-    return video.make(NETWORKS, OBJECTIVE, SAMPLER)
+    return video.make(NETWORKS, OBJECTIVE)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +92,7 @@ DENOISE = jax.jit(
 
 
 def test_parts_of_the_phases(stage, batch):
-    motion, appearance = (parts.shapes(each, batch) for each in (stage, video.make(APPEARANCE, OBJECTIVE, SAMPLER)))
+    motion, appearance = (parts.shapes(each, batch) for each in (stage, video.make(APPEARANCE, OBJECTIVE)))
     first = {"autoencoder", "unet", "reference_net", "image_encoder"}
     assert set(appearance["params"]) == first and set(appearance["extra"]) == {"autoencoder"}
     assert set(motion["params"]) == first | {"tokenizer", "motion_modules", "photo", "pose"}
@@ -179,7 +178,7 @@ def test_loss_of_the_zero_answer_is_the_power_of_v(evaluate, state, batch):
 def test_clips_lose_their_photo_in_training_as_often_as_asked(state, batch):
     """Both clips lose it a quarter of the time: then no photo makes a difference. In evaluation none does."""
     objective = dataclasses.replace(OBJECTIVE, condition_dropout=0.5)
-    train = jax.jit(lambda *args: video.make(NETWORKS, objective, SAMPLER).loss(*state, *args, True)[0])
+    train = jax.jit(lambda *args: video.make(NETWORKS, objective).loss(*state, *args, True)[0])
     other = batch | {"reference": 255 - batch["reference"]}
     differ = [float(train(batch, jax.random.key(i)) - train(other, jax.random.key(i))) != 0 for i in range(24)]
     assert 0.5 < np.mean(differ) < 0.95
@@ -226,29 +225,8 @@ def test_photo_latents_join_the_first_features_of_every_frame_that_keeps_its_con
     np.testing.assert_allclose(found, wanted)
 
 
-def test_sample_agrees_with_generate_on_one_window(stage, state, batch):
-    params, extra = state
-    one = {name: values[:1] for name, values in batch.items()}
-    sampled = jax.jit(stage.functions["sample"])(params, extra, one, jax.random.key(3))["frames"]
-    assert sampled.shape == (1, FRAMES, 8, 8, 3) and float(sampled.min()) >= 0 and float(sampled.max()) <= 1
-    assert sampled.std() > 0.05  # not black or white alone
-    generate = video_sampling.make_generate(NETWORKS, SCHEDULE, "v_prediction", SAMPLER)
-    tokens = np.asarray(encode(TOKENIZER, variables(*state, "tokenizer"), one["pose_window"])[0])
-    photo, poses = np.asarray(one["reference"][0]), np.asarray(one["poses"][0])
-    made = generate(
-        params, extra, jax.random.key(3), reference=photo, poses=poses, tokens=tokens[MARGIN:-MARGIN]
-    )
-    np.testing.assert_allclose(made, sampled[0], atol=1e-4)
-
-    calls = []
-    poses, tokens = (np.concatenate([x] * 3)[:8] for x in (poses, tokens))
-    made = generate(params, extra, jax.random.key(3), reference=photo, poses=poses, tokens=tokens,
-                    progress=lambda done, total: calls.append((done, total)))
-    assert made.shape == (8, 8, 8, 3) and calls[-1] == (8, 8)  # 2 steps x windows at 0, 2, 4, 5
-
-
 def test_pose_guider_reads_drawn_skeletons(batch):
-    stage = video.make(GUIDED, OBJECTIVE, SAMPLER)
+    stage = video.make(GUIDED, OBJECTIVE)
     assert "tokenizer" not in stage.parts
     shapes = parts.shapes(stage, batch)
     assert "block_0_conv" in shapes["params"]["pose"]
@@ -262,18 +240,16 @@ def test_pose_guider_reads_drawn_skeletons(batch):
 
 
 @pytest.mark.parametrize("networks", [APPEARANCE, GUIDED], ids=["paper_appearance", "guided_motion"])
-def test_other_choices_of_parts_have_a_loss_and_samples(networks, batch):
-    stage, key = video.make(networks, OBJECTIVE, SAMPLER), jax.random.key(0)
+def test_other_choices_of_parts_have_a_loss(networks, batch):
+    stage, key = video.make(networks, OBJECTIVE), jax.random.key(0)
     batch = jax.eval_shape(lambda: batch)
 
-    def both(batch, key):
-        init_key, loss_key, sample_key = jax.random.split(key, 3)
+    def loss(batch, key):
+        init_key, loss_key = jax.random.split(key)
         state = unbox(init_parts(stage, parts.fates(stage), batch, {}, init_key))
-        loss, _ = stage.loss(state["params"], state["extra"], batch, loss_key, True)
-        return loss, stage.functions["sample"](state["params"], state["extra"], batch, sample_key)["frames"]
+        return stage.loss(state["params"], state["extra"], batch, loss_key, True)[0]
 
-    loss, frames = jax.eval_shape(both, batch, key)
-    assert loss.shape == () and frames.shape == (CLIPS, FRAMES, 8, 8, 3)
+    assert jax.eval_shape(loss, batch, key).shape == ()
 
 
 def test_objective_is_checked():

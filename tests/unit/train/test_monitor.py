@@ -29,7 +29,8 @@ def test_paused_time_does_not_count(tmp_path, monkeypatch):
     now = [0.0]
     monkeypatch.setattr("xdancer_jax.train.monitor.time.perf_counter", lambda: now[0])
     with Monitor("toy", tmp_path, 0, 9, 1, 8) as monitor:
-        for step in range(1, 4):
+        for step in range(1, 5):
+            assert monitor.steps_per_second == 0.0  # two steps are no measurement
             now[0] += 2.0
             monitor.read(step, metrics())
             with monitor.paused():

@@ -9,18 +9,6 @@ from data_pipeline.skeleton import PARTS
 from launch.making import dances, generation
 
 
-def test_out_is_checked_before_the_long_work(tmp_path):
-    generation.check_out(str(tmp_path / "dance.mp4"))
-    assert list(tmp_path.iterdir()) == []
-    with pytest.raises(ValueError, match="must end in .mp4"):
-        generation.check_out(str(tmp_path / "dance.avi"))
-    (tmp_path / "folder.mp4").mkdir()
-    with pytest.raises(ValueError, match="folder.mp4: .* no folder"):
-        generation.check_out(str(tmp_path / "folder.mp4"))
-    with pytest.raises(OSError, match="does not exist"):
-        generation.check_out(str(tmp_path / "missing" / "dance.mp4"))
-
-
 def _wav(path, seconds, amplitude=0.5, channels=1, dtype=np.int16):
     time = np.arange(int(22050 * seconds)) / 22050
     sound = amplitude * np.sin(2 * np.pi * 220 * time) * (np.sin(2 * np.pi * 2 * time) > 0)

@@ -1,0 +1,80 @@
+"""The flag --config of a command line: whether it names a config and its overrides name fields of it; its help."""
+
+import difflib
+import re
+
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+from launch.shell import fields
+
+FLAG = "config"
+_OVERRIDE = re.compile(rf"--?(?:no)?{FLAG}\.([^=]+)")
+
+
+def defined() -> bool:
+    """Whether this command has the flag."""
+    return FLAG in flags.FLAGS
+
+
+def describe(argv: list[str]) -> str:
+    """The fields of the config that --config names there, with the values given there; or how to get them."""
+    table, chosen = _config_alone(argv)
+    if chosen is None:
+        return "Fields of a config: give it before --help, --config configs/STAGE.py:VARIANT"
+    source = config_flags.get_config_filename(table[FLAG]).split(":", 1)[0]
+    return f"fields of the config:\n{fields.listing(chosen, source)}"
+
+
+def check(argv: list[str]) -> None:
+    """Raises ValueError, which names the flag, where --config names no config or --config.PATH none of its fields."""
+    given = [argument for argument in argv if not _OVERRIDE.match(argument)]
+    try:
+        _, config = _config_alone(given)
+        if config is None:
+            return
+        list(config)  # a file that could not be read says so at the first look
+    except Exception as error:  # anything: the file is a program, and may be any file
+        if isinstance(error, flags.Error) and "Traceback" not in str(error):
+            raise
+        where = next((x for x in given if x.startswith((f"--{FLAG}=", f"-{FLAG}="))), f"--{FLAG}")
+        raise ValueError(f"{where}: not a config: {_reason(error)}") from error
+    for argument in argv:
+        if match := _OVERRIDE.match(argument):
+            _check_path(match[1].split("."), config)
+
+
+def _config_alone(argv: list[str]) -> tuple[flags.FlagValues, ConfigDict | None]:
+    """(table of flags, config) of the flag --config and its overrides by themselves."""
+    table = flags.FlagValues()
+    chosen = config_flags.DEFINE_config_file(FLAG, None, flag_values=table, lock_config=True, sys_argv=argv)
+    table(argv, known_only=True)
+    return table, chosen.value
+
+
+def _check_path(path: list[str], config: ConfigDict) -> None:
+    block, flag = config, f"--{FLAG}.{'.'.join(path)}"
+    for depth, name in enumerate(path):
+        where, (name, _, index) = ".".join([FLAG, *path[:depth]]), name.partition("[")
+        if not isinstance(block, ConfigDict):
+            raise ValueError(f"{flag}: unknown config field: {where} has no fields, it is {block!r}")
+        if name not in block:
+            close = difflib.get_close_matches(name, list(block), 1)
+            hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(sorted(block))}"
+            raise ValueError(f"{flag}: unknown config field: {where} has no {name!r}; {hint}")
+        if index:  # of a tuple; ml_collections knows
+            return
+        block = block[name]
+
+
+def _reason(error: Exception) -> str:
+    """The last line of an error that may hold a traceback; of a file that could not be read, why."""
+    if isinstance(error, OSError) and error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, OSError) and "Attempted [" in str(error):
+        return "no such file"
+    last = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
+    return last.split(": ", 1)[-1] if "Traceback" in str(error) else last
+
+
+__all__ = ["FLAG", "check", "defined", "describe"]

@@ -1,0 +1,23 @@
+"""Files that a command is to write, tried before the long work starts."""
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def check_out(out: str, suffix: str = ".mp4", flag: str = "out") -> None:
+    """Fails before the long work starts: OSError for a folder that cannot be written, ValueError for another suffix."""
+    path = Path(out)
+    if path.suffix != suffix or path.is_dir():
+        raise ValueError(f"--{flag}={out}: the file's name must end in {suffix}, and no folder have it")
+    if not path.parent.is_dir():
+        raise OSError(f"--{flag}={out}: folder {path.parent} does not exist")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent) as file:
+            file.write(b"\0" * 4096)
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OSError(f"--{flag}={out}: cannot write into {path.parent}: {error.strerror}") from error
+
+
+__all__ = ["check_out"]
