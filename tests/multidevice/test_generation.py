@@ -90,5 +90,5 @@ def test_eight_devices_share_windows_and_weights_and_paint_the_clip_of_one(boxed
     assert kernel.shape[-1] == 8 * kernel.addressable_shards[0].data.shape[-1]
     with place.active():
         text = predict.lower(*calls[0]).compile().as_text()
-    found = [c.shape for c in collectives(text)]
-    assert found and not [shape for shape in found if shape[:1] in ((16,), (48,))]  # windows, their frames
+    found = [c.shape for c in collectives(text)]  # of vectors, such as the time's, the whole batch may be there
+    assert found and not [shape for shape in found if len(shape) > 2 and shape[0] in (16, 48)]
