@@ -53,6 +53,7 @@ def run(module: str, *arguments: str) -> Done:
 def imported(module: str) -> ModuleType:
     """The module of a command, without its flags, which may have the names of another's."""
     with _flags_of_one_command():
+        sys.modules.pop("benchmarks.training_flags", None)  # flags that several have
         return importlib.import_module(module)
 
 
