@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from xdancer_jax.train.writers import MetricWriter, Progress
 
 
@@ -22,3 +24,11 @@ def test_progress_prints_losses_and_speed_when_there_is_no_terminal(capsys):
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "toy 2/5 loss=0.25 step=500.0ms examples/s=16.0"
     assert [line.split()[1] for line in lines] == ["2/5", "4/5", "5/5"]
+
+
+@pytest.mark.parametrize("line", ["{", '{"loss": 1}', "[1]"])
+def test_a_file_of_something_else_is_named(tmp_path, line):
+    (tmp_path / "metrics.jsonl").write_text(line + "\n")
+    with pytest.raises(ValueError, match=r"metrics\.jsonl: not the metrics of a run \(.*\); move it away to go on"):
+        MetricWriter(tmp_path, 3)
+    assert (tmp_path / "metrics.jsonl").read_text() == line + "\n"

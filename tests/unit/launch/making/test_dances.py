@@ -1,11 +1,5 @@
 """Dances by command from a tiny motion run of random weights."""
 
-import subprocess
-import sys
-from pathlib import Path
-
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from absl import flags
@@ -15,29 +9,12 @@ from scipy.io import wavfile
 from configs import motion, tokenizer
 from data_pipeline import media, pose_files, poses
 from launch.making import dances, sampling_flags
-from launch.runs import resolve, runs
+from launch.runs import loading
+from tests import command_line, untrained_run
 from xdancer_jax.stages import motion_sampling
 from xdancer_jax.stages.motion_sampling import Sampling
-from xdancer_jax.train import checkpoint
-from xdancer_jax.train.state import TrainState
 
 OVERLAP, SEGMENT = 2, 8
-
-
-def random_run(workdir, config, seed):
-    """Writes a run of `config` with random weights; returns its work directory."""
-    config, _ = resolve.resolve(config.lock())
-    random = np.random.default_rng(seed)
-    weights = jax.tree.map(
-        lambda x: jnp.asarray(0.3 * random.standard_normal(x.shape), x.dtype), resolve.abstract(config)
-    )
-    if "tokenizer" in config.earlier:  # as training would: the tokenizer's own weights
-        earlier = runs.load(config.tokenizer_from)
-        weights["extra"] = {"frozen": {"tokenizer": {"params": earlier.params, "extra": earlier.extra}}}
-    with checkpoint.Checkpointer(workdir, 1) as checkpointer:
-        checkpoint.write_config(workdir, config.name, config.to_dict())
-        checkpointer.save(1, TrainState(step=jnp.int32(1), opt_state=(), ema=None, rng=jax.random.key(0), **weights))
-    return str(workdir)
 
 
 def motion_run(folder, seed):
@@ -48,8 +25,8 @@ def motion_run(folder, seed):
     config.model.update(codebook_size=16, width=16, num_heads=2, segment_frames=SEGMENT)
     config.overlap_frames = OVERLAP
     config.data.previous = 8
-    config.tokenizer_from = random_run(folder / "tokenizer", made, seed)
-    return random_run(folder / "motion", config, seed + 1)
+    config.parts.tokenizer.source = f"run:{untrained_run.write(folder / 'tokenizer', made, seed)}"
+    return untrained_run.write(folder / "motion", config, seed + 1)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +36,7 @@ def workdir(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(workdir):
-    return runs.load(workdir, "motion")
+    return loading.load(workdir, "motion")
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +59,7 @@ def pose_file(tmp_path_factory):
 
 
 def command(*arguments):
-    """launch.choreograph in a process of its own."""
-    command = [sys.executable, "-m", "launch.choreograph", "--size=64x32", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[4])
+    return command_line.run("launch.choreograph", "--size=64x32", *arguments)
 
 
 def dance_on(run, song, given, seed, frames=10**6):
@@ -96,7 +71,8 @@ def test_every_song_is_danced_with_every_seed_at_its_own_length(workdir, run, so
     out = tmp_path / "new" / "out"
     music = [f"--music={song}" for song in songs]
     done = command(
-        f"--checkpoint={workdir}", *music, "--seeds=0,7", f"--continue_from={pose_file}", f"--out={out}", "--top_p=0.9"
+        f"--run={workdir}", *music, "--seed=0", "--seed=7", f"--continue_from={pose_file}", f"--out={out}",
+        "--top_p=0.9",
     )
     assert done.returncode == 0, done.stderr
     assert sorted(done.stdout.split()) == sorted(str(x) for x in out.iterdir())
@@ -130,7 +106,7 @@ def test_a_written_dance_goes_on_with_its_own_tokens(workdir, run, songs, pose_f
     with pytest.raises(ValueError, match="60 frames are given, the shortest dance has 45: nothing is left to make"):
         dance_on(run, songs[0], whole.tokens, 5)
     done = command(
-        f"--checkpoint={workdir}", f"--music={songs[0]}", f"--continue_from={tmp_path / 'none.npz'}",
+        f"--run={workdir}", f"--music={songs[0]}", f"--continue_from={tmp_path / 'none.npz'}",
         f"--out={tmp_path / 'none'}",
     )
     assert done.returncode != 0 and "none.npz" in done.stderr and done.stderr.count("\n") == 1
@@ -160,7 +136,7 @@ def test_tokens_of_a_file_are_held_against_the_run(run, dance, tmp_path):
         dances.read_tokens(run, dance(lambda x: np.concatenate([x, x], -1)), (64, 32))
     with pytest.raises(ValueError, match=r"dance.npz: tokens \(2, 5, 1\) beside 3 poses"):
         dance(lambda x: x[:2])  # what cannot be read back is not written
-    other = runs.load(motion_run(tmp_path, 10), "motion")
+    other = loading.load(motion_run(tmp_path, 10), "motion")
     with pytest.raises(ValueError, match="dance.npz: its tokens are of another tokenizer than that of .*motion"):
         dances.read_tokens(other, dance(lambda x: x), (64, 32))
 
