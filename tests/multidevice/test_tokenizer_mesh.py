@@ -47,8 +47,8 @@ def train(workdir, sizes=None, table="data"):
         return {}
 
     state, _ = toy_stage.run(
-        workdir, STEPS, stage=stage, fates={"tokenizer": Part()}, mesh=mesh, table=table, make_iterator=batches, checkpoint_every=0,
-        hooks=[Hook("keep", 1, keep)],
+        workdir, STEPS, stage=stage, fates={"tokenizer": Part()}, mesh=mesh, table=table, make_iterator=batches,
+        checkpoint_every=0, hooks=[Hook("keep", 1, keep)],
     )
     output = jax.jit(stage.functions["reconstruct"])(state.params, state.extra, next(batches(99)), jax.random.key(0))
     codebook = {name: np.stack([entry[name] for entry in history]) for name in history[0]}
