@@ -154,11 +154,11 @@ class _Run:
         return jax.device_get(_embed(self._model, self._params, _beside(self._params, music)))
 
     def prefill(self, cache: Cache, *rows: np.ndarray) -> Cache:
-        return _prefill(self._model, self._mesh, cache, self._params, *self._split(rows))
+        return _prefill(self._model, self._mesh, cache, self._params, *self._put(rows, _SPLIT))
 
-    def _split(self, rows: PyTree) -> PyTree:
+    def _put(self, values: PyTree, spec: PartitionSpec) -> PyTree:
         mesh = self._mesh
-        return _beside(self._params, rows) if mesh is None else jax.device_put(rows, NamedSharding(mesh, _SPLIT))
+        return _beside(self._params, values) if mesh is None else jax.device_put(values, NamedSharding(mesh, spec))
 
     def frames(
         self, weights: Weights, cache: Cache, before: np.ndarray, added: np.ndarray, seeds: Sequence[int],
@@ -168,10 +168,10 @@ class _Run:
         the caches before are used up. before: of the frame before them. added (B, F, D): of each frame's music. first:
         frame of the song at which the segment starts."""
         shape, pending = before.shape, None
-        last, seeds = self._split((before.reshape(len(before), -1)[:, -1], np.asarray(seeds, np.uint32)))
+        last, seeds = self._put((before.reshape(len(before), -1)[:, -1], np.asarray(seeds, np.uint32)), _SPLIT)
         for frame in frames:
-            place = _beside(self._params, np.array([frame, frame - first], np.int32))
-            music = self._split(added[:, frame])
+            place = self._put(np.array([frame, frame - first], np.int32), PartitionSpec())
+            music = self._put(added[:, frame], _SPLIT)
             drawn, cache = _frame(self._model, self._settings, self._mesh, weights, place, last, music, seeds, cache)
             last = _last(drawn)
             if pending is not None:
