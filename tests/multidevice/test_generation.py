@@ -18,7 +18,6 @@ from xdancer_jax.train.state import init_parts
 NETWORKS, SCHEDULE = test_video.NETWORKS, NoiseSchedule(zero_terminal_snr=True)
 SAMPLER = Sampler(num_steps=2, guidance=2.0, window=3, overlap=1, decode_chunk=2)
 FRAMES = 23  # 11 windows: two batches of eight, the second filled up with five that are none
-MESHES = [((1, 8, 1), "fsdp"), ((2, 2, 2), "fsdp_tensor")]
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +54,9 @@ def alone(weights):
     return generate(weights["params"], weights["extra"], jax.random.key(3), **clip())
 
 
-@pytest.mark.parametrize(("sizes", "table"), MESHES, ids=str)
-def test_devices_share_windows_and_weights_and_paint_the_clip_of_one(boxed, weights, alone, sizes, table):
-    mesh = sharding.make_mesh(dict(zip(("data", "fsdp", "tensor"), sizes, strict=True)))
-    place = Place(mesh, TABLES[table])
-    there = jax.device_put(weights, sharding.shardings(boxed, mesh, place.rules))
+def test_eight_devices_share_windows_and_weights_and_paint_the_clip_of_one(boxed, weights, alone):
+    place = Place(sharding.make_mesh({"data": 1, "fsdp": 8, "tensor": 1}), TABLES["fsdp"])
+    there = jax.device_put(weights, sharding.shardings(boxed, place.mesh, place.rules))
     generate, calls, counts = make_generate(NETWORKS, SCHEDULE, "v_prediction", SAMPLER, place), [], []
     predict = generate._predict
     generate._predict = lambda *arguments: calls.append(arguments) or predict(*arguments)
@@ -68,12 +65,13 @@ def test_devices_share_windows_and_weights_and_paint_the_clip_of_one(boxed, weig
     )
     np.testing.assert_allclose(found, alone, atol=1e-5)
     assert alone.std() > 0.02
+    assert counts == [(8, 22), (11, 22), (19, 22), (22, 22)] and len(calls) == 4
 
-    batches = -(-11 // place.ways)
-    assert len(calls) == SAMPLER.num_steps * batches and counts[-1] == (22, 22)
-    assert counts[0] == (place.ways, 22) and counts[batches - 1] == (11, 22)
+    params, noisy, _, _, _, residuals = calls[0]
+    assert all(leaf.sharding.shard_shape(leaf.shape)[0] == 1 for leaf in (noisy, *residuals))  # a window a device
+    kernel = params["unet"]["down_blocks_0"]["resnets_0"]["conv1"]["kernel"]
+    assert kernel.shape[-1] == 8 * kernel.addressable_shards[0].data.shape[-1]
     with place.active():
-        compiled = predict.lower(*calls[0]).compile()
-    params = compiled.input_shardings[0][0]
-    assert params["unet"]["conv_in"]["kernel"] == there["params"]["unet"]["conv_in"]["kernel"].sharding
-    assert compiled.output_shardings.shard_shape((place.ways, 3, 4, 4, 4))[0] == 1  # a window a device
+        text = predict.lower(*calls[0]).compile().as_text()
+    whole = {8, 16, 24, 48}  # windows, with guidance, and their frames
+    assert collectives(text) and not [c for c in collectives(text) if c.shape and c.shape[0] in whole and c.size > 64]

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -95,7 +96,8 @@ class _Generator:
         photo = np.asarray(reference)[None]
         with self._place.active(), jax.transfer_guard("disallow"):
             photo, rng = self._place.whole((photo, rng))
-            latents, condition = self._reference(params, extra, photo)
+            with nn.logical_axis_rules(()):  # one photo is no batch to split
+                latents, condition = self._reference(params, extra, photo)
             latents = self._denoise(params, extra, rng, condition, clip, latents.shape[1:], progress)
             return self._frames(params, extra, latents, len(poses))
 

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import jax
 import numpy as np
 import pytest
 
@@ -83,10 +84,13 @@ def test_generate_hands_on_every_flag(making, tmp_path):
     done = command_line.run(
         "launch.generate", "--image=i.png", "--music=m.wav", "--runs=r", f"--out={out}", "--seconds=2", "--seed=5",
         "--steps=7", "--size=64x32", "--pose=p.npz", "--pose_weights=w", "--temperature=0.5", "--top_k=3",
+        "--dtype=bfloat16",
     )
     assert (done.returncode, done.stdout) == (0, "written\n"), done.stderr
     calls = {name: call[0] for name, call in making.calls.items() if name != "paint"}
     assert calls["load_pair"] == ("r",) and calls["read_song"] == ("m.wav", 8)
+    options = making.calls["load_pair"][1]
+    assert options["dtype"] == "bfloat16" and options["mesh"].devices.size == jax.device_count()
     assert calls["video_size"][0] == "64x32" and calls["read_dancer"] == ("i.png", "p.npz", "w", (64, 32))
     assert calls["painter"][1] == 7 and calls["write"][0] == out
     (given, frames, seeds), options = making.calls["choreograph"]

@@ -74,7 +74,7 @@ def generate():
     return make()
 
 
-def written_out(seed, given, *, guidance=SAMPLER.guidance, steps=SAMPLER.num_steps):
+def written_out(seed, given, *, guidance=SAMPLER.guidance, steps=SAMPLER.num_steps, eta=0.0):
     """Frames of a clip, window by window and step by step, float64."""
     frames = max(len(given["poses"]), 3)
     photo = given["reference"].astype(np.float64)
@@ -86,7 +86,8 @@ def written_out(seed, given, *, guidance=SAMPLER.guidance, steps=SAMPLER.num_ste
     first = sorted({min(start, frames - 3) for start in range(0, frames, 2)})
     noisy = jax.random.normal(streams.stream(jax.random.key(seed), "noise"), (frames, CELLS, CELLS, 1))
     noisy, plan = np.asarray(noisy, np.float64), samplers.plan(SCHEDULE, steps, "trailing")
-    for t, alpha, after in zip(plan.timesteps, plan.alphas_bar.astype(float), plan.next_alphas_bar, strict=True):
+    alphas = [*plan.alphas_bar.astype(float), 1.0]
+    for step, (t, alpha, after) in enumerate(zip(plan.timesteps, alphas[:-1], alphas[1:], strict=True)):
         total, count = np.zeros_like(noisy), np.zeros((frames, 1, 1, 1))
         for start in first:
             window = slice(start, start + 3)
@@ -96,7 +97,9 @@ def written_out(seed, given, *, guidance=SAMPLER.guidance, steps=SAMPLER.num_ste
         output = total / count
         clean = alpha**0.5 * noisy - (1 - alpha) ** 0.5 * output
         noise = (1 - alpha) ** 0.5 * noisy + alpha**0.5 * output
-        noisy = float(after) ** 0.5 * clean + (1 - float(after)) ** 0.5 * noise
+        sigma = eta * ((1 - after) / (1 - alpha) * (1 - alpha / after)) ** 0.5  # DDIM eq. 16
+        fresh = jax.random.normal(streams.at_step(jax.random.key(seed), "ddim", step), noisy.shape)
+        noisy = after**0.5 * clean + (1 - after - sigma**2) ** 0.5 * noise + sigma * np.asarray(fresh, np.float64)
     pictures = 0.1 * (0.7 * noisy + 0.1) / 2 + 0.5
     assert pictures.min() > 0.01 and pictures.max() < 0.99 and pictures.std() > 0.02  # nothing is clipped
     return np.broadcast_to(pictures.repeat(2, axis=1).repeat(2, axis=2), (frames, 4, 4, 3))[: len(given["poses"])]
@@ -124,16 +127,10 @@ def test_another_photo_or_seed_makes_another_clip(generate):
         assert np.abs(found - written_out(7, clip(8))).max() > 0.01
 
 
-def test_fresh_noise_is_that_of_sample_on_one_window():
-    """eta > 0 draws noise at every step, another each."""
-    batch = {name: values[None] for name, values in clip(3).items()}
-    sampler = dataclasses.replace(SAMPLER, eta=1.0, decode_chunk=1)
-    wanted = jax.jit(lambda batch, key: video_sampling.sample(
-        FORMULAS, SCHEDULE, "v_prediction", sampler, PARAMS, EXTRA, batch, key
-    ))(batch, jax.random.key(1))
-    found = make(eta=1.0)(PARAMS, EXTRA, jax.random.key(1), **clip(3))
-    np.testing.assert_allclose(found, wanted[0], atol=1e-5)
-    assert np.abs(found - written_out(1, clip(3))).max() > 0.01
+def test_eta_adds_fresh_noise_at_every_step():
+    found = make(eta=0.6)(PARAMS, EXTRA, jax.random.key(7), **clip(8))
+    np.testing.assert_allclose(found, written_out(7, clip(8), eta=0.6), atol=1e-5)
+    assert np.abs(found - written_out(7, clip(8))).max() > 0.01
 
 
 def test_every_length_shares_the_programs_of_the_networks(generate):
