@@ -56,8 +56,9 @@ def _go_on(
     begun = sources.as_config(before["config"])
     skeleton.check(workdir, begun)
     changed = changes.of_config(begun, config)
-    if not changed.keys() & {"pose_control", "phase"}:  # else `earlier` may be of other parts
-        config = resolve.resolve(config, begun.earlier)
+    if changed.keys() & set(changes.FIXED):  # `earlier` may be of other parts
+        changes.check(workdir, changed, allow_change)
+    config = resolve.resolve(config, begun.earlier)
     facts = _facts_now(config)
     changed |= changes.of_facts(before["facts"], facts)
     changes.check(workdir, changed, allow_change)
