@@ -1,6 +1,7 @@
 """A command of launch/ run inside the test's own process: what a user types, without importing jax anew for it."""
 
 import contextlib
+import importlib
 import io
 import logging as std_logging
 import re
@@ -9,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 from unittest import mock
 
@@ -46,6 +48,13 @@ def run(module: str, *arguments: str) -> Done:
         err.write(code + "\n")
         code = 1
     return Done(code or 0, out.getvalue(), err.getvalue())
+
+
+def imported(module: str) -> ModuleType:
+    """The module of a command, without its flags, which may have the names of another's."""
+    with _flags_of_one_command():
+        sys.modules.pop("benchmarks.training_flags", None)  # flags that several have
+        return importlib.import_module(module)
 
 
 @contextlib.contextmanager
@@ -98,4 +107,4 @@ def _logging_kept() -> Iterator[None]:
         logging.set_verbosity(verbosity)
 
 
-__all__ = ["Done", "run"]
+__all__ = ["Done", "imported", "run"]

@@ -19,6 +19,7 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 # Two test processes that fill numba's default cache at once leave one that crashes whoever loads it.
 os.environ["NUMBA_CACHE_DIR"] = os.path.join(_cache, "numba")
+os.environ["NUMBA_OPT"] = "0"  # compiling librosa, once a session: 26 s of a core where 3 takes 45 s
 
 
 @pytest.fixture

@@ -14,6 +14,9 @@ FREE = re.compile(
     r"|model\.(unet\.)?remat"
 )
 
+# What a run is; no flag lets these through.
+FIXED = ("phase", "pose_control", "single_part")
+
 
 def of_config(before: ConfigDict, config: ConfigDict) -> dict[str, tuple[Any, Any]]:
     """{field: (old, new)} of every field that differs and is not free. Steps are free under a constant schedule."""
@@ -36,14 +39,14 @@ def of_facts(before: Mapping[str, str], facts: Mapping[str, str]) -> dict[str, t
 
 
 def check(workdir: str | Path, changed: Mapping[str, tuple[Any, Any]], allowed: Sequence[str]) -> None:
-    """Raises ValueError for changed fields that are not `allowed`, all of them with old and new value."""
-    refused = {name: pair for name, pair in changed.items() if name not in allowed}
+    """Raises ValueError for changed fields that are not `allowed` or FIXED, all of them with old and new value."""
+    refused = {name: pair for name, pair in changed.items() if name not in allowed or name in FIXED}
     if refused:
         told = "; ".join(f"{name}: {old!r} before, {new!r} now" for name, (old, new) in sorted(refused.items()))
         flags = " ".join(f"--allow_change={name}" for name in sorted(refused))
+        way = "" if refused.keys() & set(FIXED) else f", or let it go on with the new ones by {flags}"
         raise ValueError(
-            f"{workdir}: the run was begun with other settings: {told}; give those, or another --workdir, or let it go "
-            f"on with the new ones by {flags}"
+            f"{workdir}: the run was begun with other settings: {told}; give those, or another --workdir{way}"
         )
     unused = sorted(set(allowed) - changed.keys())
     if unused:

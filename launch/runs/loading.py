@@ -17,7 +17,7 @@ from launch.runs import build, sources
 from xdancer_jax import sharding
 from xdancer_jax.sharding import Place
 from xdancer_jax.stage import Stage, variables
-from xdancer_jax.train import checkpoint, record, state, trees
+from xdancer_jax.train import checkpoint, state, trees
 from xdancer_jax.typing import PyTree
 
 
@@ -49,27 +49,27 @@ def load(
 ) -> Run:
     """The run in `workdir` at its newest checkpoint; every array goes straight to its place, once.
 
-    stage: that it must be of. dtype: computes, and holds weights, in it and not in the config's; the tokenizer keeps
-    its own, as its tokens are data. mesh, table: the devices, one if not given, and how weights are laid out there.
+    stage: that it must be of. dtype: computes, and holds weights, in it and not in the config's; a part whose dtype the
+    config states keeps that, as the tokenizer does under later stages: its tokens are data. mesh, table: the devices,
+    one if not given, and how weights are laid out there.
 
     Raises:
       ValueError: no such directory, no finished checkpoint, another stage or skeleton, a config of other fields;
         weights that are not those of the config, every missing, extra and mis-shaped one listed.
     """
-    record.read(workdir, stage)
-    config = sources.read_config(workdir)
+    config = sources.read_config(workdir, stage)
     config.dtype = dtype or config.dtype
     mesh = mesh or sharding.make_mesh({"data": 1, "fsdp": 1, "tensor": 1}, jax.devices()[:1])
     stored = checkpoint.stored(workdir)
+    definition = stages.find(config.name)
     try:
-        definition = stages.find(config.name)
-        made, wanted = definition.make(config), placed(config, mesh, table)
         modules = definition.modules(config)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{Path(workdir) / 'config.json'}: not a config of this version ({str(error).splitlines()[0]}); restore it "
             "or train anew"
         ) from error
+    made, wanted = definition.make(config), placed(config, mesh, table)
     checkpoint.check_leaves(stored.directory, stored.leaves, wanted, dtypes=False)
     tree = trees.nested(stored.read(wanted))
     return Run(

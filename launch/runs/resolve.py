@@ -20,6 +20,8 @@ def resolve(config: ConfigDict, earlier: ConfigDict | None = None) -> ConfigDict
     with config.unlocked():
         config.skeleton, config.earlier = ConfigDict(skeleton.OURS), ConfigDict()
         for part, stage_name in stages.find(config.name).earlier(config).items():
+            if earlier is not None and part not in earlier:
+                raise ValueError(f"this config's model has a part {part!r} of another stage, the run's has none")
             config.earlier[part] = sources.earlier(config, part, stage_name) if earlier is None else earlier[part]
     return config
 
@@ -30,6 +32,14 @@ def check(config: ConfigDict) -> None:
     for name in ("steps", "batch_size", "log_every"):
         if config[name] < 1:
             raise ValueError(f"config.{name}={config[name]}: must be at least 1")
+    if config.checkpoint.keep < 1:
+        raise ValueError(f"config.checkpoint.keep={config.checkpoint.keep}: must be at least 1, or nothing is kept")
+    for name in ("eval_every", "checkpoint.every"):
+        value = config.eval_every if name == "eval_every" else config.checkpoint.every
+        if value < 0:
+            raise ValueError(f"config.{name}={value}: must be 0 (never between) or more")
+    if config.eval_every and config.eval_batches < 1:
+        raise ValueError(f"config.eval_batches={config.eval_batches}: must be at least 1; eval_every=0 turns it off")
     for name in ("dtype", "param_dtype"):
         if config[name] not in DTYPES:
             raise ValueError(f"config.{name}={config[name]!r}: choose one of {DTYPES}")

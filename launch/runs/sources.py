@@ -47,7 +47,10 @@ def earlier(config: ConfigDict, part: str, stage_name: str) -> ConfigDict:
     kind, _, where = text(config, part).partition(":")
     if kind != "run":
         described = importlib.import_module(f"configs.{stage_name}").get_config(config.parts[part].variant)
-        described.earlier = ConfigDict()
+        for fields in described.parts.values():
+            fields.source = "random"
+        below = stages.find(stage_name).earlier(described)
+        described.earlier = ConfigDict({name: earlier(described, name, stage) for name, stage in below.items()})
         return described
     found = read_config(where)
     if found.name == stage_name:
@@ -145,9 +148,9 @@ def _fields(module: Any) -> dict[str, Any]:
     return found
 
 
-def read_config(workdir: str | Path) -> ConfigDict:
+def read_config(workdir: str | Path, stage: str | None = None) -> ConfigDict:
     """The resolved config of the run in `workdir`, of this skeleton. Raises ValueError, see train.record.read."""
-    config = as_config(record.read(workdir)["config"])
+    config = as_config(record.read(workdir, stage)["config"])
     skeleton.check(workdir, config)
     return config
 

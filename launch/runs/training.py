@@ -34,6 +34,11 @@ def train(config: ConfigDict, workdir: str | Path, allow_change: Sequence[str] =
         content = {"facts": _facts(config, parts), "changes": []}
         changes.check(workdir, {}, allow_change)
     stage = stages.find(config.name).make(config)
+    if set(stage.parts) != set(parts):
+        raise ValueError(
+            f"launch/stages/{config.name}.py: modules has the parts {sorted(parts)}, the stage {sorted(stage.parts)}; "
+            "they must be the same"
+        )
     mesh, rules = sharding.make_mesh(config.mesh), build.rules(config)
     evaluation = hooks.evaluation(
         stage, lambda: build.batches(config, config.data.eval_split, train=False), every=config.eval_every,
@@ -56,10 +61,11 @@ def _go_on(
     begun = sources.as_config(before["config"])
     skeleton.check(workdir, begun)
     changed = changes.of_config(begun, config)
-    if not changed.keys() & {"pose_control", "phase"}:  # else `earlier` may be of other parts
-        config = resolve.resolve(config, begun.earlier)
-    facts = _facts_now(config)
-    changed |= changes.of_facts(before["facts"], facts)
+    if changed.keys() & set(changes.FIXED):
+        changes.check(workdir, changed, allow_change)
+    config = resolve.resolve(config, begun.earlier)
+    facts = _facts_now(config, begun)
+    changed = changes.of_facts(before["facts"], facts) | changed
     changes.check(workdir, changed, allow_change)
     digests = checkpoint.stored(workdir).digests
     parts = {
@@ -83,12 +89,26 @@ def _fingerprints(config: ConfigDict) -> dict[str, str]:
     return {f"data.{name}": data_sets.fingerprint(config.data[name]) for name in names}
 
 
-def _facts_now(config: ConfigDict) -> dict[str, str]:
-    """As `_facts`, of a run that goes on. A source of weights that is not there any more is not needed either."""
+def _facts_now(config: ConfigDict, begun: ConfigDict) -> dict[str, str]:
+    """As `_facts`, of a run that goes on. A source of weights that is not there any more is not needed either.
+
+    Raises:
+      ValueError: a source that is not there, and is not the one that the run was begun with: a slip of the pen.
+    """
     found = _fingerprints(config)
     for name in config.parts:
-        kind, _, where = config.parts[name].source.partition(":")
-        where = config.start if kind == "start" else where
-        if kind in ("run", "start") and where and checkpoint.newest(where):
-            found[f"parts.{name}.source"] = checkpoint.stored(where).digests.get(name, "")
+        source, before = (_run_of(each, name) for each in (config, begun))
+        if source and checkpoint.newest(source):
+            found[f"parts.{name}.source"] = checkpoint.stored(source).digests.get(name, "")
+        elif source and source != before:
+            raise ValueError(
+                f"config.parts.{name}.source: no trained run in {source}; give the source that the run was begun with, "
+                f"{begun.parts[name].source!r}, which need not be there any more"
+            )
     return found
+
+
+def _run_of(config: ConfigDict, part: str) -> str:
+    """Work directory of the run that a part comes from; "" for another source."""
+    kind, _, where = config.parts[part].source.partition(":")
+    return {"run": where, "start": config.start}.get(kind, "")

@@ -44,7 +44,7 @@ def window(config: ConfigDict, train: bool) -> Window:
     return Window("motion", {
         "previous": data.previous, "length": config.model.segment_frames, "num_context": config.model.context_frames,
         "song_bins": config.model.global_tokens, "static_context_rate": data.static_context_rate if train else 0.0,
-        "margin": modules(config)["tokenizer"].reach,
+        "margin": tokenizer_stage.module(config.earlier.tokenizer).reach,
     }, mix)
 
 

@@ -7,6 +7,11 @@ import jax
 import pytest
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.add_marker(pytest.mark.accelerator)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def accelerator():
     if jax.default_backend() == "cpu":

@@ -31,6 +31,7 @@ def _shapes(stage, variant):
     return {path: leaf.shape for path, leaf in trees.by_path(sharding.unbox(tree)["params"]).items()}
 
 
+@pytest.mark.full_size
 @pytest.mark.parametrize("name", VARIANTS)
 def test_parameters_keep_their_names_and_shapes(name):
     stage, variant = name.split(":")

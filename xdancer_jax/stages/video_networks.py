@@ -113,9 +113,8 @@ class Networks:
             photo = None if photo is None else photo * keep[:, None, None, None]
         if photo is not None:
             first, *others = residuals or (None,) * len(self.unet.block_out_channels)
-            residuals = (photo[:, None] if first is None else first + photo[:, None], *others)
-            if first is None:
-                residuals = (jnp.broadcast_to(residuals[0], (*noisy.shape[:4], photo.shape[-1])), *others)
+            added = jnp.broadcast_to(photo[:, None], (*noisy.shape[:4], photo.shape[-1]))
+            residuals = (added if first is None else first + added, *others)
         output = self.unet.apply(
             {"params": _joined(params["unet"], params.get(_MOTION_MODULES, {}))}, noisy, timesteps, token,
             reference=condition.features, reference_mask=keep, residuals=residuals, use_temporal=self.unet.temporal,

@@ -242,3 +242,6 @@ def check_leaves(
     if problems:
         told = f"{path}: does not fit this run's config; give the one it was trained with, or train anew elsewhere:"
         raise ValueError("\n  ".join([told, *problems]))
+
+
+__all__ = ["Checkpointer", "Stored", "check_leaves", "newest", "stored"]

@@ -28,6 +28,7 @@ class Monitor:
         self._writer = MetricWriter(workdir, start_step)
         self._progress = Progress(name, start_step, steps, log_every)
         self._read, self._seconds = 0, 0.0
+        self._lap: list[float] = []  # seconds of the steps since the last line
         self._since = time.perf_counter()
 
     def __enter__(self) -> "Monitor":
@@ -51,9 +52,14 @@ class Monitor:
             self._seconds += seconds
         if not all(math.isfinite(self.metrics[name]) for name in ("loss", "grad_norm")):
             raise FloatingPointError(f"step {step}: not finite: {self._shown()}; checkpoints of earlier steps are kept")
-        self._progress.update(step, self.metrics, seconds, self._examples)
+        # The mean since the last line: where a dispatch waits for its step, as on a CPU, the last step before a save is
+        # read at once, and the one before it took the time of both.
+        self._lap.append(seconds)
+        mean = sum(self._lap) / len(self._lap)
+        self._progress.update(step, self.metrics, mean, self._examples)
         if step % self._log_every == 0 or step == self._last_step:
-            self.write(step, self.metrics | {"examples_per_second": self._examples / seconds})
+            self.write(step, self.metrics | {"examples_per_second": self._examples / mean})
+            self._lap.clear()
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
         """Writes `metrics` of `step` as they are."""

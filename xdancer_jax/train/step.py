@@ -23,8 +23,9 @@ EvalStep = Callable[[TrainState, Batch, Array], Metrics]
 def make_train_step(stage: Stage, optimizer: Optimizer, ema_decay: float) -> TrainStep:
     """One optimizer step: (state, batch) -> (state, metrics).
 
-    Only state.params are differentiated, state.frozen are not. The key is a pure function of state.rng and state.step.
-    Metrics: the stage's own, and "loss", "grad_norm" (before clipping) and "learning_rate".
+    Only state.params are differentiated, state.frozen are not; of a part of which nothing trains `extra` stays,
+    too. The key is a pure function of state.rng and state.step. Metrics: the stage's own, and "loss", "grad_norm"
+    (before clipping) and "learning_rate".
     """
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
@@ -39,6 +40,7 @@ def make_train_step(stage: Stage, optimizer: Optimizer, ema_decay: float) -> Tra
         metrics = metrics | {
             "loss": loss, "grad_norm": optax.tree.norm(grads), "learning_rate": optimizer.learning_rate(state.step)
         }
+        extra = extra | {name: state.extra[name] for name in state.extra if not jax.tree.leaves(state.params[name])}
         state = state.replace(
             step=state.step + 1, params=params, extra=_same_shapes(stage, state.extra, extra), opt_state=opt_state,
             ema=_average(state.ema, params, ema_decay),

@@ -1,6 +1,8 @@
 import pytest
 
-from benchmarks import accelerator
+from tests import command_line
+
+accelerator = command_line.imported("benchmarks.accelerator")
 
 
 def test_dances_at_once_give_their_number_times_the_speed_of_each():

@@ -5,11 +5,13 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks import finetune
 from configs import motion, tokenizer
 from launch.runs import resolve
 from launch.runs.loading import Run
+from tests import command_line
 from xdancer_jax.stage import Stage
+
+finetune = command_line.imported("benchmarks.finetune")
 
 
 def _clips(count, offset):

@@ -1,4 +1,6 @@
-from benchmarks import state_bytes
+from tests import command_line
+
+state_bytes = command_line.imported("benchmarks.state_bytes")
 
 
 def test_figures_add_up():

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from benchmarks.tokenizer_parts import compare
+from tests import command_line
+
+compare = command_line.imported("benchmarks.tokenizer_parts").compare
 
 
 def test_the_interval_is_students_t_of_paired_differences():

@@ -89,6 +89,12 @@ def test_pixels_round_trip():
     np.testing.assert_allclose(autoencoder.to_unit(signed) * 255, np.arange(256), atol=1e-3)
 
 
+def test_squares_in_place_of_absolute_errors(state):
+    loss = autoencoder.make(MODEL, reconstruction="l2").loss
+    _, (metrics, _) = jax.jit(lambda params, extra: loss(params, extra, BATCH, jax.random.key(1), False))(*state)
+    np.testing.assert_allclose(metrics["psnr"], 10 * np.log10(4 / metrics["reconstruction"]), rtol=1e-5)
+
+
 def test_unknown_reconstruction_is_named():
     with pytest.raises(ValueError, match="reconstruction='lpips'"):
         autoencoder.make(MODEL, reconstruction="lpips")

@@ -169,6 +169,14 @@ def test_context_comes_from_before_the_segment():
     assert {x for pair in drawn for x in pair.tolist()} == set(range(9, 9 + P))
 
 
+def test_every_token_is_a_draw_of_its_own(state):
+    """At a temperature that leaves all tokens alike, nothing but chance tells frames, slots and rows apart."""
+    tokens = _generate(state, _inputs(2, 11), (0, 1), sampling=Sampling(temperature=(1e6,)))
+    tokens = tokens[:, 1:].reshape(2, 10, S * K)
+    for axis in range(3):
+        assert (np.diff(tokens, axis=axis) != 0).mean() > 0.7  # 15 / 16 of independent ones
+
+
 def test_each_part_has_its_own_settings(state):
     inputs = _inputs(2, 11)
     greedy = _generate(state, inputs, (0, 1), sampling=Sampling(top_k=(1, 1)))

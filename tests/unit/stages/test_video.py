@@ -32,15 +32,14 @@ LAYOUT = {
 JOINTS = tuple(tuple(range(i, i + 12)) for i in range(0, 60, 12))
 TOKENIZER = PoseTokenizer(JOINTS, 1, 8, 2, 4, 4, 0, 3, 0.9, 0.0)
 MARGIN = 2  # more than its reach
+STILL, MOVING = (UNet(**LAYOUT, temporal_heads=1, temporal=temporal) for temporal in (False, True))
 NETWORKS = Networks(
-    autoencoder=AutoencoderKL((4, 4), 1, 4, 2), unet=UNet(**LAYOUT, temporal_heads=1),
-    reference_net=ReferenceNet.of(UNet(**LAYOUT, temporal_heads=1)), image_encoder=ImageEncoder(8, 4, 4, 1, 1, 4),
+    autoencoder=AutoencoderKL((4, 4), 1, 4, 2), unet=MOVING, reference_net=ReferenceNet.of(MOVING),
+    image_encoder=ImageEncoder(8, 4, 4, 1, 1, 4),
     pose=MotionDecoder((4,), (4, 4), (4,), style_width=4), tokenizer=TOKENIZER, photo=conv(4, (3, 3), zero=True),
 )
 GUIDED = dataclasses.replace(NETWORKS, pose=PoseGuider((4,), (4, 4)), tokenizer=None)
-APPEARANCE = dataclasses.replace(  # the paper's
-    NETWORKS, unet=UNet(**LAYOUT, temporal=False, temporal_heads=1), pose=None, tokenizer=None, photo=None
-)
+APPEARANCE = dataclasses.replace(NETWORKS, unet=STILL, pose=None, tokenizer=None, photo=None)  # the paper's
 SCHEDULE = NoiseSchedule(zero_terminal_snr=True)
 OBJECTIVE = video.Objective(SCHEDULE, "v_prediction")
 CLIPS, FRAMES = 2, 3
@@ -123,10 +122,13 @@ def test_reference_net_starts_as_a_copy_of_a_unet_that_was_read(stage, batch, st
     assert reference_net and all((leaf == unet[path]).all() for path, leaf in reference_net.items())
 
 
-def test_loss_reaches_every_part_but_the_tokenizer(evaluate, state, batch):
+def test_loss_reaches_every_part_and_of_the_tokenizer_what_encodes(evaluate, state, batch):
     _, gradients = evaluate(*state, batch, jax.random.key(0))
     reached = {name: max(float(jnp.abs(g).max()) for g in jax.tree.leaves(tree)) for name, tree in gradients.items()}
-    assert {name for name, size in reached.items() if size == 0} == {"tokenizer"}, reached
+    assert min(reached.values()) > 0, reached
+    sizes = {name: float(jnp.abs(tree["kernel"]).max()) for name, tree in gradients["tokenizer"].items()
+             if name.startswith(("projection", "head"))}
+    assert all((size > 0) == name.startswith("projection") for name, size in sizes.items()), sizes
 
 
 def test_loss_of_a_batch_is_the_mean_of_its_clips(evaluate, state, batch):
@@ -173,6 +175,44 @@ def test_loss_of_the_zero_answer_is_the_power_of_v(evaluate, state, batch):
     own = {"latents": {"mean": latents.mean((0, 1, 2)), "std": latents.std((0, 1, 2))}}
     loss, _ = evaluate(params, extra | {"autoencoder": own}, batch, jax.random.key(0))
     np.testing.assert_allclose(loss, 1.0, atol=0.15)
+
+
+def _silent(**objective):
+    """From (params, extra, batch, key, train) to the loss of networks that answer 0."""
+    silent = dataclasses.replace(
+        APPEARANCE, unet=SimpleNamespace(temporal=False, apply=lambda _, noisy, *__, **___: jnp.zeros_like(noisy)),
+        image_encoder=SimpleNamespace(image_size=8, apply=lambda _, pixels: jnp.zeros((CLIPS, 1, 4))),
+        reference_net=SimpleNamespace(apply=lambda *_: ()),
+    )
+    objective = video.Objective(SCHEDULE, **objective)
+    return jax.jit(lambda *args: video.diffusion_loss(silent, objective, *args)[0], static_argnums=4)
+
+
+def test_training_draws_latents_where_evaluation_takes_their_means(state, batch):
+    """The target is the clean latents themselves: their power, to which the posterior's variance adds."""
+    loss = _silent(prediction="sample")
+    images = autoencoder.to_signed(batch["frames"].reshape(-1, 8, 8, 3))
+    mean, logvar = jax.jit(lambda own, x: NETWORKS.autoencoder.apply({"params": own}, x, method="encode"))(
+        state[0]["autoencoder"], images
+    )
+    centre, std = jnp.linspace(-1, 1, 4), jnp.linspace(0.5, 3, 4)
+    power, spread = np.square((mean - centre) / std).mean(), (np.exp(logvar) / std**2).mean()
+    np.testing.assert_allclose(loss(*state, batch, jax.random.key(0), False), power, rtol=1e-4)
+    drawn = np.mean([loss(*state, batch, jax.random.key(i), True) for i in range(30)])
+    np.testing.assert_allclose(drawn, power + spread, rtol=0.1)
+    assert spread > 0.3 * power
+
+
+def test_the_objectives_weights_and_noise_are_used(state, batch):
+    """The answer 0 leaves the target's power, which an offset adds to; the time steps are 250 and 750."""
+    def loss(**objective):
+        return float(_silent(prediction="v_prediction", **objective)(*state, batch, jax.random.key(0), False))
+
+    plain = loss()
+    assert loss(noise_offset=2.0) > 1.3 * plain
+    weights = prediction.min_snr_weight("v_prediction", jnp.asarray(SCHEDULE.alphas_bar[[250, 750]]), 1.5)
+    assert weights[0] < 0.9 < weights[1]
+    assert weights[0] * plain < loss(min_snr_gamma=1.5) < 0.99 * plain
 
 
 def test_clips_lose_their_photo_in_training_as_often_as_asked(state, batch):
@@ -223,6 +263,19 @@ def test_photo_latents_join_the_first_features_of_every_frame_that_keeps_its_con
     found = networks.denoise({"unet": {}}, noisy, jnp.array([5, 5]), condition, residuals, keep=keep)
     wanted = np.stack([np.zeros_like(photo[0]), photo[1]])[:, None] + np.full(noisy.shape, pose or 0)
     np.testing.assert_allclose(found, wanted)
+
+
+def test_guidance_leads_away_from_the_answer_without_a_photo():
+    def answer(_, noisy, *inputs, reference_mask=None, **others):
+        ones = jnp.ones_like(noisy)
+        return ones if reference_mask is None else ones * reference_mask[:, None, None, None, None]
+
+    echo = SimpleNamespace(temporal=False, apply=answer)
+    networks = dataclasses.replace(APPEARANCE, unet=echo)
+    noisy, condition = jnp.zeros((CLIPS, FRAMES, 4, 4, 4)), Condition(jnp.zeros((CLIPS, 1, 4)), (), None)
+    for scale in (1.0, 2.5):
+        found = video_sampling._predict(networks, scale, {"unet": {}}, noisy, jnp.int32(5), condition, None)
+        np.testing.assert_allclose(found, jnp.full_like(noisy, scale))
 
 
 def test_pose_guider_reads_drawn_skeletons(batch):

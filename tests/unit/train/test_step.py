@@ -8,6 +8,7 @@ from configs import sharding as tables
 from tests import toy_stage
 from xdancer_jax import sharding
 from xdancer_jax.train import trees
+from xdancer_jax.train.parts import Part
 from xdancer_jax.train.state import plan_state
 from xdancer_jax.train.step import make_eval_step, make_train_step
 
@@ -82,3 +83,13 @@ def test_a_changed_extra_is_an_error():
     state, step = setup(dataclasses.replace(stage, loss=loss))
     with pytest.raises(ValueError, match=r"stage toy: loss returned an `extra`.*\['student/codebook'\]"):
         jax.eval_shape(step, state, BATCH)
+
+
+def test_the_collections_of_a_frozen_part_stay_whatever_the_loss_returns():
+    fates = {"teacher": Part(), "student": Part(trainable=())}
+    mesh = sharding.make_mesh({"data": 1, "fsdp": 1, "tensor": 1}, jax.devices()[:1])
+    optimizer, stage = toy_stage.optimizer(), toy_stage.make()
+    state = plan_state(stage, optimizer, fates, BATCH, seed=0, ema=False, mesh=mesh, rules=tables.data).create()
+    after, _ = jax.jit(make_train_step(stage, optimizer, 0.0))(state, BATCH)
+    toy_stage.assert_same(state.extra, after.extra)
+    assert np.any(state.params["teacher"]["kernel"] != after.params["teacher"]["kernel"])

@@ -58,6 +58,8 @@ def test_all_changes_are_told_with_the_way_out():
         "w: the run was begun with other settings: seed: 0 before, 1 now; give those, or another --workdir, or let it "
         "go on with the new ones by --allow_change=seed"
     )
+    with pytest.raises(ValueError, match="phase: 'motion' before, 'appearance' now; give those, or another --workdir$"):
+        changes.check("w", {"phase": ("motion", "appearance")}, ["phase"])
     changes.check("w", {"seed": (0, 1)}, ["seed"])
     changes.check("w", {}, [])
     with pytest.raises(ValueError, match="--allow_change=sede: nothing of that name has changed; changed: .'seed'."):

@@ -107,6 +107,10 @@ def test_frozen_parts_are_held_in_the_dtype_that_the_run_computes_in_but_the_tok
 @pytest.mark.parametrize("field, value, message", [
     ("log_every", 0, "config.log_every=0: must be at least 1"),
     ("batch_size", 0, "config.batch_size=0"),
+    ("checkpoint.keep", 0, "config.checkpoint.keep=0: must be at least 1"),
+    ("checkpoint.every", -1, "config.checkpoint.every=-1: must be 0"),
+    ("eval_every", -1, "config.eval_every=-1: must be 0"),
+    ("eval_batches", 0, "config.eval_batches=0: must be at least 1"),
     ("dtype", "bf16", "config.dtype='bf16': choose one of"),
     ("parts.tokenizer.dtype", "half", "config.parts.tokenizer.dtype='half': choose one of"),
     ("parts.tokenizer.learning_rate", 0.0, "config.parts.tokenizer.learning_rate=0.0: must be above 0"),

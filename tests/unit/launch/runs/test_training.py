@@ -107,6 +107,8 @@ def test_a_run_goes_on_without_its_sources_and_refuses_others(tmp_path, stub):
     parts, start = stub[-1]
     assert (start, parts["tokenizer"].read, parts["tokenizer"].digest) == (1, None, digest)
     training.train(_motion(f"run:{tmp_path / 'renamed'}", 2), moved)  # the same content elsewhere
+    with pytest.raises(ValueError, match="parts.tokenizer.source: no trained run in .*renamde; give the source that"):
+        training.train(_motion(f"run:{tmp_path / 'renamde'}", 2), moved)
     with pytest.raises(ValueError, match=f"parts.tokenizer.source: '{digest}' before, '.*' now"):
         training.train(_motion(f"run:{other}", 2), moved)
     training.train(_motion(f"run:{other}", 2), moved, allow_change=["parts.tokenizer.source"])
