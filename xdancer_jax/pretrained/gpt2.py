@@ -95,9 +95,10 @@ def _opened(path: Path) -> Iterator[Any]:
 def _placed(value: np.ndarray, leaf: jax.ShapeDtypeStruct) -> jax.Array:
     if value.shape != leaf.shape:
         raise ValueError(f"GPT-2's array is {value.shape} where the model has {leaf.shape}")
-    return jax.make_array_from_callback(
+    # Not before it is there: transfers that wait would keep their host arrays.
+    return jax.block_until_ready(jax.make_array_from_callback(
         leaf.shape, leaf.sharding, lambda index: value[index].astype(leaf.dtype, copy=False)
-    )
+    ))
 
 
 def check(found: Mapping[str, tuple[int, ...]], num_layers: int, width: int, num_positions: int) -> None:

@@ -238,7 +238,7 @@ def test_a_dance_that_is_cut_at_a_segment_goes_on_as_if_it_had_not_been(state):
 def test_bfloat16_weights_are_read_as_such(state):
     model = dataclasses.replace(MODEL, dtype="bfloat16")
     weights = jax.jit(motion_sampling.music_decoder.arrange, static_argnums=0)(model, state[0])
-    (kernel,) = weights.layers[1]["attn"]["c_attn"]["kernel"]
+    kernel = weights.layers[1]["attn"]["c_attn"]["kernel"]
     assert kernel.dtype == jnp.bfloat16
     assert kernel.shape == (3 * 16, 16)
     music, song, _ = _inputs(1, 4)
