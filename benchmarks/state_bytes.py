@@ -17,9 +17,8 @@ from benchmarks.training_flags import OUT
 from configs.sharding import TABLES
 from data_pipeline.media import write_atomically
 from launch import stages
-from launch.making import painting
 from launch.runs import build, resolve, sources
-from launch.shell import cli
+from launch.shell import cli, outputs
 from xdancer_jax.train import trees
 from xdancer_jax.train.state import TrainState, plan_state
 from xdancer_jax.typing import PyTree
@@ -74,7 +73,7 @@ def _bytes(tree: PyTree, sharded: bool = False) -> int:
 
 def main(argv: list[str]) -> None:
     del argv
-    painting.check_out(OUT.value, ".json")
+    outputs.check_out(OUT.value, ".json")
     found = {"devices": DEVICES, "dtype": "bfloat16"} | {variant: figures(variant) for variant in VARIANTS}
     content = json.dumps(found, indent=2)
     write_atomically(Path(OUT.value), (content + "\n").encode())

@@ -43,7 +43,7 @@ def main(argv: list[str]) -> None:
         dancer = painting.read_dancer(_IMAGE.value, None, _WEIGHTS.value, size)
         given = dances.tokens_of(run, dancer.pose[None])
     frames = dances.frame_count(_SECONDS.value, max(len(song.features) for song in songs))
-    dances.make_folder(_OUT.value)
+    outputs.make_folder(_OUT.value)
     for path in paths:
         outputs.check_out(f"{path}.npz", ".npz")
     rows = [(song, seed) for song in songs for seed in seeds]

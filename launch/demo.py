@@ -13,9 +13,8 @@ from absl import flags
 from launch import stages
 from launch.figures import demo_steps, report, videos
 from launch.figures.data import Data
-from launch.making import dances
 from launch.runs import loading
-from launch.shell import cli
+from launch.shell import cli, outputs
 from xdancer_jax.evals.protocols import Result
 
 _SETTING = flags.DEFINE_enum("setting", "demo", sorted(demo_steps.SETTINGS), "Size.")
@@ -25,7 +24,7 @@ _OUT = flags.DEFINE_string("out", "out/demo", "Where everything goes.")
 def main(argv: list[str]) -> None:
     del argv
     began, setting, out = time.perf_counter(), demo_steps.SETTINGS[_SETTING.value], Path(_OUT.value)
-    dances.make_folder(_OUT.value)
+    outputs.make_folder(_OUT.value)
     demo_steps.set_environment()
     job = demo_steps.Demo(setting, out)
     job.prepare()

@@ -53,7 +53,6 @@ def run(module: str, *arguments: str) -> Done:
 def imported(module: str) -> ModuleType:
     """The module of a command, without its flags, which may have the names of another's."""
     with _flags_of_one_command():
-        sys.modules.pop("benchmarks.training_flags", None)  # flags that several have
         return importlib.import_module(module)
 
 
@@ -71,6 +70,7 @@ def _flags_of_one_command() -> Iterator[None]:
             for flag in found:
                 table["__flags"].pop(flag.name, None)
     kept = set(table["__flags"])
+    sys.modules.pop("benchmarks.training_flags", None)  # flags that several benchmarks have: defined anew
     try:
         yield
     finally:

@@ -170,14 +170,6 @@ def write(path: Path, dance: Dance, song: Song, height: int, width: int) -> list
     return files
 
 
-def make_folder(out: str) -> None:
-    """Makes the folder of the flag --out before the long work starts. Raises OSError where none can be."""
-    try:
-        Path(out).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OSError(f"--out={out}: cannot make this folder: {error.strerror}") from error
-
-
 def outputs(folder: str, songs: Sequence[str], seeds: Sequence[int]) -> list[Path]:
     """FOLDER/SONG_SEED without a suffix, for each song and each of its seeds. Raises ValueError for one name twice."""
     names = [f"{Path(song).stem}_{seed}" for song in songs for seed in seeds]

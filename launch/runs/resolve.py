@@ -34,8 +34,7 @@ def check(config: ConfigDict) -> None:
             raise ValueError(f"config.{name}={config[name]}: must be at least 1")
     if config.checkpoint.keep < 1:
         raise ValueError(f"config.checkpoint.keep={config.checkpoint.keep}: must be at least 1, or nothing is kept")
-    for name in ("eval_every", "checkpoint.every"):
-        value = config.eval_every if name == "eval_every" else config.checkpoint.every
+    for name, value in (("eval_every", config.eval_every), ("checkpoint.every", config.checkpoint.every)):
         if value < 0:
             raise ValueError(f"config.{name}={value}: must be 0 (never between) or more")
     if config.eval_every and config.eval_batches < 1:

@@ -20,4 +20,12 @@ def check_out(out: str, suffix: str = ".mp4", flag: str = "out") -> None:
         raise OSError(f"--{flag}={out}: cannot write into {path.parent}: {error.strerror}") from error
 
 
-__all__ = ["check_out"]
+def make_folder(out: str) -> None:
+    """Makes the folder of the flag --out before the long work starts. Raises OSError where none can be."""
+    try:
+        Path(out).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"--out={out}: cannot make this folder: {error.strerror}") from error
+
+
+__all__ = ["check_out", "make_folder"]

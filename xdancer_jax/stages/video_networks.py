@@ -147,8 +147,7 @@ class Networks:
 
         def init_part(rng: Array, batch: Batch, before: Mapping[str, Any]) -> tuple[Params, Extra]:
             del before
-            frames = batch["frames"]
-            factor = 2 ** (len(self.autoencoder.block_out_channels) - 1)
+            frames, factor = batch["frames"], self.autoencoder.downsampling
             cells = (frames.shape[2] // factor, frames.shape[3] // factor, self.unet.latent_channels)
             token = jnp.zeros((1, 1, self.unet.cross_attention_dim))
             return init(rng, jnp.zeros((1, frames.shape[1], *cells)), token), {}

@@ -20,19 +20,20 @@ _CHUNK = 2**20  # elements
 
 def of(tree: PyTree) -> str:
     """Digest, 16 hexadecimal digits, of the arrays of `tree` by path; their dtypes and shapes count."""
-    sums = [0, 0]
-    for path, leaf in trees.by_path(tree).items():
+    sums, leaves = [0, 0], trees.by_path(tree)
+    mixed = jax.device_get([_leaf(leaf) for leaf in leaves.values()])  # all under way before the first is waited for
+    for (path, leaf), found in zip(leaves.items(), mixed, strict=True):
         name = zlib.crc32(f"{path} {leaf.shape} {leaf.dtype}".encode())
-        for lane, found in enumerate(_leaf(leaf)):
-            sums[lane] += (int(found) + 1) * (2 * name + 1) + lane
+        for lane, total in enumerate(found):
+            sums[lane] += (int(total) + 1) * (2 * name + 1) + lane
     return "".join(f"{total % 2**32:08x}" for total in sums)
 
 
-def _leaf(leaf: Array) -> np.ndarray:
+def _leaf(leaf: Array) -> Array | np.ndarray:
     """Two sums of an array's mixed elements. On a CPU numpy takes them, which has no program to compile first."""
     if isinstance(leaf, np.ndarray) or (leaf.is_fully_addressable and jax.default_backend() == "cpu"):
         return _by_numpy(np.asarray(leaf))
-    return np.asarray(_on_devices(leaf))
+    return _on_devices(leaf)
 
 
 def _by_numpy(leaf: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from configs import motion, tokenizer
 from data_pipeline import media, pose_files, poses
 from launch.making import dances, sampling_flags
 from launch.runs import loading
+from launch.shell import outputs
 from tests import command_line, untrained_run
 from xdancer_jax.stages import motion_sampling
 from xdancer_jax.stages.motion_sampling import Sampling
@@ -174,4 +175,4 @@ def test_frames_of_a_pose_file_are_taken_at_30_fps(pose_file, run, tmp_path):
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="--out=.*file/out: cannot make this folder: Not a directory"):
-        dances.make_folder(str(tmp_path / "file" / "out"))
+        outputs.make_folder(str(tmp_path / "file" / "out"))
