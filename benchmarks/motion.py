@@ -22,7 +22,7 @@ from benchmarks.timing import bandwidth, medians
 from configs import motion
 from data_pipeline.media import write_atomically
 from launch.runs import build
-from launch.shell import cli
+from launch.shell import cli, outputs
 from xdancer_jax.losses import cross_entropy
 from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.pretrained import gpt2
@@ -154,6 +154,7 @@ def sizes(found: dict) -> None:
 
 def main(argv: list[str]) -> None:
     del argv
+    outputs.check_out(_OUT.value, ".json")
     found = {
         "frames": _FRAMES.value, "repeats": _REPEATS.value, "jax": jax.__version__, "torch": torch.__version__,
         "transformers": transformers.__version__, "threads": torch.get_num_threads(),
