@@ -21,7 +21,7 @@ from benchmarks.sampler import FEATURES, Dancing
 from benchmarks.timing import bandwidth, medians
 from benchmarks.training_flags import OUT
 from configs import motion
-from data_pipeline.media import write_atomically
+from data_pipeline.files import write_atomically
 from launch.shell import cli, devices, outputs
 from xdancer_jax.models import flops
 from xdancer_jax.models.music_gpt import MusicGPT

@@ -20,7 +20,7 @@ from absl import flags
 from benchmarks.training_flags import OUT, STEPS
 from configs import motion
 from data_pipeline import loaders
-from data_pipeline.media import write_atomically
+from data_pipeline.files import write_atomically
 from launch import stages
 from launch.figures import demo_steps
 from launch.runs import loading, training

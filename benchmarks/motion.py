@@ -20,7 +20,7 @@ from absl import flags
 from benchmarks.sampler import FEATURES, Dancing, compile_seconds, decode_step, real_time, shapes
 from benchmarks.timing import bandwidth, medians
 from configs import motion
-from data_pipeline.media import write_atomically
+from data_pipeline.files import write_atomically
 from launch.runs import build
 from launch.shell import cli, outputs
 from xdancer_jax.losses import cross_entropy

@@ -15,7 +15,7 @@ from jax.sharding import AbstractMesh
 
 from benchmarks.training_flags import OUT
 from configs.sharding import TABLES
-from data_pipeline.media import write_atomically
+from data_pipeline.files import write_atomically
 from launch import stages
 from launch.runs import build, resolve, sources
 from launch.shell import cli, outputs

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from benchmarks.training_flags import OUT, STEPS
 from configs import tokenizer
-from data_pipeline.media import write_atomically
+from data_pipeline.files import write_atomically
 from launch import stages
 from launch.figures import demo_steps
 from launch.figures.data import Data

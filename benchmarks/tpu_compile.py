@@ -16,7 +16,7 @@ from jax.experimental import topologies
 from benchmarks import trainer
 from benchmarks.training_flags import OUT
 from configs import motion
-from data_pipeline.media import write_atomically
+from data_pipeline.files import write_atomically
 from launch.shell import cli, outputs
 
 _TOPOLOGY = flags.DEFINE_string("topology", "v5e:4x4", "Slice, as libtpu names it.")

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from PIL import Image
 
-from data_pipeline.media import read_image
+from data_pipeline.image_files import read_image
 from data_pipeline.pose_formats import MEDIAPIPE_BODY, from_mediapipe
 from data_pipeline.skeleton import HAND_JOINTS, NUM_JOINTS
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from data_pipeline.media import write_atomically
+from data_pipeline.files import write_atomically
 from data_pipeline.pose_formats import Clip, read_poses
 from data_pipeline.skeleton import NUM_JOINTS
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from data_pipeline import media
+from data_pipeline import image_files
 from data_pipeline.music import FPS, NUM_FEATURES
 from data_pipeline.skeleton import NUM_JOINTS
 
@@ -58,7 +58,7 @@ def encode(record: Mapping[str, Any]) -> Record:
 
 def to_jpeg(frames: Iterable[np.ndarray | bytes]) -> list[bytes]:
     """Frames as (H, W, 3) uint8 or as JPEG bytes, to JPEG bytes."""
-    return [frame if isinstance(frame, bytes) else media.encode_jpeg(frame) for frame in frames]
+    return [frame if isinstance(frame, bytes) else image_files.encode_jpeg(frame) for frame in frames]
 
 
 def decode(example: Mapping[str, Any]) -> Record:

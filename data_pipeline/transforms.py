@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, Protocol
 
 import numpy as np
 
-from data_pipeline import media, music, poses
+from data_pipeline import image_files, music, poses
 from data_pipeline.schema import FRAMES, Record
 from data_pipeline.skeleton import NUM_JOINTS
 
@@ -199,7 +199,7 @@ class RandomCrop:
         return {"frames": ((self.height, self.width, 3), _BYTE)}
 
     def __call__(self, record: Record, rng: np.random.Generator) -> Example:
-        picture = media.decode_jpeg(record[FRAMES][_start(record, FRAMES, 1, rng)])
+        picture = image_files.decode_jpeg(record[FRAMES][_start(record, FRAMES, 1, rng)])
         if picture.shape[0] < self.height or picture.shape[1] < self.width:
             raise ValueError(
                 f"record {record['id']}: frames are {picture.shape[0]}x{picture.shape[1]}, smaller than the crop "
@@ -211,7 +211,7 @@ class RandomCrop:
 
 
 def _picture(record: dict[str, Any], index: int, height: int, width: int) -> np.ndarray:
-    picture = media.decode_jpeg(record[FRAMES][index])
+    picture = image_files.decode_jpeg(record[FRAMES][index])
     if picture.shape != (height, width, 3):
         raise ValueError(
             f"record {record['id']}: frames are {picture.shape[0]}x{picture.shape[1]}, the loader was asked for "

@@ -9,7 +9,7 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
-from data_pipeline import media, pose_estimation, pose_files, pose_weights, poses
+from data_pipeline import pose_estimation, pose_files, pose_weights, poses, video_files
 from launch.shell import cli, outputs
 
 _VIDEO = flags.DEFINE_string("video", None, "Video of one dancer.")
@@ -25,16 +25,16 @@ def main(argv: list[str]) -> None:
     if _OVERLAY.value:
         outputs.check_out(_OVERLAY.value, flag="overlay")
     estimator = pose_estimation.MediaPipeEstimator(*pose_weights.find_weights(_WEIGHTS.value))
-    fps = media.video_fps(_VIDEO.value)
-    height, width = next(media.iter_video(_VIDEO.value)).shape[:2]
-    frames = media.iter_video(_VIDEO.value)  # one at a time: a long video does not fit into memory
+    fps = video_files.video_fps(_VIDEO.value)
+    height, width = next(video_files.iter_video(_VIDEO.value)).shape[:2]
+    frames = video_files.iter_video(_VIDEO.value)  # one at a time: a long video does not fit into memory
     found = np.stack(list(tqdm(estimator.video(frames, fps), desc="poses", unit="frame")))
     pose_files.save_poses(_OUT.value, found, fps, height, width)
     seen = (found[..., 2] > poses.VISIBLE).any(axis=1).sum()
     print(f"{_OUT.value}: a person in {seen} of {len(found)} frames")
     if _OVERLAY.value:
-        pairs = zip(media.iter_video(_VIDEO.value), poses.normalise(found, height, width), strict=True)
-        media.write_video(_OVERLAY.value, (poses.overlay(*pair) for pair in pairs), fps)
+        pairs = zip(video_files.iter_video(_VIDEO.value), poses.normalise(found, height, width), strict=True)
+        video_files.write_video(_OVERLAY.value, (poses.overlay(*pair) for pair in pairs), fps)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from scipy.io import wavfile
 
-from data_pipeline import media, music, pose_files, poses, sources
+from data_pipeline import image_files, music, pose_files, poses, sources
 from data_pipeline.schema import FRAMES
 
 
@@ -118,7 +118,7 @@ class Demo:
         photo, song = self.out / "photo.png", self.out / "song.wav"
         source = sources.from_directory(str(self.data), "test", ["poses", "audio", "audio_rate", FRAMES])
         first, last = source[0], source[len(source) - 1]
-        picture = media.decode_jpeg(first[FRAMES][0])
+        picture = image_files.decode_jpeg(first[FRAMES][0])
         Image.fromarray(picture).save(photo)
         wavfile.write(song, last["audio_rate"], last["audio"])
         height, width = picture.shape[:2]

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from data_pipeline import poses
-from data_pipeline.media import write_atomically
+from data_pipeline.files import write_atomically
 from launch.figures.data import Data
 from xdancer_jax.evals.protocols import Result
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from tqdm import tqdm
 
-from data_pipeline import media
+from data_pipeline import image_files
 from data_pipeline.schema import FRAMES
 from launch.figures.data import Data
 from launch.making import dances, painting
@@ -26,7 +26,7 @@ def self_driven(run: Run, data: Data) -> Iterator[tuple[np.ndarray, np.ndarray, 
     for record in tqdm(data.records(["poses", FRAMES]), desc="clips", unit="clip"):
         start = max(0, (len(record["poses"]) - data.frames) // 2)
         window = slice(start, start + data.frames)
-        photo, *target = (media.decode_jpeg(frame) for frame in [record[FRAMES][0], *record[FRAMES][window]])
+        photo, *target = (image_files.decode_jpeg(frame) for frame in [record[FRAMES][0], *record[FRAMES][window]])
         dancer = painting.Dancer(photo, record["poses"][0])
         decoded = run.config.pose_control == "motion_decoder"
         tokens = dances.tokens_of(run, record["poses"])[window] if decoded else None

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from data_pipeline import media, music, pose_files, poses
+from data_pipeline import audio_files, music, pose_files, poses, video_files
 from launch.runs.loading import Run
 from launch.shell.progress import Bar
 from xdancer_jax import sharding
@@ -38,7 +38,7 @@ class Dance(NamedTuple):
 
 def read_song(path: str, shortest: int) -> Song:
     """Decodes and analyses a song. ValueError names the file; `shortest` is the least number of frames."""
-    audio = media.read_audio(path, AUDIO_RATE)
+    audio = audio_files.read_audio(path, AUDIO_RATE)
     try:
         features = music.features(audio, AUDIO_RATE)
     except ValueError as error:
@@ -158,7 +158,7 @@ def write_poses(path: Path, dance: Dance, height: int, width: int) -> None:
 def write_preview(path: Path, dance: Dance, song: Song, height: int, width: int) -> None:
     """A video of the skeleton with its song."""
     drawn = (poses.draw(pose, height, width) for pose in dance.poses)  # all at once would fill the memory
-    media.write_video(path, drawn, music.FPS, song.audio, AUDIO_RATE)
+    video_files.write_video(path, drawn, music.FPS, song.audio, AUDIO_RATE)
 
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from data_pipeline import media, music, pose_estimation, pose_files, pose_weights, poses
+from data_pipeline import image_files, music, pose_estimation, pose_files, pose_weights, poses, video_files
 from data_pipeline.skeleton import PARTS
 from launch import stages
 from launch.making import dances
@@ -34,7 +34,7 @@ def read_dancer(image: str, pose_file: str | None, pose_weights_dir: str | None,
     Warns of a photo that shows less than half of the legs' joints: the models saw whole dancers.
     """
     if pose_file:
-        picture = media.read_image(image)
+        picture = image_files.read_image(image)
         found = pose_files.load_poses(pose_file)
         if (found.height, found.width) != picture.shape[:2]:
             raise ValueError(
@@ -110,7 +110,7 @@ def write(out: str, frames: np.ndarray, dance: Dance, song: Song) -> list[Path]:
         progress(1, 3)
         dances.write_poses(paths[1], dance, height, width)
         progress(2, 3)
-        media.write_video(paths[0], frames, music.FPS, song.audio, dances.AUDIO_RATE)
+        video_files.write_video(paths[0], frames, music.FPS, song.audio, dances.AUDIO_RATE)
         progress(3, 3)
     return paths
 

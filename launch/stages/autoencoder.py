@@ -5,7 +5,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from data_pipeline import media, music
+from data_pipeline import image_files, music
 from data_pipeline.schema import FRAMES
 from launch.figures.data import Data
 from launch.figures.videos import video_figures
@@ -48,7 +48,7 @@ def figures(run: Run, data: Data) -> list[Result]:
     records = data.records([FRAMES])
     shortest, clips = min(len(record[FRAMES]) for record in records), []
     for record in records:
-        frames = np.stack([media.decode_jpeg(frame) for frame in record[FRAMES][: shortest : music.FPS]])
+        frames = np.stack([image_files.decode_jpeg(frame) for frame in record[FRAMES][: shortest : music.FPS]])
         output = reconstruct(run.params, run.extra, {"frames": frames}, jax.random.key(0))["frames"]
         clips.append((np.asarray(output), frames, frames[0]))
     return video_figures(clips)

@@ -166,7 +166,7 @@ def test_a_source_keeps_what_it_parsed_within_its_budget(data_dir):
 
 
 def test_building_and_loading_import_no_tensorflow_and_no_jax():
-    code = "import sys; from data_pipeline import builders, loaders, media, pose_formats\n"
+    code = "import sys; from data_pipeline import builders, loaders, pose_formats\n"
     code += "assert not {'jax', 'tensorflow', 'torch'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_pipeline.media import iter_video
 from data_pipeline.pose_estimation import MediaPipeEstimator, NoPersonError, estimate_file
 from data_pipeline.skeleton import INDEX, LEFT_HAND_START, PARTS, RIGHT_HAND_START
+from data_pipeline.video_files import iter_video
 
 COCO = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",

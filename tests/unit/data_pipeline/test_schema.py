@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from data_pipeline import media, schema
+from data_pipeline import image_files, schema
 
 
 def _record(frames: int = 3) -> dict:
@@ -25,7 +25,7 @@ def test_a_record_survives_the_bytes_that_lie_on_disk():
         np.testing.assert_array_equal(read[name], record[name])
         assert read[name].dtype == record[name].dtype
     assert [type(frame) for frame in read["frames"]] == [bytes] * 3
-    assert media.decode_jpeg(read["frames"][1]).shape == (16, 8, 3)
+    assert image_files.decode_jpeg(read["frames"][1]).shape == (16, 8, 3)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.io import wavfile
 
 from configs import autoencoder, tokenizer, video
-from data_pipeline import media, pose_files, poses
+from data_pipeline import image_files, pose_files, poses
 from data_pipeline.schema import FRAMES
 from data_pipeline.skeleton import PARTS
 from launch.figures import videos
@@ -184,7 +184,7 @@ def records():
     rng = np.random.default_rng(0)
     pictures = rng.integers(0, 256, (2, 7, *SIZE, 3), dtype=np.uint8)
     return [
-        {"poses": rng.random((7, 60, 3)).astype(np.float32), FRAMES: [media.encode_jpeg(x) for x in frames]}
+        {"poses": rng.random((7, 60, 3)).astype(np.float32), FRAMES: [image_files.encode_jpeg(x) for x in frames]}
         for frames in pictures
     ]
 
@@ -197,7 +197,7 @@ def test_appearance_runs_paint_the_middle_of_clips_from_their_first_frames(write
     monkeypatch.setattr(painting, "painter", lambda of, steps: again)  # compiled once
     made = list(videos.self_driven(run, Data("nowhere", frames=3, seed=4)))
     for record, (frames, target, photo) in zip(records, made, strict=True):
-        decoded = [media.decode_jpeg(x) for x in record[FRAMES]]
+        decoded = [image_files.decode_jpeg(x) for x in record[FRAMES]]
         np.testing.assert_array_equal(photo, decoded[0])
         np.testing.assert_array_equal(target, decoded[2:5])
         assert frames.shape == (3, *SIZE, 3)

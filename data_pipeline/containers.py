@@ -1,0 +1,29 @@
+"""Opening the containers that sound and video come in (PyAV)."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+
+from data_pipeline.files import one_line
+
+
+@contextlib.contextmanager
+def opened(path: Path, kind: str) -> Iterator[tuple]:
+    """Opens a container and its first stream of `kind`; turns every decoding error into one line."""
+    try:
+        with av.open(str(path)) as container:
+            streams = [s for s in getattr(container.streams, kind) if kind == "audio" or not _is_cover(s)]
+            if not streams:
+                raise ValueError(f"{path}: has no {kind} stream")
+            yield container, streams[0]
+    except av.error.FFmpegError as error:
+        raise ValueError(f"{path}: cannot be decoded as {kind} ({error.strerror or one_line(error)})") from error
+
+
+def _is_cover(stream) -> bool:
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+__all__ = ["opened"]
