@@ -5,6 +5,28 @@ launch/ locks the config after the command line's overrides: an unknown field or
 
 from ml_collections import ConfigDict
 
+from configs.ranges import DECAY, FREE, NOT_NEGATIVE, POSITIVE, TEXTS, OneOf, Range, whole
+from configs.sharding import TABLES
+
+DTYPES = ("float32", "bfloat16")
+_AXIS = whole(1, also=(-1,))
+RANGES = {
+    "name": FREE, "start": FREE,  # checked where they are looked up
+    "seed": whole(0, 2**32 - 1), "steps": whole(1), "batch_size": whole(1),
+    "dtype": OneOf(DTYPES), "param_dtype": OneOf(DTYPES),
+    "mesh.data": _AXIS, "mesh.fsdp": _AXIS, "mesh.tensor": _AXIS, "sharding": OneOf(tuple(TABLES)),
+    "optimizer.learning_rate": POSITIVE, "optimizer.schedule": OneOf(("constant", "cosine")),
+    "optimizer.warmup_steps": whole(0), "optimizer.weight_decay": NOT_NEGATIVE, "optimizer.b1": DECAY,
+    "optimizer.b2": DECAY, "optimizer.eps": POSITIVE, "optimizer.clip_norm": NOT_NEGATIVE,
+    "ema_decay": DECAY,
+    "log_every": whole(1), "eval_every": whole(0), "eval_batches": whole(1),
+    "checkpoint.every": whole(0), "checkpoint.keep": whole(1),
+    "data.dir": FREE, "data.train_split": FREE, "data.eval_split": FREE,
+    "data.share": Range(0, 1, open_low=True), "data.workers": whole(0, 512),
+    "parts.*.source": FREE, "parts.*.trainable": TEXTS, "parts.*.variant": FREE,
+    "parts.*.learning_rate": POSITIVE, "parts.*.dtype": OneOf((*DTYPES, "")),
+}
+
 
 def get_base() -> ConfigDict:
     """The shared fields with their defaults; unlocked, so that a stage's config can add its own."""

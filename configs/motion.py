@@ -21,8 +21,20 @@ the model does not forget how to start from any pose (benchmarks/finetune.py; fi
 from ml_collections import ConfigDict
 
 from configs.base import earlier_part, get_base, part
+from configs.ranges import DECAY, FREE, POSITIVE, SHARE, OneOf, Range, whole
 
 VARIANTS = ("medium", "small", "tiny", "finetune", "tiny_finetune")
+RANGES = {
+    "model.num_layers": whole(1), "model.width": whole(1), "model.num_heads": whole(1), "model.num_parts": whole(1),
+    "model.tokens_per_part": whole(1), "model.codebook_size": whole(2), "model.segment_frames": whole(1),
+    "model.context_frames": whole(1), "model.global_tokens": whole(1), "model.music_width": whole(1),
+    "model.music_kernel": whole(0), "model.global_music": FREE, "model.motion_context": FREE, "model.dropout": DECAY,
+    "model.remat": OneOf(("none", "dots", "full")),
+    "sampling.temperature": POSITIVE, "sampling.top_k": whole(0), "sampling.top_p": Range(0, 1, open_low=True),
+    "overlap_frames": whole(1),
+    "data.previous": whole(1), "data.static_context_rate": SHARE, "data.replay_dir": FREE, "data.replay_rate": DECAY,
+    "data.replay_static_context_rate": SHARE,
+}
 
 
 def get_config(variant: str = "medium") -> ConfigDict:

@@ -9,8 +9,17 @@ Variants: "paper"; "single_part", its ablation: one encoder and one codebook for
 from ml_collections import ConfigDict
 
 from configs.base import get_base, part
+from configs.ranges import DECAY, FREE, NOT_NEGATIVE, SHARE, whole
 
 VARIANTS = ("paper", "single_part", "tiny", "tiny_single_part")
+RANGES = {
+    "single_part": FREE,
+    "model.tokens_per_part": whole(1), "model.codebook_size": whole(2), "model.code_dim": whole(1),
+    "model.encoder_width": whole(1), "model.decoder_width": whole(1), "model.depth": whole(0), "model.kernel": whole(1),
+    "model.decay": DECAY, "model.reset_below": SHARE,
+    "loss.commitment_weight": NOT_NEGATIVE, "loss.confidence_weighted": FREE,
+    "data.length": whole(1),
+}
 
 
 def get_config(variant: str = "paper") -> ConfigDict:

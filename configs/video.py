@@ -16,9 +16,25 @@ learns in both phases, and the photo's latents join the U-Net's input.
 from ml_collections import ConfigDict
 
 from configs.base import earlier_part, get_base, part
+from configs.ranges import FREE, NOT_NEGATIVE, SHARE, OneOf, Range, whole
 
 SIZES, PHASES = ("paper", "animate_anyone", "tiny"), ("appearance", "motion")
 VARIANTS = tuple(f"{size}_{phase}" for size in SIZES for phase in PHASES)
+RANGES = {
+    "phase": OneOf(PHASES), "pose_control": OneOf(("none", "motion_decoder", "pose_guider")), "photo_latents": FREE,
+    "model.unet.attention_levels": FREE, "model.unet.mid_temporal": FREE, "model.unet.remat": FREE,
+    "model.motion_decoder.temporal_kernel": whole(0),
+    "model.*": whole(1),  # widths, counts and sizes, all of them
+    "schedule.kind": OneOf(("linear", "scaled_linear", "squared_cosine")), "schedule.num_steps": whole(2),
+    "schedule.beta_start": Range(0, 1, open_low=True, open_high=True),
+    "schedule.beta_end": Range(0, 1, open_low=True, open_high=True), "schedule.zero_terminal_snr": FREE,
+    "objective.prediction": OneOf(("epsilon", "sample", "v_prediction")), "objective.condition_dropout": SHARE,
+    "objective.noise_offset": NOT_NEGATIVE, "objective.min_snr_gamma": NOT_NEGATIVE,
+    "sampler.num_steps": whole(1), "sampler.spacing": OneOf(("trailing", "leading")),
+    "sampler.eta": SHARE, "sampler.guidance": NOT_NEGATIVE, "sampler.window": whole(1), "sampler.overlap": whole(0),
+    "sampler.decode_chunk": whole(1),
+    "data.height": whole(1), "data.width": whole(1), "data.frames": whole(1), "data.reference_gap": whole(0),
+}
 
 
 def get_config(variant: str = "paper_appearance") -> ConfigDict:

@@ -16,7 +16,7 @@ import tensorflow_datasets as tfds
 from etils import epath
 from tqdm import tqdm
 
-from data_pipeline import fingerprints, music, schema, toy
+from data_pipeline import files, fingerprints, music, schema, toy
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -128,6 +128,7 @@ def prepare(data_dir: str, config: ToyConfig, workers: int = 2) -> str:
     `workers` processes render and analyse clips; 0 does it in this one. tfds writes beside the folder and renames it
     when done, so an interrupted build leaves no data set.
     """
+    files.check_no_pattern(data_dir)
     tfds.display_progress_bar(False)  # ours counts clips
     with _mapper(workers) as run:
         builder = ToyDance(data_dir=data_dir, config=config, run=run)

@@ -40,4 +40,14 @@ def write_atomically(path: str | os.PathLike, content) -> None:
         raise
 
 
-__all__ = ["existing", "one_line", "write_atomically"]
+def check_no_pattern(folder: str | os.PathLike) -> None:
+    """Raises ValueError for a path that TFDS takes for a pattern: it would write what it cannot find."""
+    found = sorted(set("[]*?\\").intersection(os.path.abspath(folder)))
+    if found:
+        raise ValueError(
+            f"{folder}: the path {os.path.abspath(folder)} holds {' '.join(found)}, which TFDS takes for a pattern; "
+            "rename that folder, or give a link to it"
+        )
+
+
+__all__ = ["check_no_pattern", "existing", "one_line", "write_atomically"]

@@ -5,6 +5,7 @@ Audio is resampled to 15360 Hz and analysed with a hop of 512 samples, so row t 
 
 import contextlib
 import fcntl
+import importlib.util
 import os
 import tempfile
 from collections.abc import Iterator
@@ -55,6 +56,7 @@ def features(audio: np.ndarray, sample_rate: int, num_frames: int | None = None)
 
 
 def _features(audio: np.ndarray, sample_rate: int, num_frames: int | None) -> np.ndarray:
+    _find_cache()
     import librosa
 
     audio = librosa.resample(audio, orig_sr=sample_rate, target_sr=SAMPLE_RATE)
@@ -103,6 +105,22 @@ def _alone_at_first() -> Iterator[None]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
         _compiled.append(True)
+
+
+def _find_cache() -> None:
+    """Names a folder for numba's kernels where it would find none: it compiles nothing if it can write neither beside
+    librosa nor into the home directory, as in a container. To be called before librosa is imported."""
+    places = Path(importlib.util.find_spec("librosa").origin).parent, Path(os.path.expanduser("~/.cache"))
+    if "NUMBA_CACHE_DIR" not in os.environ and not any(_writable(place) for place in places):
+        os.environ["NUMBA_CACHE_DIR"] = str(Path(tempfile.gettempdir()) / f"xdancer_jax_numba_{os.getuid()}")
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def _check(audio: np.ndarray, sample_rate: int) -> np.ndarray:

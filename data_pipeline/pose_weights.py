@@ -44,8 +44,16 @@ def find_weights(folder: str | os.PathLike[str] | None = None, *, variant: str =
     pose_name = f"pose_landmarker_{variant}.task"
     if pose_name not in URLS:
         raise ValueError(f"unknown pose model variant {variant!r}; use 'full' or 'lite'")
-    cache = Path.home() / ".cache" / "xdancer_jax"
+    cache = _cache()
     return PoseWeights(_download(pose_name, cache), _download(_HAND_NAME, cache))
+
+
+def _cache() -> Path:
+    """~/.cache/xdancer_jax; in a container whose user has no home directory, a folder among the temporary files."""
+    try:
+        return Path.home() / ".cache" / "xdancer_jax"
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / f"xdancer_jax_{os.getuid()}"
 
 
 def _in_folder(folder: Path, source: str) -> PoseWeights:

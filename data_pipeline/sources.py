@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from data_pipeline import fingerprints, schema
+from data_pipeline import files, fingerprints, schema
 from data_pipeline.schema import Record
 
 CACHE_BYTES: Final = 512 * 2**20
@@ -150,8 +150,8 @@ def from_directory(
 
     Raises:
         FileNotFoundError: no data set there.
-        ValueError: several data sets there, one that another version prepared, damaged files, an unknown split, or
-            files in another format.
+        ValueError: a path that TFDS takes for a pattern, several data sets there, one that another version prepared,
+            damaged files, an unknown split, or files in another format.
     """
     import tensorflow_datasets as tfds
     from google.protobuf import json_format
@@ -191,6 +191,7 @@ def find(data_dir: str) -> str:
     """The one folder at or up to three levels below `data_dir` that holds a dataset_info.json."""
     from etils import epath
 
+    files.check_no_pattern(data_dir)
     root = epath.Path(data_dir)
     name = "dataset_info.json"
     found = [

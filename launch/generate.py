@@ -11,8 +11,9 @@ import math
 
 from absl import flags
 
+from configs import base
 from launch.making import dances, painting, sampling_flags
-from launch.runs import loading, resolve
+from launch.runs import loading
 from launch.shell import cli, outputs
 
 _IMAGE = flags.DEFINE_string("image", None, "Photo of the dancer, full body.")
@@ -25,7 +26,7 @@ _STEPS = flags.DEFINE_integer("steps", None, "Denoising steps; the run's if not 
 _SIZE = flags.DEFINE_string("size", None, "HxW of the video in pixels; the run's if not given.")
 _POSE = flags.DEFINE_string("pose", None, "Pose file of the photo instead of the estimator (see README).")
 _WEIGHTS = flags.DEFINE_string("pose_weights", None, "Folder with MediaPipe's pose and hand bundles (*.task).")
-_DTYPE = flags.DEFINE_enum("dtype", None, resolve.DTYPES, "In which the video is computed; the run's if not given.")
+_DTYPE = flags.DEFINE_enum("dtype", None, base.DTYPES, "In which the video is computed; the run's if not given.")
 flags.adopt_module_key_flags(sampling_flags)
 flags.register_validator("seconds", lambda n: n is None or math.isfinite(n), "must be a number of seconds")
 flags.mark_flags_as_required(["image", "music", "runs", "out"])

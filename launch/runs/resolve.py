@@ -2,10 +2,10 @@
 
 from ml_collections import ConfigDict
 
+from configs import ranges
 from launch import stages
 from launch.runs import skeleton, sources
-
-DTYPES = ("float32", "bfloat16")
+from launch.shell import fields
 
 
 def resolve(config: ConfigDict, earlier: ConfigDict | None = None) -> ConfigDict:
@@ -27,28 +27,14 @@ def resolve(config: ConfigDict, earlier: ConfigDict | None = None) -> ConfigDict
 
 
 def check(config: ConfigDict) -> None:
-    """Raises ValueError for fields of any stage that mean nothing."""
+    """Raises ValueError, which names the field, for values out of their range (configs/ranges.py), and for those that
+    fit together ill: `check` of the stage's file."""
     definition = stages.find(config.name)
-    for name in ("steps", "batch_size", "log_every"):
-        if config[name] < 1:
-            raise ValueError(f"config.{name}={config[name]}: must be at least 1")
-    if config.checkpoint.keep < 1:
-        raise ValueError(f"config.checkpoint.keep={config.checkpoint.keep}: must be at least 1, or nothing is kept")
-    for name, value in (("eval_every", config.eval_every), ("checkpoint.every", config.checkpoint.every)):
-        if value < 0:
-            raise ValueError(f"config.{name}={value}: must be 0 (never between) or more")
-    if config.eval_every and config.eval_batches < 1:
-        raise ValueError(f"config.eval_batches={config.eval_batches}: must be at least 1; eval_every=0 turns it off")
-    for name in ("dtype", "param_dtype"):
-        if config[name] not in DTYPES:
-            raise ValueError(f"config.{name}={config[name]!r}: choose one of {DTYPES}")
-    for name, part in config.parts.items():
-        if part.dtype not in (*DTYPES, ""):
-            raise ValueError(
-                f'config.parts.{name}.dtype={part.dtype!r}: choose one of {DTYPES}, or "" for config.dtype'
-            )
-        if not part.learning_rate > 0:
-            raise ValueError(
-                f"config.parts.{name}.learning_rate={part.learning_rate}: must be above 0; trainable=() freezes a part"
-            )
+    allowed = ranges.of_stage(config.name)
+    for path, value in fields.leaves(config):
+        field = ".".join(path)
+        known = ranges.find(allowed, field)
+        if known is not None and not known.holds(value):
+            verb = "choose" if isinstance(known, ranges.OneOf) else "must be"
+            raise ValueError(f"config.{field}={value!r}: {verb} {known}")
     definition.check(config)

@@ -11,21 +11,29 @@ from data_pipeline import sources as data_sets
 from launch import stages
 from launch.runs import build, changes, resolve, skeleton, sources
 from xdancer_jax import sharding
-from xdancer_jax.train import checkpoint, hooks, loop, record
+from xdancer_jax.train import checkpoint, hooks, lock, loop, record
 from xdancer_jax.train.parts import Parts
 
 
 def train(config: ConfigDict, workdir: str | Path, allow_change: Sequence[str] = ()) -> loop.Summary:
     """Trains the stage of `config` (locked, not yet resolved) in `workdir`, or goes on from its newest checkpoint.
 
+    One training at a time has a work directory (train/lock.py).
+
     allow_change: fields that may differ from those that the run was begun with.
 
     Raises:
       ValueError, FloatingPointError: see resolve.resolve, sources.parts, changes.check and loop.train; a run of another
-        stage or skeleton.
+        stage or skeleton; another training in `workdir`.
     """
+    with lock.held(workdir):
+        return _train(config, workdir, allow_change)
+
+
+def _train(config: ConfigDict, workdir: str | Path, allow_change: Sequence[str]) -> loop.Summary:
     before = record.read(workdir, config.name) if record.exists(workdir) else {}
-    start = checkpoint.newest(workdir) if before else 0
+    newest = checkpoint.newest(workdir)
+    start = newest if before else 0
     if start:
         config, parts, content = _go_on(config, workdir, before, start, allow_change)
     else:

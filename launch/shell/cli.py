@@ -49,6 +49,7 @@ def _parse(argv: list[str]) -> list[str]:
     """Flags, or help. A mistyped value of a config field is a TypeError of ml_collections."""
     try:
         _check_encoding(argv)
+        argv = [_at_home(argument) for argument in argv]
         if config_flag.defined():
             config_flag.check(argv)
         if _HELP.intersection(argv):
@@ -76,6 +77,18 @@ def _check_encoding(argv: list[str]) -> None:
             argument.encode()
         except UnicodeEncodeError as error:
             raise ValueError(f"{ascii(argument)}: not UTF-8; rename the file") from error
+
+
+def _at_home(argument: str) -> str:
+    """~ and ~NAME at the start of a value, which shells leave as they are behind "=", become the home directory.
+
+    Raises ValueError where there is no such user.
+    """
+    name, value = re.fullmatch(r"(-[^=]*=(?:(?:run|gpt2):)?)?(.*)", argument, re.DOTALL).groups("")
+    home = os.path.expanduser(value)
+    if home.startswith("~"):
+        raise ValueError(f"{argument}: no user {home.split('/')[0][1:]!r} has a home directory; write the whole path")
+    return name + home
 
 
 def _check_given(rest: list[str]) -> None:

@@ -6,6 +6,8 @@ import re
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
+from configs import ranges
+from launch import stages
 from launch.shell import fields
 
 FLAG = "config"
@@ -23,7 +25,8 @@ def describe(argv: list[str]) -> str:
     if chosen is None:
         return "Fields of a config: give it before --help, --config configs/STAGE.py:VARIANT"
     source = config_flags.get_config_filename(table[FLAG]).split(":", 1)[0]
-    return f"fields of the config:\n{fields.listing(chosen, source)}"
+    allowed = ranges.of_stage(chosen.name) if chosen.get("name") in stages.names() else {}
+    return f"fields of the config:\n{fields.listing(chosen, source, allowed)}"
 
 
 def check(argv: list[str]) -> None:

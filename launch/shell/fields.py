@@ -12,12 +12,14 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from configs import ranges
+
 Comments = dict[tuple[str, ...], str]  # path of a field or block -> its comment
 
 
-def listing(config: ConfigDict, source: str | Path) -> str:
-    """Every field of `config` in the order of its file: --config.PATH=VALUE, type, comment; before the first of a block
-    the comment of the block. source: the file whose get_config made it."""
+def listing(config: ConfigDict, source: str | Path, allowed: Mapping[str, ranges.Allowed]) -> str:
+    """Every field of `config` in the order of its file: --config.PATH=VALUE, type and range, comment; before the first
+    of a block the comment of the block. source: the file whose get_config made it."""
     found = comments(source)
     order = {path: number for number, path in enumerate(found)}
     rows = sorted(leaves(config), key=lambda row: [order.get(block, len(order)) for block in _blocks(row[0])])
@@ -27,7 +29,9 @@ def listing(config: ConfigDict, source: str | Path) -> str:
             if block not in seen and found.get(block):
                 lines.append(f"  config.{'.'.join(block)}: {found[block]}")
             seen.add(block)
-        lines.append(f"  --config.{'.'.join(path)}={_text(value)}  ({_type(value)})  {found.get(path, '')}".rstrip())
+        name = ".".join(path)
+        kind = ", ".join(filter(None, [_type(value), str(ranges.find(allowed, name) or "")]))
+        lines.append(f"  --config.{name}={_text(value)}  ({kind})  {found.get(path, '')}".rstrip())
     wrap = functools.partial(textwrap.wrap, width=120, subsequent_indent=8 * " ", break_on_hyphens=False)
     return "\n".join(part for line in lines for part in wrap(line))
 

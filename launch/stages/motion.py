@@ -55,9 +55,11 @@ def check(config: ConfigDict) -> None:
             f"config.data.previous={data.previous}: holds no {config.model.context_frames} context frames "
             "(config.model.context_frames)"
         )
-    for name in ("static_context_rate", "replay_static_context_rate"):
-        if not 0 <= data[name] <= 1:
-            raise ValueError(f"config.data.{name}={data[name]}: is a share of the examples, between 0 and 1")
+    if not 0 < config.overlap_frames < config.model.segment_frames:
+        raise ValueError(
+            f"config.overlap_frames={config.overlap_frames}: must lie between 0 and config.model.segment_frames="
+            f"{config.model.segment_frames}"
+        )
 
 
 def figures(run: Run, data: Data) -> list[Result]:

@@ -21,7 +21,6 @@ from xdancer_jax.stage import Stage
 from xdancer_jax.stages import video
 from xdancer_jax.stages.video_networks import Networks
 
-PHASES = ("appearance", "motion")
 POSE_CONTROLS = {"none": None, "motion_decoder": MotionDecoder, "pose_guider": PoseGuider}
 
 
@@ -71,11 +70,15 @@ def window(config: ConfigDict, train: bool) -> Window:
 
 
 def check(config: ConfigDict) -> None:
-    for name, known in (("phase", PHASES), ("pose_control", tuple(POSE_CONTROLS))):
-        if config[name] not in known:
-            raise ValueError(f"config.{name}={config[name]!r}: choose one of {known}")
-    if config.data.reference_gap < 0:
-        raise ValueError(f"config.data.reference_gap={config.data.reference_gap}: must be 0 or more")
+    sampler, steps = config.sampler, config.schedule.num_steps
+    if sampler.num_steps >= steps:
+        raise ValueError(
+            f"config.sampler.num_steps={sampler.num_steps}: must be below config.schedule.num_steps={steps}"
+        )
+    if sampler.overlap >= sampler.window:
+        raise ValueError(
+            f"config.sampler.overlap={sampler.overlap}: must be below config.sampler.window={sampler.window}"
+        )
 
 
 def figures(run: Run, data: Data) -> list[Result]:

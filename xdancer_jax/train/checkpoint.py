@@ -179,7 +179,15 @@ def newest(workdir: str | Path) -> int:
 
 
 def _checkpoints(workdir: str | Path) -> Path:
-    return Path(workdir) / "checkpoints"
+    """Raises ValueError for a path that Orbax takes for a pattern: it would write what it cannot read."""
+    directory = Path(workdir) / "checkpoints"
+    found = sorted(set("[]*?\\").intersection(str(directory.absolute())))
+    if found:
+        raise ValueError(
+            f"{workdir}: the path {directory.parent.absolute()} holds {' '.join(found)}, which Orbax takes for a "
+            "pattern; rename that folder, or give a link to it"
+        )
+    return directory
 
 
 def _frozen(workdir: str | Path, name: str) -> Path:

@@ -1,3 +1,5 @@
+import os
+
 import librosa
 import numpy as np
 import pytest
@@ -86,3 +88,14 @@ def test_pool_averages_bins_and_repeats_short_songs():
     np.testing.assert_allclose(music.pool(rows[:2], 4)[:, 0], [0, 0, 1, 1])
     with pytest.raises(ValueError, match="0 frames into 4 bins"):
         music.pool(rows[:0], 4)
+
+
+def test_a_read_only_installation_and_home_give_numba_another_folder(monkeypatch, tmp_path):
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(music.tempfile, "tempdir", str(tmp_path))
+    music._find_cache()
+    assert "NUMBA_CACHE_DIR" not in os.environ  # beside librosa there is room
+    monkeypatch.setattr(music, "_writable", lambda folder: False)
+    music._find_cache()
+    assert os.environ.pop("NUMBA_CACHE_DIR").startswith(str(tmp_path / "xdancer_jax_numba_"))

@@ -1,10 +1,14 @@
+import fnmatch
+import functools
 import importlib
+import math
 
 import pytest
 
-from configs import autoencoder, motion, tokenizer, video
+from configs import autoencoder, base, motion, ranges, tokenizer, video
 from launch import stages
 from launch.runs import resolve, sources
+from launch.shell import fields
 
 CONFIGS = [(module, variant) for module in (autoencoder, motion, tokenizer, video) for variant in module.VARIANTS]
 
@@ -104,20 +108,65 @@ def test_frozen_parts_are_held_in_the_dtype_that_the_run_computes_in_but_the_tok
     assert sources.parts(resolve.resolve(config))["unet"].dtype == "float32"
 
 
+@pytest.mark.parametrize("module, variant", CONFIGS, ids=lambda value: getattr(value, "__name__", value))
+def test_every_field_has_a_range_and_lies_in_it(module, variant):
+    config = module.get_config(variant)
+    allowed = ranges.of_stage(config.name)
+    for path, value in fields.leaves(config):
+        known = ranges.find(allowed, ".".join(path))
+        assert known is not None, f"configs/{config.name}.py: RANGES lacks {'.'.join(path)}"
+        assert known.holds(value)
+
+
+def test_every_range_is_of_a_field():
+    for module in (autoencoder, motion, tokenizer, video):
+        names = {".".join(path) for variant in module.VARIANTS for path, _ in fields.leaves(module.get_config(variant))}
+        idle = [name for name in base.RANGES | module.RANGES if not fnmatch.filter(names, name)]
+        assert idle in ([], ["parts.*.variant"])
+
+
 @pytest.mark.parametrize("field, value, message", [
     ("log_every", 0, "config.log_every=0: must be at least 1"),
     ("batch_size", 0, "config.batch_size=0"),
+    ("seed", -1, r"config.seed=-1: must be in \[0, 4294967295\]"),
+    ("steps", 2**31, "config.steps=2147483648: must be at least 1"),
+    ("ema_decay", 2.0, r"config.ema_decay=2.0: must be in \[0, 1\)"),
+    ("optimizer.learning_rate", math.nan, "config.optimizer.learning_rate=nan: must be above 0"),
+    ("optimizer.weight_decay", math.inf, "config.optimizer.weight_decay=inf: must be at least 0"),
+    ("mesh.fsdp", 0, "config.mesh.fsdp=0: must be -1 or at least 1"),
+    ("data.workers", -1, "config.data.workers=-1: must be in"),
+    ("data.share", 0.0, r"config.data.share=0.0: must be in \(0, 1\]"),
+    ("model.tokens_per_part", 0, "config.model.tokens_per_part=0: must be at least 1"),
+    ("model.kernel", 0, "config.model.kernel=0: must be at least 1"),
     ("checkpoint.keep", 0, "config.checkpoint.keep=0: must be at least 1"),
-    ("checkpoint.every", -1, "config.checkpoint.every=-1: must be 0"),
-    ("eval_every", -1, "config.eval_every=-1: must be 0"),
+    ("checkpoint.every", -1, "config.checkpoint.every=-1: must be at least 0"),
+    ("eval_every", -1, "config.eval_every=-1: must be at least 0"),
     ("eval_batches", 0, "config.eval_batches=0: must be at least 1"),
-    ("dtype", "bf16", "config.dtype='bf16': choose one of"),
+    ("dtype", "bf16", "config.dtype='bf16': choose one of 'float32', 'bfloat16'"),
     ("parts.tokenizer.dtype", "half", "config.parts.tokenizer.dtype='half': choose one of"),
     ("parts.tokenizer.learning_rate", 0.0, "config.parts.tokenizer.learning_rate=0.0: must be above 0"),
+    ("parts.tokenizer.trainable", (1,), r"config.parts.tokenizer.trainable=\(1,\): must be texts"),
 ])
 def test_fields_out_of_range_are_named(field, value, message):
     config = tokenizer.get_config("tiny")
     config.update_from_flattened_dict({field: value})
+    with pytest.raises(ValueError, match=message):
+        resolve.resolve(config)
+
+
+@pytest.mark.parametrize("variant, field, value, message", [
+    ("motion", "model.global_tokens", 0, "config.model.global_tokens=0: must be at least 1"),
+    ("motion", "overlap_frames", 32, "config.overlap_frames=32: must lie between 0 and config.model.segment_frames=32"),
+    ("motion", "sampling.top_p", (0.5, 0.0), r"config.sampling.top_p=\(0.5, 0.0\): must be in \(0, 1\]"),
+    ("motion", "sampling.top_k", (), r"config.sampling.top_k=\(\): must be at least 0"),
+    ("video", "model.unet.block_out_channels", (0,), "config.model.unet.block_out_channels="),
+    ("video", "sampler.num_steps", 1000, "config.sampler.num_steps=1000: must be below config.schedule.num_steps"),
+    ("video", "sampler.overlap", 16, "config.sampler.overlap=16: must be below config.sampler.window=16"),
+])
+def test_fields_of_later_stages_out_of_range_are_named(variant, field, value, message):
+    config = random({"motion": motion.get_config("tiny"), "video": video.get_config("tiny_motion")}[variant])
+    *blocks, last = field.split(".")
+    functools.reduce(lambda block, name: block[name], blocks, config)[last] = value
     with pytest.raises(ValueError, match=message):
         resolve.resolve(config)
 
@@ -133,7 +182,7 @@ def test_context_frames_must_fit_the_segment_before():
 def test_shares_of_examples_lie_between_0_and_1(name):
     config = random(motion.get_config("tiny"))
     config.data[name] = 1.5
-    with pytest.raises(ValueError, match=f"config.data.{name}=1.5: is a share of the examples"):
+    with pytest.raises(ValueError, match=rf"config.data.{name}=1.5: must be in \[0, 1\]"):
         resolve.resolve(config)
 
 

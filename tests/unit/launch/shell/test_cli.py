@@ -38,6 +38,16 @@ CHOREOGRAPH = ("launch.choreograph", "--run=nowhere", "--music=a.wav", "--out=o"
         ((*TRAIN, "stray"), "stray: no flag before it; write --name=value ("),
         ((*TRAIN, "--nosuch=1"), "Unknown command line flag 'nosuch' (--help lists the flags)"),
         (TRAIN, "config.data.dir is empty"),
+        ((*TRAIN[:-1], "--workdir=a[1]"), "a[1]: the path "),
+        ((*TRAIN, "--config.data.dir=a*b"), "a*b: the path "),
+        (("launch.prepare", "--data=a?"), "a?: the path "),
+        (("launch.prepare_poses", "--data=a\\b", "--poses=nowhere.npz"), "a\\b: the path "),
+        (("launch.evaluate", "--run=~nobodyhere/run", "--data=nothing"), "no user 'nobodyhere' has a home directory"),
+        (("launch.evaluate", "--run", "~/nowhere", "--data=nothing"), "HOME/nowhere: no such directory"),
+        (("launch.evaluate", "--run=~/nowhere", "--data=nothing"), "HOME/nowhere: no such directory"),
+        (("launch.train", "--config=configs/motion.py:tiny", "--workdir=w", "--config.data.dir=d",
+          "--config.parts.tokenizer.source=run:~/nowhere"), "HOME/nowhere: no such directory"),
+        ((*TRAIN, "--config.seed=-1"), "config.seed=-1: must be in [0, 4294967295]"),
         (("launch.evaluate", "--run=nowhere", "--data=nothing"), "nowhere: no such directory"),
         (("launch.evaluate", "--run=w\udcff", "--data=nothing"), r"'--run=w\udcff': not UTF-8; rename the file"),
         (("launch.prepare", "--data=d", "--clips=0"), "--clips=0: 0 is not a positive integer"),
@@ -59,7 +69,8 @@ CHOREOGRAPH = ("launch.choreograph", "--run=nowhere", "--music=a.wav", "--out=o"
         ((*CHOREOGRAPH, "--image=a.png", "--continue_from=b"), "give exactly one of the flags image, continue_from"),
     ],
 )
-def test_one_clear_line(arguments, said):
+def test_one_clear_line(arguments, said, monkeypatch):
+    monkeypatch.setenv("HOME", "HOME")
     done = command_line.run(*arguments)
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1 and said in done.stderr, done.stderr
@@ -95,7 +106,7 @@ def test_help_shows_docstring_and_flags_and_succeeds(flag):
 def test_help_of_train_lists_the_fields_of_the_config_that_is_given():
     done = command_line.run("launch.train", "--config=configs/motion.py:tiny", "--config.seed=7", "--help")
     assert done.returncode == 0
-    assert "\n  --config.seed=7  (int)  the one seed: initial weights" in done.stdout
+    assert "\n  --config.seed=7  (int, in [0, 4294967295])  the one seed: initial weights" in done.stdout
     assert "\n  --config.model.width=64  (int)  GPT-2 medium\n" in done.stdout
     without = command_line.run("launch.train", "--help")
     assert without.returncode == 0 and "--config configs/STAGE.py:VARIANT" in without.stdout.splitlines()[-1]

@@ -3,6 +3,7 @@ import importlib
 import pytest
 from ml_collections import ConfigDict
 
+from configs import ranges
 from launch import stages
 from launch.shell import fields
 
@@ -70,8 +71,8 @@ def test_a_field_without_a_comment_has_that_of_its_block(source):
 
 def test_the_listing_has_every_field_with_value_and_type(source):
     config = ConfigDict({"block": {"two": (1, 2), "one": True}, "bare": "x", "unknown": 1.5, "late": 5, "empty": {}})
-    assert fields.listing(config, source).splitlines() == [
-        "  --config.late=5  (int)  its own,", "  --config.bare=x  (str)", "  config.block: of the block",
+    assert fields.listing(config, source, {"late": ranges.whole(1), "bare": ranges.FREE}).splitlines() == [
+        "  --config.late=5  (int, at least 1)  its own,", "  --config.bare=x  (str)", "  config.block: of the block",
         "  --config.block.one=True  (bool)", '  --config.block.two="(1, 2)"  (tuple)  behind it',
         "  --config.empty={}  (block)", "  --config.unknown=1.5  (float)",
     ]
@@ -83,7 +84,7 @@ def test_every_field_of_every_config_has_a_comment_or_its_block_has_one(name, va
     config, found = module.get_config(variant), fields.comments(module.__file__)
     bare = [".".join(path) for path, _ in fields.leaves(config) if not comment_of(found, path)]
     assert not bare, f"configs/{name}.py: say in a comment what these are: {bare}"
-    listed = fields.listing(config, module.__file__)
+    listed = fields.listing(config, module.__file__, ranges.of_stage(name))
     assert all(f"--config.{'.'.join(path)}=" in listed for path, _ in fields.leaves(config))
 
 

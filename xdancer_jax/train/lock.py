@@ -1,0 +1,87 @@
+"""One training a work directory at a time: a second one would remove the first one's unfinished save."""
+
+import contextlib
+import fcntl
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+_log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def held(workdir: str | Path) -> Iterator[None]:
+    """Keeps other trainings out of `workdir`, made if need be, while the block runs; every process must enter it.
+
+    Process 0 holds an flock on WORKDIR/lock for its whole group. The kernel lets it go however the process ends. On
+    NFS it holds between hosts as well (Linux 2.6.12 and newer); on a file system without locks a warning says that
+    nothing is held. A work directory that was empty before and after is removed again.
+
+    Raises:
+      ValueError: another training holds it, on all processes of the group.
+      OSError: `workdir` cannot be made or written.
+    """
+    path = Path(workdir) / "lock"
+    with contextlib.ExitStack() as stack:
+        refused = None
+        if jax.process_index() == 0:
+            try:
+                stack.enter_context(_file(path))
+            except (ValueError, OSError) as error:
+                refused = error
+        if jax.process_count() > 1:
+            failed = multihost_utils.broadcast_one_to_all(np.uint8(refused is not None))
+            if failed and refused is None:
+                raise ValueError(f"{path}: process 0 could not take it and says why")
+        if refused is not None:
+            raise refused
+        yield
+
+
+@contextlib.contextmanager
+def _file(path: Path) -> Iterator[None]:
+    made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        number = _locked(path)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write into the work directory: {error.strerror}", str(path)) from error
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(number)
+        with contextlib.suppress(OSError):  # not empty: what was trained stays
+            for folder in made:
+                folder.rmdir()
+
+
+def _locked(path: Path) -> int:
+    """A descriptor of `path` that holds its lock."""
+    while True:
+        number = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.pread(number, 200, 0).decode(errors="replace") or "another process"
+            os.close(number)
+            raise ValueError(
+                f"{path.parent}: {holder} is training there; wait until it has ended, or give another --workdir"
+            ) from error
+        except OSError as error:
+            _log.warning("%s: this file system has no locks (%s); start no second training here", path, error.strerror)
+        # Whoever held it may have removed the file between our two calls.
+        if path.exists() and os.path.samestat(os.fstat(number), path.stat()):
+            os.truncate(number, 0)
+            os.write(number, f"process {os.getpid()} on {socket.gethostname()}".encode())
+            return number
+        os.close(number)
+
+
+__all__ = ["held"]
