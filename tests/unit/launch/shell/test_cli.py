@@ -107,7 +107,7 @@ def test_help_of_train_lists_the_fields_of_the_config_that_is_given():
     done = command_line.run("launch.train", "--config=configs/motion.py:tiny", "--config.seed=7", "--help")
     assert done.returncode == 0
     assert "\n  --config.seed=7  (int, in [0, 4294967295])  the one seed: initial weights" in done.stdout
-    assert "\n  --config.model.width=64  (int)  GPT-2 medium\n" in done.stdout
+    assert "\n  --config.model.width=64  (int, at least 1)  GPT-2 medium\n" in done.stdout
     without = command_line.run("launch.train", "--help")
     assert without.returncode == 0 and "--config configs/STAGE.py:VARIANT" in without.stdout.splitlines()[-1]
     wrong = command_line.run("launch.train", "--config=configs/motion.py:huge", "--help")
