@@ -39,7 +39,9 @@ def window(config: ConfigDict, train: bool) -> Window:
 
 
 def check(config: ConfigDict) -> None:
-    return None
+    widths, groups = config.model.block_out_channels, config.model.norm_groups
+    if any(width % groups for width in widths):
+        raise ValueError(f"config.model.norm_groups={groups}: must divide config.model.block_out_channels={widths}")
 
 
 def figures(run: Run, data: Data) -> list[Result]:

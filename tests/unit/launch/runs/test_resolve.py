@@ -154,7 +154,8 @@ def test_fields_out_of_range_are_named(field, value, message):
         resolve.resolve(config)
 
 
-@pytest.mark.parametrize("variant, field, value, message", [
+@pytest.mark.parametrize("stage, field, value, message", [
+    ("autoencoder", "model.norm_groups", 3, "config.model.norm_groups=3: must divide config.model.block_out_channels="),
     ("motion", "model.global_tokens", 0, "config.model.global_tokens=0: must be at least 1"),
     ("motion", "overlap_frames", 32, "config.overlap_frames=32: must lie between 0 and config.model.segment_frames=32"),
     ("motion", "sampling.top_p", (0.5, 0.0), r"config.sampling.top_p=\(0.5, 0.0\): must be in \(0, 1\]"),
@@ -163,8 +164,8 @@ def test_fields_out_of_range_are_named(field, value, message):
     ("video", "sampler.num_steps", 1000, "config.sampler.num_steps=1000: must be below config.schedule.num_steps"),
     ("video", "sampler.overlap", 16, "config.sampler.overlap=16: must be below config.sampler.window=16"),
 ])
-def test_fields_of_later_stages_out_of_range_are_named(variant, field, value, message):
-    config = random({"motion": motion.get_config("tiny"), "video": video.get_config("tiny_motion")}[variant])
+def test_fields_of_other_stages_out_of_range_are_named(stage, field, value, message):
+    config = random(importlib.import_module(f"configs.{stage}").get_config("tiny_motion" if stage == "video" else "tiny"))
     *blocks, last = field.split(".")
     functools.reduce(lambda block, name: block[name], blocks, config)[last] = value
     with pytest.raises(ValueError, match=message):
