@@ -165,7 +165,8 @@ def test_fields_out_of_range_are_named(field, value, message):
     ("video", "sampler.overlap", 16, "config.sampler.overlap=16: must be below config.sampler.window=16"),
 ])
 def test_fields_of_other_stages_out_of_range_are_named(stage, field, value, message):
-    config = random(importlib.import_module(f"configs.{stage}").get_config("tiny_motion" if stage == "video" else "tiny"))
+    variant = "tiny_motion" if stage == "video" else "tiny"
+    config = random(importlib.import_module(f"configs.{stage}").get_config(variant))
     *blocks, last = field.split(".")
     functools.reduce(lambda block, name: block[name], blocks, config)[last] = value
     with pytest.raises(ValueError, match=message):
