@@ -16,7 +16,7 @@ from unittest import mock
 
 from absl import flags, logging
 
-from launch.shell import memory
+from launch.shell import distributed, memory
 
 ROOT = Path(__file__).parents[1]
 _MAINS = re.compile(r"launch\.\w+|benchmarks\..*")  # modules whose flags are those of one command
@@ -37,6 +37,7 @@ def run(module: str, *arguments: str) -> Done:
     with (
         contextlib.chdir(ROOT), _flags_of_one_command(), _logging_kept(), warnings.catch_warnings(),
         mock.patch.object(sys, "argv", [module, *arguments]), mock.patch.object(memory, "keep_freed"),
+        mock.patch.object(distributed, "join"),
         contextlib.redirect_stdout(out), contextlib.redirect_stderr(err),
     ):
         warnings.filterwarnings("ignore", r"the load_module\(\) method", DeprecationWarning)  # ml_collections uses it

@@ -20,7 +20,7 @@ FIXED = ("phase", "pose_control", "single_part")
 
 def of_config(before: ConfigDict, config: ConfigDict) -> dict[str, tuple[Any, Any]]:
     """{field: (old, new)} of every field that differs and is not free. Steps are free under a constant schedule."""
-    old, new = _flat(before), _flat(config)
+    old, new = flat(before), flat(config)
     changed = {name: (old.get(name), new.get(name)) for name in old | new if old.get(name) != new.get(name)}
     if config.optimizer.schedule == before.optimizer.schedule == "constant":
         changed.pop("steps", None)
@@ -53,11 +53,11 @@ def check(workdir: str | Path, changed: Mapping[str, tuple[Any, Any]], allowed: 
         raise ValueError(f"--allow_change={unused[0]}: nothing of that name has changed; changed: {sorted(changed)}")
 
 
-def _flat(config: ConfigDict, prefix: str = "") -> dict[str, Any]:
+def flat(config: ConfigDict, prefix: str = "") -> dict[str, Any]:
     """Values by dotted name, without what `resolve` adds."""
     found = {}
     for name, value in config.items():
         if prefix == "" and name in ("earlier", "skeleton"):
             continue
-        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, ConfigDict) else {prefix + name: value}
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, ConfigDict) else {prefix + name: value}
     return found

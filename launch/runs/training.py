@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 from ml_collections import ConfigDict
 
 from data_pipeline import sources as data_sets
 from launch import stages
-from launch.runs import build, changes, resolve, skeleton, sources
+from launch.runs import agreement, build, changes, resolve, skeleton, sources
 from xdancer_jax import sharding
 from xdancer_jax.train import checkpoint, hooks, lock, loop, record
 from xdancer_jax.train.parts import Parts
@@ -24,23 +25,36 @@ def train(config: ConfigDict, workdir: str | Path, allow_change: Sequence[str] =
 
     Raises:
       ValueError, FloatingPointError: see resolve.resolve, sources.parts, changes.check and loop.train; a run of another
-        stage or skeleton; another training in `workdir`.
+        stage or skeleton; another training in `workdir`; processes that differ in what they were given.
     """
+    agreement.check({
+        "--workdir": str(workdir), "--allow_change": list(allow_change), "code": agreement.code_version(),
+        "jax": jax.__version__, **{f"config.{name}": value for name, value in changes.flat(config).items()},
+    })
     with lock.held(workdir):
-        return _train(config, workdir, allow_change)
+        start, config, parts, content = agreement.everywhere(lambda: _prepared(config, workdir, allow_change))
+        agreement.check({"start step": start} | content["facts"])
+        return _run(start, config, parts, content, workdir)
 
 
-def _train(config: ConfigDict, workdir: str | Path, allow_change: Sequence[str]) -> loop.Summary:
+def _prepared(
+    config: ConfigDict, workdir: str | Path, allow_change: Sequence[str]
+) -> tuple[int, ConfigDict, Parts, dict[str, Any]]:
+    """(step to go on from, resolved config, parts, rest of config.json)."""
     before = record.read(workdir, config.name) if record.exists(workdir) else {}
     newest = checkpoint.newest(workdir)
     start = newest if before else 0
     if start:
-        config, parts, content = _go_on(config, workdir, before, start, allow_change)
-    else:
-        config = resolve.resolve(config)
-        parts = sources.parts(config)
-        content = {"facts": _facts(config, parts), "changes": []}
-        changes.check(workdir, {}, allow_change)
+        return start, *_go_on(config, workdir, before, start, allow_change)
+    config = resolve.resolve(config)
+    parts = sources.parts(config)
+    changes.check(workdir, {}, allow_change)
+    return start, config, parts, {"facts": _facts(config, parts), "changes": []}
+
+
+def _run(
+    start: int, config: ConfigDict, parts: Parts, content: dict[str, Any], workdir: str | Path
+) -> loop.Summary:
     stage = stages.find(config.name).make(config)
     if set(stage.parts) != set(parts):
         raise ValueError(
