@@ -21,7 +21,9 @@ _NUMBERS: Final = ("height", "width", "fps", "lost")  # single ones
 _KEYS: Final = ("poses", *_NUMBERS, "times", "tokens")
 _LARGEST: Final = 100_000  # pixels of a frame's side
 _MOST_LOST: Final = 1 << 31
-_SHARES: Final = 2.0  # a file with no coordinate beyond it gives them in shares of the frame, not in pixels
+# A file gives coordinates in shares of the frame, not in pixels, where this part of them lies within this far: single
+# joints are guessed far outside.
+_MOST, _SHARES = 0.9, 2.0
 
 
 def save_poses(
@@ -106,7 +108,7 @@ def _others(path: Path, found: pose_layouts.Found, given: dict[str, Any]) -> Cli
     _check_numbers(path, height=height, width=width, fps=fps)
     frames = found.frames
     places = [person[unseen.placed(person), :2] for everyone in frames for person in everyone]
-    if max((np.abs(place).max() for place in places if len(place)), default=np.inf) <= _SHARES:
+    if sum(map(len, places)) and np.quantile(np.abs(np.concatenate(places)), _MOST) <= _SHARES:
         scale = np.array((width, height, 1), np.float32)
         frames = [[person * scale for person in everyone] for everyone in frames]
     times = np.subtract(found.numbers, found.numbers[0]) / fps

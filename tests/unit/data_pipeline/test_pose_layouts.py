@@ -70,6 +70,13 @@ def test_json_of_every_layout(tmp_path, name, encoding):
     assert np.isfinite(clip.poses).all() and (clip.poses[:, NECK, 2] == np.float32(0.9)).all()
 
 
+def test_a_joint_far_outside_does_not_make_shares_pixels(tmp_path):
+    shares = json.loads(json.dumps(SHARES))
+    shares[1]["people"][0]["pose_keypoints_2d"][30:32] = 3.5, 9.0
+    clip = _load(_write(tmp_path / "a.json", shares))
+    np.testing.assert_allclose(clip.poses[:, NECK, :2], [[51 + i, 61] for i in range(3)], rtol=1e-5)
+
+
 def test_one_picture_is_one_frame(tmp_path):
     one = _load(_write(tmp_path / "a.json", {"meta_info": {}, "instance_info": [_coco()]}))
     two = _load(_write(tmp_path / "b.json", {"version": 1.3, "people": [_openpose()]}))

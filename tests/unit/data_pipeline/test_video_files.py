@@ -109,7 +109,7 @@ def _encode(path, codec, pictures, rate=25, pts=None, aspect=None, **options):
     with av.open(str(path), "w", container_options=options) as container:
         stream = container.add_stream(codec, rate=rate)
         stream.height, stream.width = pictures[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         if aspect:
             stream.codec_context.sample_aspect_ratio = Fraction(*aspect)
         if pts is not None:
@@ -190,6 +190,44 @@ def test_a_change_of_size_is_told_and_scaled_into_the_first(tmp_path):
         f"{both}: its pictures are 48x64 at first and 64x48 from frame 5 on; all are scaled into the first size"
     ]
     assert pictures[7, :, 14:50].min() > 150 and pictures[7, :, :13].max() == 0  # 36 wide, in the middle
+
+
+def test_packets_that_do_not_decode_are_left_out_and_counted(tmp_path):
+    path = tmp_path / "a.mkv"
+    _encode(path, "mjpeg", NOISE)
+    with av.open(str(path)) as container:
+        packets = [bytes(packet) for packet in container.demux() if packet.size]
+    content = path.read_bytes()
+    for packet in (packets[4], packets[9]):
+        content = content.replace(packet, bytes(len(packet)))
+    path.write_bytes(content)
+    troubles = []
+    frames = list(video_files.iter_video(path, troubles.append))
+    assert len(frames) == 38 and frames[4].seconds == pytest.approx(5 / 25)
+    assert [(x.lost, x.text) for x in troubles] == [
+        (2, f"{path}: the file is cut off or damaged: 38 of 40 frames are there")
+    ]
+
+
+def test_a_codec_that_is_not_known_and_tags_of_another_encoding(tmp_path):
+    path = tmp_path / "a: 1.mp4"
+    video_files.write_video(path, NOISE)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"isom", b"is\xf6m"))
+    assert len(read_video(path)) == 40
+    path.write_bytes(content.replace(b"avc1", b"zzzz"))
+    with pytest.raises(ValueError, match="a: 1.mp4: its video is of a codec that is not known here"):
+        read_video(path)
+
+
+def test_a_picture_too_large_for_memory_is_not_decoded(tmp_path):
+    path = tmp_path / "a.webm"
+    _encode(path, "libvpx", NOISE[:3])
+    content = path.read_bytes()
+    start = content.index(b"\x9d\x01\x2a") + 3  # VP8's key frame says its size: 16383 x 16383
+    path.write_bytes(content[:start] + b"\xff\x3f\xff\x3f" + content[start + 4 :])
+    with pytest.raises(ValueError, match="a.webm: its video stream holds no frames that decode"):
+        read_video(path)
 
 
 def test_an_odd_size_becomes_even():
