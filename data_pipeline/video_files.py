@@ -62,7 +62,9 @@ def iter_video(path: str | os.PathLike, tell: Callable[[Trouble], None] = warn) 
     broken, shown, size, resized = 0, 0, None, False
     with opened(path, "video") as (container, stream):
         stream.thread_type = "SLICE"  # threads by frames take good frames along with one that does not decode
-        stream.codec_context.options = {"max_pixels": str(_MOST_PIXELS)}
+        if stream.width * stream.height > _MOST_PIXELS:
+            raise ValueError(f"{path}: its pictures of {stream.height}x{stream.width} are too large; scale them down")
+        stream.codec_context.options = {"max_pixels": str(_MOST_PIXELS)}  # of pictures that say it only themselves
         clock = frame_times.Clock(float(1 / (stream.average_rate or stream.guessed_rate or _USUAL_FPS)))
         wider = _pixel_aspect(path, stream)
         for frame in _frames(container, stream):

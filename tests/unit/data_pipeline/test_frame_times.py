@@ -18,7 +18,7 @@ def _seconds(stated, spacing=0.04):
         ([None, 7.0, 7.1], [0, 0.04, 0.14]),
         ([0.0, 0.04, 0.04, 0.12], [0, 0.04, 0.041, 0.12]),  # twice the same: the next keeps its time
         ([0.0, 0.08, 0.04, 0.12], [0, 0.08, 0.081, 0.12]),
-        ([9.0, 9.04, 0.0, 0.04], [0, 0.04, 0.08, 0.12]),  # a clock set anew
+        ([9.0, 9.04, 0.0, 0.1], [0, 0.04, 0.08, 0.18]),  # a clock set anew
     ],
 )
 def test_a_clock_only_goes_on(stated, seconds):

@@ -33,6 +33,13 @@ def test_people_who_cross_are_not_exchanged():
     np.testing.assert_array_equal(chosen, left)
 
 
+def test_doubles_who_cross_go_on_as_before():
+    """Each is nearest to where the other was in the frame after they met."""
+    left, right = ([_person(300 + way * (10 * (i - 20) - 3)) for i in range(41)] for way in (1, -1))
+    frames = [[left[0]], *zip(right[1:], left[1:], strict=True)]
+    np.testing.assert_array_equal(follow(frames, *SIZE), left)
+
+
 def test_the_first_is_large_sure_and_central():
     dancer = _person(300)
     for other in (_person(300, size=50), _person(300, y=100, score=0.3), _person(30, size=110)):

@@ -1,3 +1,4 @@
+import av
 import numpy as np
 import pytest
 
@@ -43,6 +44,20 @@ def test_the_overlay_runs_in_step_with_its_video(video, tmp_path):
     times, pictures = zip(*video_files.iter_video(tmp_path / "look.mp4"), strict=True)
     np.testing.assert_allclose(times, TIMES, atol=1e-4)
     assert np.ptp(pictures[1], axis=(0, 1)).max() > 60 and np.ptp(pictures[3], axis=(0, 1)).max() < 20  # nobody drawn
+
+
+def test_an_odd_size_has_an_overlay(tmp_path):
+    with av.open(str(tmp_path / "a.webm"), "w") as container:
+        stream = container.add_stream("libvpx", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 33, 47, "yuv420p"
+        for _ in range(3):
+            picture = av.VideoFrame.from_ndarray(np.full((33, 47, 3), 60, np.uint8), format="rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    clip = video_poses.estimate_video(Estimator(), tmp_path / "a.webm")
+    assert (clip.height, clip.width) == (33, 47)
+    video_poses.write_overlay(tmp_path / "look.mp4", tmp_path / "a.webm", clip)
+    assert [frame.picture.shape for frame in video_files.iter_video(tmp_path / "look.mp4")] == [(34, 48, 3)] * 3
 
 
 def test_a_damaged_video_is_told_of_once_and_counted(video, tmp_path, monkeypatch, caplog):
