@@ -1,15 +1,35 @@
 """The poses of a video file, and the file again with them drawn in."""
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 
-from data_pipeline import poses, unseen, video_files
+from data_pipeline import frame_times, poses, unseen, video_files
+from data_pipeline.containers import opened
 from data_pipeline.pose_estimation import PoseEstimator
 from data_pipeline.pose_formats import Clip
 from data_pipeline.video_files import Frame, Trouble
+
+
+def check_video(path: str | os.PathLike[str]) -> None:
+    """Raises FileNotFoundError or ValueError for a video that estimate_video or the pose file would refuse: one without
+    a frame that decodes, and one whose packets say that it lasts hours or shows hardly a frame a second. Decodes one
+    frame alone."""
+    next(video_files.iter_video(path))
+    times = []
+    with opened(Path(path), "video") as (container, stream), contextlib.suppress(av.error.FFmpegError):
+        for packet in container.demux(stream):  # up to where a file that is cut off ends
+            if packet.pts is not None and not packet.is_discard:
+                times.append(float(packet.pts * packet.time_base))
+    try:
+        frame_times.checked(np.unique(times or [0.0]))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def estimate_video(
@@ -52,4 +72,4 @@ def _ignore(trouble: Trouble) -> None:
     """It was told when the poses were estimated."""
 
 
-__all__ = ["estimate_video", "write_overlay"]
+__all__ = ["check_video", "estimate_video", "write_overlay"]

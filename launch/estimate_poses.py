@@ -12,7 +12,7 @@ from functools import partial
 from absl import flags
 from tqdm import tqdm
 
-from data_pipeline import pose_estimation, pose_files, pose_weights, poses, video_files, video_poses
+from data_pipeline import pose_estimation, pose_files, pose_weights, poses, video_poses
 from launch.shell import cli, outputs
 
 _VIDEO = flags.DEFINE_string("video", None, "Video of one dancer.")
@@ -27,7 +27,7 @@ def main(argv: list[str]) -> None:
     outputs.check_out(_OUT.value, ".npz")
     if _OVERLAY.value:
         outputs.check_out(_OVERLAY.value, flag="overlay")
-    next(video_files.iter_video(_VIDEO.value))  # a file that cannot be used is refused before models are fetched
+    video_poses.check_video(_VIDEO.value)  # before models are fetched and each frame is looked at
     estimator = pose_estimation.MediaPipeEstimator(*pose_weights.find_weights(_WEIGHTS.value))
     clip = video_poses.estimate_video(estimator, _VIDEO.value, partial(tqdm, desc="poses", unit="frame"))
     pose_files.save_clip(_OUT.value, clip)

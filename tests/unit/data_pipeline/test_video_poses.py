@@ -2,7 +2,7 @@ import av
 import numpy as np
 import pytest
 
-from data_pipeline import pose_files, video_files, video_poses
+from data_pipeline import frame_times, pose_files, video_files, video_poses
 
 TIMES = np.array([0, 0.1, 0.15, 0.4, 0.45, 0.9])
 
@@ -58,6 +58,18 @@ def test_an_odd_size_has_an_overlay(tmp_path):
     assert (clip.height, clip.width) == (33, 47)
     video_poses.write_overlay(tmp_path / "look.mp4", tmp_path / "a.webm", clip)
     assert [frame.picture.shape for frame in video_files.iter_video(tmp_path / "look.mp4")] == [(34, 48, 3)] * 3
+
+
+def test_what_will_be_refused_is_refused_before_the_work(video, tmp_path, monkeypatch):
+    video_poses.check_video(video)
+    with pytest.raises(FileNotFoundError, match="none.mp4"):
+        video_poses.check_video(tmp_path / "none.mp4")
+    video_files.write_video(tmp_path / "b.mp4", np.zeros((4, 32, 64, 3), np.uint8), 1, times=3 * np.arange(4))
+    with pytest.raises(ValueError, match="b.mp4: 4 frames in 9.0 s, by its times .*no dance"):
+        video_poses.check_video(tmp_path / "b.mp4")
+    monkeypatch.setattr(frame_times, "_LONGEST", 8)
+    with pytest.raises(ValueError, match="b.mp4: the clip lasts 9 s"):
+        video_poses.check_video(tmp_path / "b.mp4")
 
 
 def test_a_damaged_video_is_told_of_once_and_counted(video, tmp_path, monkeypatch, caplog):
