@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from data_pipeline import npz_files
+from data_pipeline.files import one_line
 from data_pipeline.pose_formats import from_mediapipe, from_openpose, from_openpose_parts, from_wholebody
 from data_pipeline.unseen import mark
 
@@ -24,6 +25,7 @@ KNOWN: Final = (
 BROKEN: Final = (ValueError, TypeError, IndexError, KeyError, OverflowError, RecursionError, MemoryError)
 _BODIES: Final = (17, 133)  # joints of COCO and COCO-WholeBody
 _HAND: Final = 21
+_LARGEST_NUMBER: Final = 2**53  # of a frame: as float64 counts; what is larger is no count
 
 
 class Found(NamedTuple):
@@ -41,23 +43,20 @@ def read_folder(path: Path) -> Found:
     files = sorted(file for file in path.iterdir() if file.suffix.lower() == ".json" and file.name[0] != ".")
     if not files:
         raise ValueError(f"a folder without .json files; known are: {KNOWN}")
-    frames = []
-    for file in files:
-        try:
-            content = json.loads(file.read_bytes())
-            frames.append(_people(content, _openpose_person, "people"))
-        except BROKEN as error:
-            raise ValueError(f"{file.name}: {_reason(error)}") from error
-        frames[-1] = (frames[-1], _canvas([content]))
     numbers = [re.findall(r"\d+", file.stem) for file in files]
-    order = [int(found[-1]) if found else None for found in numbers]
-    if None in order:
-        order = list(range(len(files)))
+    order = [int(found[-1]) for found in numbers] if all(numbers) else list(range(len(files)))
+    if max(order) > _LARGEST_NUMBER:
+        raise ValueError("the last number in the names of its .json files is no frame's")
     if len(set(order)) < len(order):
         raise ValueError("two of its .json files have one frame number; put each clip into a folder of its own")
-    ranked = sorted(zip(order, frames, strict=True), key=lambda item: item[0])
-    stated = {name: value for _, (_, canvas) in ranked for name, value in canvas.items()}
-    return Found([people for _, (people, _) in ranked], [number for number, _ in ranked], stated)
+    contents, frames = [], []
+    for _, file in sorted(zip(order, files, strict=True)):
+        try:
+            contents.append(json.loads(file.read_bytes()))
+            frames.append(_people(contents[-1], _openpose_person, "people"))
+        except BROKEN as error:
+            raise ValueError(f"{file.name}: {one_line(error)}") from error
+    return Found(frames, sorted(order), _canvas(contents))
 
 
 def read_json(path: Path) -> Found:
@@ -124,7 +123,7 @@ def _all_have(frames: Any, key: str) -> bool:
 def _numbers(frames: list[dict[str, Any]]) -> list[int]:
     """What the frames say of themselves ("frame_id"), if it increases; else they are counted."""
     numbers = [frame.get("frame_id") for frame in frames]
-    whole = all(isinstance(number, int) for number in numbers)
+    whole = all(isinstance(number, int) and abs(number) < _LARGEST_NUMBER for number in numbers)
     if whole and all(a < b for a, b in zip(numbers, numbers[1:], strict=False)):
         return numbers
     return list(range(len(frames)))
@@ -177,10 +176,6 @@ def _flat(person: dict[str, Any], key: str, counts: tuple[int, ...]) -> np.ndarr
         joints = " or ".join(str(n) for n in counts)
         raise ValueError(f'"{key}": expected {joints} times x, y and score, got {numbers.shape} numbers')
     return mark(numbers.reshape(-1, 3))
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 __all__ = ["BROKEN", "KNOWN", "Found", "read_arrays", "read_folder", "read_json"]

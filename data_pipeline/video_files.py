@@ -182,6 +182,8 @@ def write_video(
                 )
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
             if times is not None:
+                if count == len(times):
+                    raise ValueError(f"times: {count} for more frames; give each one")
                 frame.pts, frame.time_base = round(times[count] * _TICKS), Fraction(1, _TICKS)
             container.mux(video.encode(frame))
             count += 1

@@ -115,6 +115,9 @@ def test_a_folder_goes_by_the_numbers_of_its_frames(tmp_path):
     _write(tmp_path / "other_4.json", {"people": [_openpose()]})
     with pytest.raises(ValueError, match="two of its .json files have one frame number"):
         _load(tmp_path)
+    (tmp_path / "other_4.json").rename(tmp_path / f"{10**200}.json")
+    with pytest.raises(ValueError, match="names of its .json files is no frame's"):
+        _load(tmp_path)
 
 
 def test_a_folder_that_is_none_of_openpose_says_why(tmp_path):
@@ -128,8 +131,9 @@ def test_a_folder_that_is_none_of_openpose_says_why(tmp_path):
 def test_frames_go_by_their_ids_where_these_increase(tmp_path):
     frames = [{"frame_id": i, "instances": [_coco()]} for i in (4, 6, 7)]
     np.testing.assert_allclose(_load(_write(tmp_path / "a.json", frames)).times, [0, 0.08, 0.12])
-    frames[2]["frame_id"] = 0
-    np.testing.assert_allclose(_load(_write(tmp_path / "a.json", frames)).times, [0, 0.04, 0.08])
+    for other in (0, None, "7", 10**400):
+        frames[2]["frame_id"] = other
+        np.testing.assert_allclose(_load(_write(tmp_path / "a.json", frames)).times, [0, 0.04, 0.08])
 
 
 @pytest.mark.parametrize("place", [[0, 0], [-1, -1], [float("nan")] * 2, [None, None], None])

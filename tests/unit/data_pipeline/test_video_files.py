@@ -140,6 +140,12 @@ def test_given_times_are_those_of_the_written_video(tmp_path):
     assert len(sound) / 16000 == pytest.approx(times[-1] + 1 / 12, abs=0.1)
 
 
+def test_every_frame_needs_a_time(tmp_path):
+    with pytest.raises(ValueError, match="times: 39 for more frames"):
+        video_files.write_video(tmp_path / "a.mp4", NOISE, times=np.arange(39) / 30)
+    assert not os.listdir(tmp_path)
+
+
 @pytest.mark.parametrize(("name", "codec"), [("a.h264", "libx264"), ("a.avi", "mpeg4")])
 def test_frames_without_times_follow_the_stated_rate(tmp_path, name, codec):
     _encode(tmp_path / name, codec, NOISE)
