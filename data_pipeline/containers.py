@@ -13,10 +13,13 @@ from data_pipeline.files import one_line
 def opened(path: Path, kind: str) -> Iterator[tuple]:
     """Opens a container and its first stream of `kind`; turns every decoding error into one line."""
     try:
-        with av.open(str(path)) as container:
+        # "file:" lest a name with a colon be taken for a protocol; tags may be in any encoding.
+        with av.open(f"file:{path}", metadata_errors="ignore") as container:
             streams = [s for s in getattr(container.streams, kind) if kind == "audio" or not _is_cover(s)]
             if not streams:
                 raise ValueError(f"{path}: has no {kind} stream")
+            if streams[0].codec_context is None:
+                raise ValueError(f"{path}: its {kind} is of a codec that is not known here; convert it")
             yield container, streams[0]
     except av.error.FFmpegError as error:
         raise ValueError(f"{path}: cannot be decoded as {kind} ({error.strerror or one_line(error)})") from error

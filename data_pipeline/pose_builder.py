@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -18,14 +18,16 @@ from data_pipeline.files import check_no_pattern
 from data_pipeline.music import FPS
 from data_pipeline.pose_formats import Clip
 
+MOST_LOST: Final = 0.05  # share of a video's frames that may be cut off or broken
+
 
 @dataclasses.dataclass(kw_only=True)
 class PoseFilesConfig(tfds.core.BuilderConfig):
     """What decides the bytes of a set; its name, a digest of these, is the folder.
 
     Attributes:
-        files: pose files of any layout that pose_files.load_poses reads; FILE:HEIGHTxWIDTH:FPS for one that does not
-            state its frame size and rate.
+        files: pose files of any layout that pose_files.load_poses reads, folders too; FILE:HEIGHTxWIDTH:FPS for one
+            that does not state its frame size and rate.
         held_out: share of each file's frames, its last ones, that makes the test split.
     """
 
@@ -41,7 +43,7 @@ class PoseFilesConfig(tfds.core.BuilderConfig):
         digest, self._digests = hashlib.sha256(str(self.held_out).encode()), []
         for file in self.files:
             path, size = _parse(file)
-            content = path.read_bytes()
+            content = _content(path)
             digest.update(repr(size).encode() + content)
             self._digests.append({"sha256": hashlib.sha256(content).hexdigest(), **size})
         self.name = digest.hexdigest()[:12]
@@ -54,7 +56,7 @@ class PoseFilesConfig(tfds.core.BuilderConfig):
 class PoseFiles(builders.Builder):
     """Poses of real clips: cropped as the paper does, at 30 fps; the last frames of every clip are the test split."""
 
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("1.1.0")  # unseen joints have a place
 
     def __init__(self, *, clips: Sequence[np.ndarray], **kwargs: Any):
         """`clips`: what `read` gives of each of the config's files. The rest goes to tfds."""
@@ -94,26 +96,39 @@ def _parse(file: str) -> tuple[Path, dict[str, float]]:
     return Path(found[1]), stated
 
 
+def _content(path: Path) -> bytes:
+    """Of a file, or of a folder's .json files with their names."""
+    if not path.is_dir():
+        return path.read_bytes()
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() == ".json")
+    return b"".join(file.name.encode() + b"\0" + file.read_bytes() for file in files)
+
+
 def _load(file: str) -> Clip:
     path, stated = _parse(file)
     try:
-        return pose_files.load_poses(path)
+        return pose_files.load_poses(path, **stated)
     except pose_formats.UnstatedError as error:
-        if stated:
-            return pose_formats.read_poses(path, **stated)
         raise ValueError(f"{path}: does not state its {error.lacking}; give it as FILE:HEIGHTxWIDTH:FPS") from error
 
 
 def read(file: str) -> np.ndarray:
-    """Poses (F, 60, 3) of a pose file in record coordinates of its crop, at 30 fps. Raises ValueError naming it."""
+    """Poses (F, 60, 3) of a pose file in record coordinates of its crop, at 30 fps. Raises ValueError naming it, also
+    where more than MOST_LOST of its video's frames are cut off."""
     clip = _load(file)
+    whole = len(clip.poses) + clip.lost
+    if clip.lost > MOST_LOST * whole:
+        raise ValueError(
+            f"{file}: its video was cut off or damaged, {len(clip.poses)} of {whole} frames are there; a data set "
+            f"needs {1 - MOST_LOST:.0%}: get the whole video, or save the part that is there as a video of its own"
+        )
     try:
         box = poses.crop_box(clip.poses, clip.height, clip.width)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
     height, width = box[3] - box[1], box[2] - box[0]
     cropped = poses.normalise(poses.crop_poses(clip.poses, box, height, width), height, width)
-    return poses.resample(cropped, clip.fps, FPS)
+    return poses.resample(cropped, clip.times, FPS)
 
 
 def prepare(data_dir: str, files: Sequence[str], held_out: float) -> str:

@@ -18,6 +18,7 @@ from PIL import Image
 from data_pipeline.image_files import read_image
 from data_pipeline.pose_formats import MEDIAPIPE_BODY, from_mediapipe
 from data_pipeline.skeleton import HAND_JOINTS, NUM_JOINTS
+from data_pipeline.video_files import Frame
 
 _SIDES: Final = ("left", "right")
 _HAND_INPUT: Final = 256  # side in pixels of the crop given to the hand landmarker, whose own input is 192
@@ -47,7 +48,7 @@ class PoseEstimator(Protocol):
         """The pose (60, 3) of the most prominent person in `frame` (H, W, 3) uint8 RGB. Raises NoPersonError."""
         ...
 
-    def video(self, frames: Iterable[np.ndarray], fps: float) -> Iterator[np.ndarray]:
+    def video(self, frames: Iterable[Frame]) -> Iterator[np.ndarray]:
         """One pose (60, 3) per frame, in order. A frame without a person gives a pose of zeros, so time is kept."""
         ...
 
@@ -98,15 +99,14 @@ class MediaPipeEstimator:
             raise NoPersonError(self._best_confidence(image), self.min_confidence)
         return self._pose(frame, _body(found, frame))
 
-    def video(self, frames: Iterable[np.ndarray], fps: float) -> Iterator[np.ndarray]:
+    def video(self, frames: Iterable[Frame]) -> Iterator[np.ndarray]:
         """Tracks and smooths the body over time (MediaPipe's video mode); hands are found frame by frame."""
-        if not fps > 0:
-            raise ValueError(f"fps must be positive, got {fps}")
-        landmarker = self._landmarker(self.min_confidence, video=True)
+        landmarker, clock = self._landmarker(self.min_confidence, video=True), -1
         try:
-            for index, frame in enumerate(frames):
+            for seconds, frame in frames:
+                clock = max(clock + 1, round(1000 * seconds))  # MediaPipe wants whole milliseconds that increase
                 with _quiet():
-                    found = landmarker.detect_for_video(_mediapipe_image(frame), round(1000 * index / fps))
+                    found = landmarker.detect_for_video(_mediapipe_image(frame), clock)
                 if found.pose_landmarks:
                     yield self._pose(frame, _body(found, frame))
                 else:

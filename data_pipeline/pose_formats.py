@@ -1,11 +1,11 @@
-"""Other pose layouts to our 60 joints (skeleton.py): MediaPipe 33 + hands, COCO-WholeBody-133, OpenPose 137."""
+"""Joints as others number them to our 60 (skeleton.py): MediaPipe 33 + hands, COCO-WholeBody 133 and COCO 17, OpenPose
+BODY_25 and 18 + hands.
 
-import json
-import os
-import zipfile
-import zlib
+All take rows of x, y and score in which a joint that was not seen is marked (unseen.mark), and so do they give them.
+"""
+
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,7 @@ COCO_BODY: Final = {
 }  # fmt: skip
 _HANDS: Final = len(HAND_JOINTS)
 _WHOLEBODY_LEFT, _WHOLEBODY_RIGHT = 91, 112
-# BODY_25 is our body with the middle of the hips at 8; 70 face points lie before the hands.
+# BODY_25 is our body, OpenPose's 18, with the middle of the hips at 8; 70 face points lie before the hands.
 _BODY25: Final = (*range(8), *range(9, 19))
 _OPENPOSE_LEFT, _OPENPOSE_RIGHT = 95, 116
 
@@ -45,13 +45,15 @@ class UnstatedError(ValueError):
 
 
 class Clip(NamedTuple):
-    """Poses (F, 60, 3) in pixels of a height x width frame, and frames per second; a dance's tokens (F, ...)."""
+    """Poses (F, 60, 3) in pixels of a height x width frame, each shown at `times` (F,) float64 seconds from the first;
+    a dance's tokens (F, ...); how many more frames its video would have if it were not cut off."""
 
     poses: np.ndarray
     height: int
     width: int
-    fps: float
+    times: np.ndarray
     tokens: np.ndarray | None = None
+    lost: int = 0
 
 
 def from_mediapipe(pose: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -66,17 +68,28 @@ def from_mediapipe(pose: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.
 
 
 def from_wholebody(keypoints: np.ndarray) -> np.ndarray:
-    """COCO-WholeBody (..., 133, 3), as DWPose and RTMW give it, to (..., 60, 3); scores are clipped to [0, 1]."""
-    left = keypoints[..., _WHOLEBODY_LEFT : _WHOLEBODY_LEFT + _HANDS, :]
-    right = keypoints[..., _WHOLEBODY_RIGHT : _WHOLEBODY_RIGHT + _HANDS, :]
-    return _assemble(_body(keypoints, COCO_BODY), left, right)
+    """COCO-WholeBody (..., 133, 3), as RTMW gives it, or its first 17 alone, COCO's body, to (..., 60, 3)."""
+    return _assemble(
+        _body(keypoints, COCO_BODY), _hand(keypoints, _WHOLEBODY_LEFT), _hand(keypoints, _WHOLEBODY_RIGHT)
+    )
 
 
 def from_openpose(keypoints: np.ndarray) -> np.ndarray:
-    """OpenPose BODY_25 + face 70 + hands, (..., 137, 3), to (..., 60, 3); scores are clipped to [0, 1]."""
-    left = keypoints[..., _OPENPOSE_LEFT : _OPENPOSE_LEFT + _HANDS, :]
-    right = keypoints[..., _OPENPOSE_RIGHT : _OPENPOSE_RIGHT + _HANDS, :]
-    return _assemble(keypoints[..., _BODY25, :], left, right)
+    """OpenPose BODY_25 + face 70 + hands, (..., 137, 3), to (..., 60, 3)."""
+    return _assemble(keypoints[..., _BODY25, :], _hand(keypoints, _OPENPOSE_LEFT), _hand(keypoints, _OPENPOSE_RIGHT))
+
+
+def from_openpose_parts(body: np.ndarray, left: np.ndarray | None, right: np.ndarray | None) -> np.ndarray:
+    """OpenPose's body (25, 3) or (18, 3) and its hands (21, 3), where it found them, to (60, 3)."""
+    nothing = np.full((_HANDS, 3), (np.nan, np.nan, 0), np.float32)
+    body = body[..., _BODY25, :] if len(body) == 25 else body
+    return _assemble(body, nothing if left is None else left, nothing if right is None else right)
+
+
+def _hand(keypoints: np.ndarray, start: int) -> np.ndarray:
+    """The hand at `start`, or one that was not seen where the layout has none."""
+    hand = keypoints[..., start : start + _HANDS, :]
+    return hand if hand.shape[-2] else np.array((np.nan, np.nan, 0), np.float32)
 
 
 def _body(source: np.ndarray, indices: dict[str, int]) -> np.ndarray:
@@ -96,80 +109,3 @@ def _assemble(body: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarr
     poses[..., RIGHT_HAND_START:, :] = right
     poses[..., 2] = np.clip(poses[..., 2], 0, 1)
     return poses
-
-
-def read_poses(
-    path: str | os.PathLike, height: int | None = None, width: int | None = None, fps: float | None = None
-) -> Clip:
-    """Reads a pose file by what it holds: .npz of MediaPipe ("pose", "lh", "rh") or OpenPose-137 ("xy",
-    "confidence"), .json of COCO-WholeBody-133 (a list of frames with "instances").
-
-    `height`, `width` and `fps` stand in for what the file does not state. Of several people
-    the one with the best score is taken; a frame without any is all zeros.
-
-    Raises:
-        FileNotFoundError, ValueError: no such file, an unknown layout, or no frame size or rate to be had.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
-    try:
-        poses, stated = _read(path)
-    except (ValueError, TypeError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path}: not a pose file of a known layout ({str(error).splitlines()[0]})") from error
-    if len(poses) == 0 or not np.isfinite(poses).all():
-        raise ValueError(f"{path}: holds no frames, or NaN coordinates")
-    given = {"height": height, "width": width, "fps": fps}
-    known = given | stated
-    lacking = [name for name, value in known.items() if not value]
-    if lacking:
-        raise UnstatedError(path, ", ".join(lacking))
-    return Clip(poses, int(known["height"]), int(known["width"]), float(known["fps"]))
-
-
-def _read(path: Path) -> tuple[np.ndarray, dict[str, float]]:
-    """Poses (F, 60, 3), and what the file states of them. Raises ValueError and whatever its bytes provoke."""
-    if path.suffix == ".json":
-        return _wholebody(json.loads(path.read_text())), {}
-    if path.suffix != ".npz":
-        raise ValueError("expected .npz or .json")
-    if not zipfile.is_zipfile(path):  # numpy would call it a pickle and tell how to load it all the same
-        raise ValueError("no zip archive, as .npz files are")
-    with np.load(path, allow_pickle=False) as data:
-        return _arrays(data), _stated(data)
-
-
-def _arrays(data: Any) -> np.ndarray:
-    needed = ("xy", "confidence") if "xy" in data else ("pose", "lh", "rh")
-    missing = [name for name in needed if name not in data]
-    if missing:
-        raise ValueError(f"without {', '.join(missing)}; it holds {', '.join(data) or 'nothing'}")
-    if "xy" in data:
-        best = data["confidence"].mean(axis=-1).argmax(axis=-1)  # of the people of each frame
-        keypoints = np.concatenate([data["xy"], data["confidence"][..., None]], axis=-1)
-        return from_openpose(keypoints[np.arange(len(best)), best])
-    return from_mediapipe(data["pose"], data["lh"], data["rh"])
-
-
-def _stated(data: Any) -> dict[str, float]:
-    stated = {"fps": float(data["fps"])} if "fps" in data else {}
-    if "wh" in data:
-        stated["width"], stated["height"] = (int(v) for v in data["wh"])
-    return stated
-
-
-def _wholebody(frames: Any) -> np.ndarray:
-    if not isinstance(frames, list) or not all(isinstance(frame, dict) and "instances" in frame for frame in frames):
-        raise ValueError('expected a list of frames, each with "instances"')
-    keypoints = np.zeros((len(frames), 133, 3), np.float32)
-    for row, frame in zip(keypoints, frames, strict=True):
-        people = frame["instances"]
-        if not all(isinstance(person, dict) and {"keypoints", "keypoint_scores"} <= person.keys() for person in people):
-            raise ValueError('expected instances with "keypoints" and "keypoint_scores"')
-        if people:
-            person = max(people, key=lambda instance: np.mean(instance["keypoint_scores"]))
-            xy, scores = np.asarray(person["keypoints"], np.float32), np.asarray(person["keypoint_scores"], np.float32)
-            if xy.shape != (133, 2) or scores.shape != (133,):
-                raise ValueError(f"expected 133 keypoints with scores, got {xy.shape} and {scores.shape}")
-            row[:, :2], row[:, 2] = xy, scores
-    return from_wholebody(keypoints)

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageDraw
 
+from data_pipeline.frame_times import SAME
 from data_pipeline.skeleton import BODY_JOINTS, BODY_LIMBS, HAND_LIMBS, LEFT_HAND_START, NUM_JOINTS
 
 VISIBLE: Final = 0.3  # joints at or below this confidence are not drawn and do not shape a crop
@@ -29,17 +30,18 @@ def denormalise(poses: np.ndarray, height: float, width: float) -> np.ndarray:
     return np.concatenate([xy, poses[..., 2:]], axis=-1).astype(np.float32)
 
 
-def resample(poses: np.ndarray, fps: float, target_fps: float = 30) -> np.ndarray:
-    """Poses (F, J, 3) at `fps` to `target_fps`: linear in x and y; the lower of the two neighbours' confidences."""
-    frames = len(poses)
-    if frames == 0 or fps <= 0 or target_fps <= 0:
-        raise ValueError(f"poses: cannot resample {frames} frames from {fps} to {target_fps} fps")
-    times = np.arange(int((frames - 1) * target_fps / fps + 1e-6) + 1) * fps / target_fps
-    low = np.minimum(times.astype(int), frames - 1)
-    high = np.minimum(low + 1, frames - 1)
-    weight = (times - low)[:, None, None]
+def resample(poses: np.ndarray, times: np.ndarray, target_fps: float = 30) -> np.ndarray:
+    """Poses (F, J, 3) shown at `times` (F,) seconds, increasing from 0, to the multiples of 1 / target_fps up to the
+    last: linear in x and y; the lower of the two neighbours' confidences. A frame at most SAME away counts as there."""
+    if len(poses) == 0 or len(times) != len(poses) or target_fps <= 0:
+        raise ValueError(f"poses: cannot resample {len(poses)} frames at {len(times)} times to {target_fps} fps")
+    wanted = np.arange(int((times[-1] + SAME) * target_fps) + 1) / target_fps
+    high = np.clip(np.searchsorted(times, wanted - SAME), 0, len(times) - 1)  # the first that is not before
+    low = np.where(times[high] > wanted + SAME, np.maximum(high - 1, 0), high)
+    span = np.where(high > low, times[high] - times[low], 1)
+    weight = np.where(high > low, (wanted - times[low]) / span, 0)[:, None, None].astype(np.float32)
     xy = poses[low, :, :2] * (1 - weight) + poses[high, :, :2] * weight
-    confidence = np.where(weight > 1e-6, np.minimum(poses[low, :, 2:], poses[high, :, 2:]), poses[low, :, 2:])
+    confidence = np.minimum(poses[low, :, 2:], poses[high, :, 2:])
     return np.concatenate([xy, confidence], axis=-1).astype(np.float32)
 
 

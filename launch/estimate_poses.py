@@ -2,14 +2,17 @@
 
     python -m launch.estimate_poses --video FILE --out poses.npz [--overlay overlay.mp4] [--pose_weights DIR]
 
-The dancer's 60 joints in every frame by MediaPipe. The file goes into launch.prepare_poses, or launch.generate --pose.
+The dancer's 60 joints in every frame by MediaPipe, each at the time when the frame is shown. Pictures become upright,
+with square pixels. A video that is cut off gives what is there, with a warning. The file goes into
+launch.prepare_poses, or launch.generate --pose.
 """
 
-import numpy as np
+from functools import partial
+
 from absl import flags
 from tqdm import tqdm
 
-from data_pipeline import pose_estimation, pose_files, pose_weights, poses, video_files
+from data_pipeline import pose_estimation, pose_files, pose_weights, poses, video_poses
 from launch.shell import cli, outputs
 
 _VIDEO = flags.DEFINE_string("video", None, "Video of one dancer.")
@@ -24,17 +27,14 @@ def main(argv: list[str]) -> None:
     outputs.check_out(_OUT.value, ".npz")
     if _OVERLAY.value:
         outputs.check_out(_OVERLAY.value, flag="overlay")
+    video_poses.check_video(_VIDEO.value)  # before models are fetched and each frame is looked at
     estimator = pose_estimation.MediaPipeEstimator(*pose_weights.find_weights(_WEIGHTS.value))
-    fps = video_files.video_fps(_VIDEO.value)
-    height, width = next(video_files.iter_video(_VIDEO.value)).shape[:2]
-    frames = video_files.iter_video(_VIDEO.value)  # one at a time: a long video does not fit into memory
-    found = np.stack(list(tqdm(estimator.video(frames, fps), desc="poses", unit="frame")))
-    pose_files.save_poses(_OUT.value, found, fps, height, width)
-    seen = (found[..., 2] > poses.VISIBLE).any(axis=1).sum()
-    print(f"{_OUT.value}: a person in {seen} of {len(found)} frames")
+    clip = video_poses.estimate_video(estimator, _VIDEO.value, partial(tqdm, desc="poses", unit="frame"))
+    pose_files.save_clip(_OUT.value, clip)
+    seen = (clip.poses[..., 2] > poses.VISIBLE).any(axis=1).sum()
+    print(f"{_OUT.value}: a person in {seen} of {len(clip.poses)} frames")
     if _OVERLAY.value:
-        pairs = zip(video_files.iter_video(_VIDEO.value), poses.normalise(found, height, width), strict=True)
-        video_files.write_video(_OVERLAY.value, (poses.overlay(*pair) for pair in pairs), fps)
+        video_poses.write_overlay(_OVERLAY.value, _VIDEO.value, clip)
 
 
 if __name__ == "__main__":

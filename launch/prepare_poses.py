@@ -10,7 +10,8 @@ from launch.shell import cli
 _DATA = flags.DEFINE_string("data", None, "Data set to write.")
 _POSES = flags.DEFINE_multi_string(
     "poses", None,
-    "Pose file: ours (.npz), MediaPipe or OpenPose-137 (.npz), COCO-WholeBody-133 (.json). Once for each file.",
+    "Pose file: ours, MediaPipe or OpenPose-137 (.npz); COCO-WholeBody, MMPose or DWPose (.json); OpenPose's folder of "
+    ".json files. FILE:HEIGHTxWIDTH:FPS where it does not state its frame size and rate. Once for each file.",
 )
 _HELD_OUT = flags.DEFINE_float("held_out", 0.2, "Share of each file's frames, its last ones, for the test split.")
 flags.mark_flags_as_required(["data", "poses"])

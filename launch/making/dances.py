@@ -78,7 +78,7 @@ def read_tokens(run: Run, path: str, size: tuple[int, int]) -> np.ndarray:
     clip = pose_files.load_poses(path)
     if clip.tokens is None:
         _, cropped = crop(clip.poses, (clip.height, clip.width), size, path)
-        return tokens_of(run, poses.resample(cropped, clip.fps, music.FPS))
+        return tokens_of(run, poses.resample(cropped, clip.times, music.FPS))
     model = run.config.model
     try:
         check_tokens(clip.tokens, model.num_parts, model.tokens_per_part, model.codebook_size)

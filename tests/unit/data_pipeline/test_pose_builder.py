@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from data_pipeline import loaders, pose_builder, poses, sources
-from data_pipeline.pose_files import save_poses
+from data_pipeline.pose_files import save_clip, save_poses
+from data_pipeline.pose_formats import Clip
 
 
 def _file(path, frames=40, seed=0):
@@ -74,6 +75,46 @@ def test_what_a_file_does_not_state_can_be_given_with_its_name(tmp_path):
     assert pose_builder.read(f"{path}:240x320:15").shape == (59, 60, 3)
     ours = _file(tmp_path / "ours.npz")
     np.testing.assert_array_equal(pose_builder.read(f"{ours}:9x9:9"), pose_builder.read(ours))  # the file knows better
+
+
+def test_a_folder_is_a_file_of_its_own_content(tmp_path):
+    folder = tmp_path / "dance"
+    folder.mkdir()
+    for i in range(12):
+        body = np.random.default_rng(i).uniform((100, 50, 0.9), (200, 200, 1), (25, 3)).flatten().tolist()
+        (folder / f"d_{i:012d}_keypoints.json").write_text(json.dumps({"people": [{"pose_keypoints_2d": body}]}))
+    with pytest.raises(ValueError, match=r"dance: does not state its height, width, fps; give it as FILE:H"):
+        pose_builder.read(str(folder))
+    given = f"{folder}/:240x320:15"
+    assert pose_builder.read(given).shape == (23, 60, 3)
+    made = pose_builder.prepare(str(tmp_path / "data"), [given], 0.2)
+    assert sources.from_directory(made, "train", ("poses",))[0]["id"] == "dance-train"
+    name = pose_builder.PoseFilesConfig(files=(given,)).name
+    (folder / "d_000000000003_keypoints.json").write_text('{"people": []}')
+    assert pose_builder.PoseFilesConfig(files=(given,)).name != name
+
+
+def test_frames_are_taken_at_their_times(tmp_path):
+    times = np.array([0, 0.1, 0.15, 0.55, 0.7])
+    poses_ = np.random.default_rng(0).uniform((100, 50, 1), (200, 200, 1), (5, 60, 3))
+    save_clip(tmp_path / "a.npz", Clip(poses_, 240, 320, times))
+    found = pose_builder.read(str(tmp_path / "a.npz"))
+    assert found.shape == (22, 60, 3)
+    expected = np.interp(np.arange(22) / 30, times, poses_[:, 7, 1])
+    np.testing.assert_allclose(found[:, 7, 1], expected / 120 - 1, atol=1e-5)
+
+
+def test_a_video_that_was_cut_off_is_no_data(tmp_path):
+    with np.load(_file(tmp_path / "a.npz")) as data:
+        whole = dict(data)
+    for lost, refused in ((2, False), (3, True)):  # of 42 and 43
+        np.savez(tmp_path / "a.npz", **whole, lost=lost)
+        if refused:
+            with pytest.raises(ValueError, match="a.npz: its video was cut off .*, 40 of 43 frames .* needs 95%"):
+                pose_builder.prepare(str(tmp_path / "data"), [str(tmp_path / "a.npz")], 0.2)
+        else:
+            assert len(pose_builder.read(str(tmp_path / "a.npz"))) == 40
+    assert not (tmp_path / "data").exists()
 
 
 def test_bad_input_is_refused_before_anything_is_written(tmp_path):

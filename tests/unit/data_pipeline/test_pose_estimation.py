@@ -8,7 +8,7 @@ import pytest
 
 from data_pipeline.pose_estimation import MediaPipeEstimator, NoPersonError, estimate_file
 from data_pipeline.skeleton import INDEX, LEFT_HAND_START, PARTS, RIGHT_HAND_START
-from data_pipeline.video_files import iter_video
+from data_pipeline.video_files import Frame, iter_video
 
 COCO = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
@@ -125,8 +125,9 @@ def test_no_person_is_an_error_that_names_the_file(samples, real, tmp_path):
 def test_a_video_keeps_its_time_and_its_sides(samples, real):
     """Frames 108 to 119 show both palms; a hand that hangs edge-on, as the left one in frames 0 to 23, is not found."""
     frames = list(iter_video(samples / "video/conan_dancing.mov"))[108:120]
-    frames.insert(6, np.zeros_like(frames[0]))
-    poses = np.stack(list(real.video(iter(frames), 25)))
+    frames.insert(6, Frame(0, np.zeros_like(frames[0].picture)))
+    timed = (Frame(i / 25, frame.picture) for i, frame in enumerate(frames))
+    poses = np.stack(list(real.video(timed)))
     reference = np.load(samples / "poses/conan_dancing_mediapipe.npz")["pose"][108:120]
     assert poses.shape == (13, 60, 3) and not poses[6].any()
     poses = np.delete(poses, 6, axis=0)

@@ -1,11 +1,10 @@
-import json
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from data_pipeline import pose_formats, poses
+from data_pipeline import pose_files, pose_formats, poses
 from data_pipeline.skeleton import INDEX
 
 
@@ -34,69 +33,29 @@ def test_each_layout_lands_on_the_right_joints():
     assert mapped[INDEX["left_elbow"], 2] == pytest.approx((0.13 + 0.2) * 0.5)
 
 
+def test_openposes_parts_and_smaller_bodies_land_on_the_same_joints():
+    body25 = np.concatenate([_numbered(8), _numbered(19)[9:] * (1, 1, 1)])
+    body25 = np.insert(body25, 8, (-7, -7, 1), axis=0)  # the middle of the hips, which we have not
+    body25 = np.concatenate([body25, np.full((6, 3), -9)])  # feet
+    whole = pose_formats.from_openpose_parts(body25, _numbered(21) + 100, None)
+    named = _sources(whole)
+    assert (named["neck"], named["left_wrist"], named["right_hip"], named["left_ear"]) == (1, 7, 9, 18)
+    assert named["left_hand_wrist"] == 100 and np.isnan(named["right_hand_wrist"]) and whole[39:, 2].max() == 0
+    eighteen = _sources(pose_formats.from_openpose_parts(_numbered(18), None, _numbered(21) + 200))
+    assert (eighteen["right_hip"], eighteen["left_ear"], eighteen["right_hand_little_4"]) == (8, 17, 220)
+    coco = pose_formats.from_wholebody(_numbered(17))
+    assert _sources(coco)["left_ankle"] == 15 and np.isnan(coco[18:, :2]).all() and coco[18:, 2].max() == 0
+
+
+def test_a_neck_between_shoulders_of_which_one_is_unseen_is_unseen():
+    keypoints = _numbered(133)
+    keypoints[5] = np.nan, np.nan, 0
+    neck = pose_formats.from_wholebody(keypoints)[INDEX["neck"]]
+    assert np.isnan(neck[:2]).all() and neck[2] == 0
+
+
 def test_scores_are_clipped():
     assert pose_formats.from_wholebody(_numbered(133))[..., 2].max() == 1
-
-
-def test_wholebody_takes_the_best_person_and_zeros_for_nobody(tmp_path):
-    def person(score, x):
-        return {"keypoints": [[x, 0.0]] * 133, "keypoint_scores": [score] * 133}
-
-    path = tmp_path / "a.json"
-    path.write_text(json.dumps([{"instances": [person(0.3, 1), person(0.9, 2)]}, {"instances": []}]))
-    clip = pose_formats.read_poses(path, height=10, width=20, fps=30)
-    assert (clip.poses[0, :, 0] == 2).all() and not clip.poses[1].any()
-    assert (clip.height, clip.width, clip.fps) == (10, 20, 30)
-    with pytest.raises(ValueError, match="a.json: does not state its height, width, fps"):
-        pose_formats.read_poses(path)
-
-
-def test_wholebody_of_another_number_of_keypoints_is_refused(tmp_path):
-    path = tmp_path / "a.json"
-    path.write_text(json.dumps([{"instances": [{"keypoints": [[1.0, 2.0]], "keypoint_scores": [0.5]}]}]))
-    with pytest.raises(ValueError, match=r"a.json: .*expected 133 keypoints with scores, got \(1, 2\)"):
-        pose_formats.read_poses(path, height=10, width=20, fps=30)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("a.json", '[{"instances": [', "Expecting value: line 1 column 17"),
-        ("a.json", '{"frames": []}', 'expected a list of frames, each with "instances"'),
-        ("a.json", '[{"people": []}]', 'expected a list of frames, each with "instances"'),
-        ("a.json", '[{"instances": [{"keypoints": []}]}]', 'expected instances with "keypoints" and'),
-        ("a.npz", "no archive", "no zip archive, as .npz files are"),
-        ("a.npz", {"pose": np.zeros((2, 33, 5)), "lh": np.zeros((2, 21, 3))}, "without rh; it holds pose, lh"),
-        ("a.npz", {"xy": np.zeros((2, 1, 137, 2))}, "without confidence; it holds xy"),
-    ],
-)
-def test_a_file_of_no_layout_is_one_line_that_says_what_is_wrong(tmp_path, name, content, message):
-    path = tmp_path / name
-    path.write_text(content) if isinstance(content, str) else np.savez(path, **content)
-    with pytest.raises(ValueError, match=f"{name}: not a pose file of a known layout .{message}") as error:
-        pose_formats.read_poses(path, 10, 20, 30)
-    assert "\n" not in str(error.value)
-
-
-def test_a_file_without_frames_says_so(tmp_path):
-    (tmp_path / "a.json").write_text("[]")
-    with pytest.raises(ValueError, match="a.json: holds no frames"):
-        pose_formats.read_poses(tmp_path / "a.json")
-
-
-@pytest.mark.parametrize("name", ["a.json", "a.npz", "a.txt"])
-def test_other_files_are_refused_by_name(tmp_path, name):
-    with pytest.raises(FileNotFoundError, match=name):
-        pose_formats.read_poses(tmp_path / name)
-    (tmp_path / name).write_text("[1, 2]")
-    with pytest.raises(ValueError, match=f"{name}: not a pose file"):
-        pose_formats.read_poses(tmp_path / name)
-
-
-def test_pickles_are_not_opened(tmp_path):
-    np.savez(tmp_path / "a.npz", pose=np.array([{}], object), lh=np.zeros(1), rh=np.zeros(1))
-    with pytest.raises(ValueError, match="a.npz"):
-        pose_formats.read_poses(tmp_path / "a.npz")
 
 
 @pytest.fixture
@@ -107,9 +66,10 @@ def folder() -> Path:
 
 
 def test_real_dance(folder):
-    clip = pose_formats.read_poses(folder / "conan_dancing_mediapipe.npz")
+    clip = pose_files.load_poses(folder / "conan_dancing_mediapipe.npz")
     assert clip.poses.shape == (180, 60, 3)
-    assert (clip.height, clip.width, clip.fps, clip.tokens) == (360, 640, 25, None)
+    assert (clip.height, clip.width, clip.tokens, clip.lost) == (360, 640, None, 0)
+    np.testing.assert_allclose(clip.times, np.arange(180) / 25)
     for side in ("left", "right"):
         gap = clip.poses[:, INDEX[f"{side}_hand_wrist"], :2] - clip.poses[:, INDEX[f"{side}_wrist"], :2]
         assert np.median(np.linalg.norm(gap, axis=-1)) < 12
@@ -119,8 +79,8 @@ def test_real_dance(folder):
 
 
 def test_real_detectors(folder):
-    soup = pose_formats.read_poses(folder / "wholebody133_soup.json", 300, 300, 30).poses
+    soup = pose_files.load_poses(folder / "wholebody133_soup.json", 300, 300, 30).poses
     assert soup.shape == (41, 60, 3) and soup[..., 2].max() <= 1
-    signing = pose_formats.read_poses(folder / "openpose137.npz")
-    assert signing.poses.shape == (93, 60, 3) and signing.fps == 24
+    signing = pose_files.load_poses(folder / "openpose137.npz")
+    assert signing.poses.shape == (93, 60, 3) and signing.times[-1] == pytest.approx(92 / 24)
     assert (signing.poses[:, INDEX["left_shoulder"], 0] > signing.poses[:, INDEX["right_shoulder"], 0]).all()

@@ -24,10 +24,32 @@ def test_resample_keeps_duration_and_distrusts_blends():
     clip[..., 0] = np.arange(26)[:, None]
     clip[..., 2] = 1
     clip[1, :, 2] = 0.2
-    out = poses.resample(clip, 25, 30)
+    out = poses.resample(clip, np.arange(26) / 25, 30)
     assert out.shape == (31, 60, 3)
     np.testing.assert_allclose(out[:, 0, 0], np.arange(31) * 25 / 30, rtol=1e-6)
     np.testing.assert_allclose(out[[0, 1, 3], 0, 2], [1, 0.2, 1])
+
+
+def test_resample_goes_by_each_frames_time():
+    times = np.array([0, 0.1, 0.15, 0.55, 0.6004])  # the last is a twentieth of a frame's rounding past the grid
+    clip = np.ones((5, 60, 3), np.float32)
+    clip[..., 0] = 100 * times[:, None]
+    clip[3, :, 2] = 0.2
+    out = poses.resample(clip, times)
+    assert out.shape == (19, 60, 3)
+    np.testing.assert_allclose(out[:, 0, 0], 100 * np.arange(19) / 30, atol=0.11)
+    np.testing.assert_allclose(out[[4, 5, 16, 17, 18], 0, 2], [1, 0.2, 0.2, 0.2, 1])
+
+
+def test_a_rate_that_a_container_rounded_loses_no_frame():
+    clip = np.random.default_rng(0).uniform(size=(29, 60, 3)).astype(np.float32)
+    out = poses.resample(clip, np.floor(1000 * np.arange(29) / 30) / 1000)
+    np.testing.assert_array_equal(out, clip)
+
+
+def test_resample_refuses_other_numbers_of_times():
+    with pytest.raises(ValueError, match="cannot resample 3 frames at 2 times"):
+        poses.resample(np.zeros((3, 60, 3)), np.arange(2))
 
 
 @pytest.mark.parametrize(
