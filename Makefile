@@ -28,7 +28,7 @@ unit: $(INSTALLED)  ## every test that runs on one device, in two processes
 	$(RUN) -m pytest -n 2 tests --ignore tests/multidevice --ignore tests/accelerator
 
 multidevice: $(INSTALLED)  ## tests that need eight devices (fake ones on this CPU), in two processes
-	$(RUN) -m pytest -n 2 tests/multidevice
+	$(RUN) -m pytest -n 2 --dist loadgroup tests/multidevice
 
 install: $(INSTALLED)  ## the virtual environment alone
 
