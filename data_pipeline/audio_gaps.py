@@ -1,0 +1,57 @@
+"""Where sound is missing, by the time stamps of what is left of it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from scipy import signal
+
+_JITTER: Final = 0.008  # s: stamps are rounded to 1 ms in Matroska; the shortest packets that get lost last 20 ms
+_NEIGHBOURS: Final = 5  # frames; one odd stamp among them is ignored: damage, or Vorbis where its blocks change length
+
+
+def find(starts: Sequence[float | None], seconds: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Gaps before frames of sound.
+
+    Args:
+        starts: of F frames, in seconds; None where the file does not say.
+        seconds: their lengths.
+
+    Returns:
+        (frames, lengths): before which frames a gap lies, (G,) int, and how long it is, (G,) in seconds. Stamps that
+        jump back or drift away from the lengths make none.
+    """
+    ends = np.concatenate([[0], np.cumsum(seconds)])
+    offsets = np.zeros(len(starts))
+    for i, start in enumerate(starts):
+        if start is not None:
+            offsets[i] = start - ends[i]
+        elif i:
+            offsets[i] = offsets[i - 1]
+    edge = _NEIGHBOURS // 2
+    if len(offsets) <= edge:
+        return np.zeros(0, int), np.zeros(0)
+    smooth = signal.medfilt(np.pad(offsets, edge, mode="edge"), _NEIGHBOURS)[edge:-edge]
+    steps = np.diff(smooth, prepend=smooth[0])
+    frames = np.flatnonzero(steps > _JITTER)
+    return frames, steps[frames]
+
+
+def swallowed(sizes: Sequence[int], frame_size: float, frame_seconds: float, missing: float) -> np.ndarray:
+    """Seconds (K,) of sound in K packets that failed, beyond the one frame each that their stamps count for.
+
+    For formats without stamps, where the bytes up to the next sound frame are one packet: overwritten ones held as many
+    frames as their size tells, while bytes put in between held none. `missing` seconds are all there is to share out.
+    """
+    extra = np.maximum(np.asarray(sizes, float) / frame_size - 1, 0) * frame_seconds
+    return extra * min(1, missing / extra.sum()) if extra.any() else extra
+
+
+def fill(audio: np.ndarray, positions: Sequence[int], lengths: Sequence[int]) -> np.ndarray:
+    """(N,) samples with `lengths` samples of silence put in before each of the rising `positions`."""
+    pieces = np.split(audio, positions)
+    silences = [np.zeros(length, audio.dtype) for length in lengths]
+    return np.concatenate([pieces[0], *(x for pair in zip(silences, pieces[1:], strict=True) for x in pair)])
+
+
+__all__ = ["fill", "find", "swallowed"]
