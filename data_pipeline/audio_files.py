@@ -14,7 +14,7 @@ from typing import Final
 import av
 import numpy as np
 
-from data_pipeline import audio_gaps, audio_mixing, ogg_links
+from data_pipeline import audio_gaps, audio_mixing, mp3_header, ogg_links
 from data_pipeline.containers import opened
 from data_pipeline.files import existing
 
@@ -106,16 +106,18 @@ def _count(seconds: np.ndarray, sample_rate: int) -> list[int]:
 
 def _gaps(decoded: _Decoded) -> tuple[np.ndarray, np.ndarray, float]:
     """Frames that gaps lie before, their lengths in seconds, and how much is missing behind the last frame."""
-    frames, lengths = audio_gaps.find(decoded.starts, decoded.seconds)
     count, typical = len(decoded.seconds), float(np.median(decoded.seconds))
-    tail = max(0.0, decoded.announced - decoded.reached)
     inside = [(frame, size) for frame, size in decoded.failed if frame < count]
-    if not decoded.stamped and inside:
-        places, sizes = zip(*inside, strict=True)
-        more = audio_gaps.swallowed(sizes, decoded.bytes_used / count, typical, tail)
-        frames, lengths = np.concatenate([frames, places]), np.concatenate([lengths, more])
-        order = np.argsort(frames, kind="stable")
-        frames, lengths, tail = frames[order], lengths[order], tail - float(more.sum())
+    if decoded.stamped:
+        frames, lengths = audio_gaps.find(decoded.starts, decoded.seconds)
+        tail = max(0.0, decoded.announced - decoded.reached)
+    else:
+        missing = decoded.announced - sum(decoded.seconds)
+        believed = missing > -_SHORT  # the first of several files in a row counts its own frames alone
+        frames, sizes = np.array([place for place, _ in inside], int), [size for _, size in inside]
+        share = max(0.0, missing) if believed else None
+        lengths = audio_gaps.swallowed(sizes, decoded.bytes_used / count, typical, share)
+        tail = (share or 0.0) - float(lengths.sum()) if believed else 0.0
     at_end = (len(decoded.failed) - len(inside)) * typical
     return frames, lengths, max(tail, at_end)
 
@@ -183,7 +185,9 @@ def _end(packet: av.Packet) -> float:
 
 def _announced(path: Path, container: av.container.InputContainer) -> float:
     """The length that the file states, in seconds; 0 for none, and for one that FFmpeg only guesses."""
-    if container.duration is None or (container.format.name in _UNSTAMPED and not _counts_frames(path)):
+    if container.format.name in _UNSTAMPED:
+        return (mp3_header.stated_seconds(path) or 0.0) if container.format.name == "mp3" else 0.0
+    if container.duration is None:
         return 0.0
     stated = [
         float(stream.duration * stream.time_base)
@@ -191,16 +195,6 @@ def _announced(path: Path, container: av.container.InputContainer) -> float:
         if stream.duration is not None and not stream.disposition & av.stream.Disposition.attached_pic
     ]
     return max(stated, default=container.duration / av.time_base)
-
-
-def _counts_frames(path: Path) -> bool:
-    """Whether an MP3 begins with a Xing, Info or VBRI header, which counts its frames; behind an ID3 tag, if any."""
-    with path.open("rb") as file:
-        tag = file.read(10)
-        if tag[:3] == b"ID3":
-            file.seek(10 + sum((byte & 127) << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True)))
-        head = tag * (tag[:3] != b"ID3") + file.read(2048)
-    return any(name in head for name in (b"Xing", b"Info", b"VBRI"))
 
 
 __all__ = ["read_audio"]

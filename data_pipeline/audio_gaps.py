@@ -37,14 +37,17 @@ def find(starts: Sequence[float | None], seconds: Sequence[float]) -> tuple[np.n
     return frames, steps[frames]
 
 
-def swallowed(sizes: Sequence[int], frame_size: float, frame_seconds: float, missing: float) -> np.ndarray:
-    """Seconds (K,) of sound in K packets that failed, beyond the one frame each that their stamps count for.
+def swallowed(sizes: Sequence[int], frame_size: float, frame_seconds: float, missing: float | None) -> np.ndarray:
+    """Seconds (K,) of sound in K packets that failed, where the format has no stamps.
 
-    For formats without stamps, where the bytes up to the next sound frame are one packet: overwritten ones held as many
-    frames as their size tells, while bytes put in between held none. `missing` seconds are all there is to share out.
+    Its demuxer makes packets of whatever lies between sound frames. Overwritten bytes held as many frames as their size
+    tells, while bytes put in between held none: so no more than the `missing` seconds are shared out. Where it is not
+    known what is missing (None), each packet is one frame.
     """
-    extra = np.maximum(np.asarray(sizes, float) / frame_size - 1, 0) * frame_seconds
-    return extra * min(1, missing / extra.sum()) if extra.any() else extra
+    seconds = np.asarray(sizes, float) / frame_size * frame_seconds
+    if missing is None:
+        return np.full(len(seconds), frame_seconds)
+    return seconds * min(1, missing / seconds.sum()) if seconds.any() else seconds
 
 
 def fill(audio: np.ndarray, positions: Sequence[int], lengths: Sequence[int]) -> np.ndarray:

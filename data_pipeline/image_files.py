@@ -5,6 +5,7 @@ Errors: FileNotFoundError for a missing file, ValueError for one that cannot be 
 
 import io
 import os
+import re
 import warnings
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ from typing import Final
 import numpy as np
 from PIL import ExifTags, Image
 
+from data_pipeline import exif
 from data_pipeline.files import existing, one_line
 
 # Pillow opens more, such as drawings by way of other programs.
@@ -41,7 +43,6 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
                 if image.width * image.height > _MOST_PIXELS:
                     raise ValueError(f"{image.width}x{image.height} pixels; scale it down")
                 orientation = _orientation(image)
-                image.getexif = Image.Exif  # Pillow turns TIFF by itself as it is decoded, and fails at broken tags
                 return _upright(_pixels(image), orientation)
     except Exception as error:  # Pillow's readers raise whatever damaged bytes provoke
         raise ValueError(f"{path}: not a readable image ({_said(error, path)})") from error
@@ -68,11 +69,23 @@ def _said(error: Exception, path: Path) -> str:
 
 
 def _orientation(image: Image.Image) -> int:
-    try:
-        found = image.getexif().get(ExifTags.Base.Orientation)  # decodes a PNG, whose tags may lie behind its pixels
-    except Exception:  # a broken tag; see read_image
-        return 1
+    if image.format == "TIFF":
+        image.getexif = Image.Exif  # Pillow turns TIFF by itself as it is decoded, and fails at broken tags
+        try:
+            found = image.tag_v2.get(ExifTags.Base.Orientation)
+        except Exception:  # a broken one; see read_image
+            found = None
+    else:
+        image.load()  # tags of a PNG may lie behind its pixels
+        found = exif.orientation(image.info.get("exif") or b"") or _orientation_of_xmp(image)
     return found if isinstance(found, int) and found in _UPRIGHT else 1
+
+
+def _orientation_of_xmp(image: Image.Image) -> int | None:
+    text = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+    text = text.encode() if isinstance(text, str) else text
+    found = re.search(rb"tiff:Orientation(?:=\"|>)([1-8])", text)
+    return int(found[1]) if found else None
 
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
