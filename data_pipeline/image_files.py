@@ -111,10 +111,10 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         if not (values.min() >= 0 and values.max() <= 1):  # NaN is neither
             raise ValueError("floats beyond [0, 1]; scale them, or convert it to 8 or 16 bits")
-        most = 1
+        grey = np.round(255 * values).astype(np.uint8)
     else:
-        values, most = _integers(image, values)
-    grey = np.round(values * np.float32(255 / most)).astype(np.uint8)
+        values, bits = _integers(image, values)
+        grey = (values >> (bits - 8)).astype(np.uint8)
     tags = getattr(image, "tag_v2", {})
     if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
         grey = 255 - grey
@@ -126,17 +126,16 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _integers(image: Image.Image, values: np.ndarray) -> tuple[np.ndarray, int]:
-    """The values as the file means them, and the greatest that their type holds. Of formats but TIFF it has 16 bits."""
+    """The values as the file means them, and how many bits their type has above 0: 16 in all formats but TIFF."""
     tags = getattr(image, "tag_v2", {})
     bits, unsigned = tags.get(_BITS, (16,))[0], tags.get(_SAMPLE_FORMAT, (1,))[0] == 1
     if bits == 32 and unsigned:
         values = values.astype(np.int32).view(np.uint32)  # Pillow takes them for signed ones
-    most = 2 ** (bits if unsigned else bits - 1) - 1
     if values.min() < 0:
         raise ValueError("negative values; convert it to 8 or 16 bits without sign")
-    if bits == 32 and values.max() < most / 256:
+    if bits == 32 and not values.max() >> 23:
         raise ValueError(f"32-bit values up to {values.max()}, black by their type's range; convert it to 8 or 16 bits")
-    return values, most
+    return values, bits if unsigned else bits - 1
 
 
 def encode_jpeg(picture: np.ndarray) -> bytes:

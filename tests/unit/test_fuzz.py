@@ -61,16 +61,25 @@ def test_what_a_reader_must_not_do_is_seen(tmp_path, monkeypatch):
     assert fuzz.fault("images", path) == "no error, and no result either"
 
 
-def test_a_hang_ends(tmp_path, monkeypatch):
+def _work(seconds):
+    end = time.process_time() + seconds / 2
+    while time.process_time() < end:
+        pass
+
+
+@pytest.mark.parametrize(("number", "hang"), [(signal.SIGALRM, time.sleep), (signal.SIGPROF, _work)])
+def test_a_hang_ends(tmp_path, monkeypatch, number, hang):
     called = []
+    both = (signal.SIGALRM, signal.SIGPROF)
     monkeypatch.setattr(fuzz, "SLOWEST", 1)
-    monkeypatch.setattr(fuzz, "read", lambda kind, path: time.sleep(5) or True)
-    before = signal.signal(signal.SIGALRM, lambda *_: called.append(1))
+    monkeypatch.setattr(fuzz, "read", lambda kind, path: hang(4) or True)
+    before = [signal.signal(each, lambda got, _: called.append(got)) for each in both]
     try:
         assert fuzz.fault("images", tmp_path / "a.png") is None
     finally:
-        signal.signal(signal.SIGALRM, before)
-    assert called  # where nobody handles the signal, it kills the process
+        for each, handler in zip(both, before, strict=True):
+            signal.signal(each, handler)
+    assert number in called  # where nobody handles the signal, it kills the process
 
 
 def test_damage_is_damage_and_the_seed_decides(tmp_path):

@@ -112,18 +112,18 @@ DEEP = {  # name -> the file's values
 def test_deep_grey_is_scaled_by_its_type(tmp_path, name):
     Image.fromarray(DEEP[name]).save(tmp_path / name)
     read = image_files.read_image(tmp_path / name)
-    assert read.shape == (32, 48, 3) and np.abs(read / 255 - GREY[..., None]).max() < 0.003
+    assert read.shape == (32, 48, 3) and np.abs(read / 255 - GREY[..., None]).max() < 0.005
 
 
 def test_tiff_of_other_meanings(tmp_path):
     path = tmp_path / "a.tif"
     Image.fromarray(np.uint16(GREY * 65535)).save(path, tiffinfo={262: 0})  # white is zero
-    assert np.abs(image_files.read_image(path) / 255 - (1 - GREY[..., None])).max() < 0.003
+    assert np.abs(image_files.read_image(path) / 255 - (1 - GREY[..., None])).max() < 0.005
     Image.fromarray(np.uint32(GREY * (2**32 - 1)).view(np.int32)).save(path)
     signed, unsigned = b"\x53\x01\x03\0\x01\0\0\0\x02\0", b"\x53\x01\x03\0\x01\0\0\0\x01\0"  # tag 339
     assert path.read_bytes().count(signed) == 1
     path.write_bytes(path.read_bytes().replace(signed, unsigned))
-    assert np.abs(image_files.read_image(path) / 255 - GREY[..., None]).max() < 0.003
+    assert np.abs(image_files.read_image(path) / 255 - GREY[..., None]).max() < 0.005
 
 
 def test_deep_grey_with_one_transparent_value(tmp_path):
@@ -131,7 +131,7 @@ def test_deep_grey_with_one_transparent_value(tmp_path):
     values[:4] = 77
     Image.fromarray(values).save(tmp_path / "a.png", transparency=77)
     read = image_files.read_image(tmp_path / "a.png")
-    assert (read[:4] == 255).all() and np.abs(read[4:] / 255 - GREY[4:, :, None] * 60000 / 65535).max() < 0.003
+    assert (read[:4] == 255).all() and np.abs(read[4:] / 255 - GREY[4:, :, None] * 60000 / 65535).max() < 0.005
 
 
 @pytest.mark.parametrize(
