@@ -52,7 +52,7 @@ def read_audio(path: str | os.PathLike, sample_rate: int) -> np.ndarray:
         )
     if failures or lost > _SHORT:
         _log.warning(
-            "%s: damaged, %.2f s of %.1f s of sound are lost (%d packets do not decode) and left silent",
+            "%s: damaged, %.2f s of %.1f s of sound are lost and left silent (packets that do not decode: %d)",
             path, lost, total, failures,
         )
     return audio

@@ -22,6 +22,7 @@ def images(folder: Path) -> None:
         noise.save(folder / name, exif=exif)
     noise.save(folder / "a.tif", tiffinfo={0x0112: 6, 0x010F: "a maker"})
     noise.save(folder / "progressive.jpg", progressive=True)
+    noise.save(folder / "a.mpo", save_all=True, append_images=[noise])  # as phones with two lenses make
     for compression in ("tiff_lzw", "tiff_adobe_deflate", "jpeg"):
         noise.save(folder / f"{compression}.tif", compression=compression)
     clear = noise.convert("RGBA")

@@ -192,6 +192,14 @@ def test_an_absurd_rate_is_one_line(tmp_path):
         audio_files.read_audio(path, 44100)
 
 
+def test_tags_may_be_in_any_encoding(tmp_path):
+    path = _wav(tmp_path / "a.wav", np.ones((5000, 1), np.int16), 44100, 2)
+    title = b"LIST\x10\0\0\0INFOINAM\x04\0\0\0" + "Été".encode("latin-1") + b"\0"
+    content = path.read_bytes()
+    path.write_bytes(content[:36] + title + content[36:])
+    assert len(audio_files.read_audio(path, 44100)) == 5000
+
+
 def test_a_colon_is_no_protocol(tmp_path, monkeypatch):
     _wav(tmp_path / "Live: one %d.wav", np.ones((5000, 1), np.int16), 44100, 2)
     monkeypatch.chdir(tmp_path)

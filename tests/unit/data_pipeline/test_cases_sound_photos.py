@@ -23,7 +23,7 @@ def cases():
 SOUNDS = {  # name -> seconds, when sounds begin, greatest amplitude, what is warned of
     "vbr_no_header_quiet_intro.mp3": (6.03, [2.0], None, None),
     "rate_change.mp3": (6.0, media.click_times(), None, None),
-    "junk_in_the_middle.mp3": (6.0, media.click_times(), None, "1 packets do not decode"),
+    "junk_in_the_middle.mp3": (6.0, media.click_times(), None, "packets that do not decode: 1"),
     "chained_rates.ogg": (6.0, media.click_times(), None, None),
     "loud_stereo_sine.flac": (4.0, [0.0], 0.9, None),
     "antiphase.flac": (6.0, media.click_times(), None, "cancel each other out"),
