@@ -54,10 +54,10 @@ def _formats(path: Path) -> list[str]:
         head = file.read(12)
     if head[4:8] == b"ftyp" and head[8:] in _HEIF_BRANDS:
         try:
-            import pi_heif
+            import pillow_heif  # its twin pi-heif, which only decodes, dies of some damaged files
         except ImportError as error:
-            raise ValueError("HEIC needs the package pi-heif; convert it to JPEG, or pip install pi-heif") from error
-        pi_heif.register_heif_opener()
+            raise ValueError("HEIC needs a package; convert it to JPEG, or pip install pillow-heif") from error
+        pillow_heif.register_heif_opener()
     Image.init()
     return [name for name in _FORMATS if name in Image.OPEN]
 

@@ -52,6 +52,6 @@ def test_a_broken_tag_beside_the_orientation_changes_nothing(cases):
 
 
 def test_a_photo_of_a_phone(cases):
-    pytest.importorskip("pi_heif", reason="install pi-heif, which setup.py names")
+    pytest.importorskip("pillow_heif", reason="install pillow-heif, which setup.py names")
     photo = image_files.read_image(cases.parent / "images" / "coco_785.jpg")
     assert np.abs(image_files.read_image(cases / "photo.heic").astype(int) - photo).mean() < 5

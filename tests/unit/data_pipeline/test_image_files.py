@@ -152,10 +152,10 @@ def test_values_of_unknown_range_are_refused(tmp_path, values, message):
 def test_a_photo_of_a_phone(tmp_path, monkeypatch):
     (tmp_path / "a.heic").write_bytes(media.HEIC)
     with monkeypatch.context() as patch:
-        patch.setitem(sys.modules, "pi_heif", None)
-        with pytest.raises(ValueError, match="a.heic: .*convert it to JPEG, or pip install pi-heif"):
+        patch.setitem(sys.modules, "pillow_heif", None)
+        with pytest.raises(ValueError, match="a.heic: .*convert it to JPEG, or pip install pillow-heif"):
             image_files.read_image(tmp_path / "a.heic")
-    pytest.importorskip("pi_heif", reason="install pi-heif, which setup.py names")
+    pytest.importorskip("pillow_heif", reason="install pillow-heif, which setup.py names")
     read = image_files.read_image(tmp_path / "a.heic")
     assert read.shape == (64, 48, 3)
     for row, column, colour in ((10, 24, (220, 40, 40)), (50, 36, (40, 40, 220)), (50, 12, (0, 0, 0))):
