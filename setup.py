@@ -20,6 +20,7 @@ CORE = [
     "optax>=0.2.8",
     "orbax-checkpoint>=0.12.8",
     "pillow>=13",
+    "pillow-heif>=1.8.1",
     "safetensors>=0.8",
     "scipy>=1.17.1",
     "tensorboardX>=2.6.5",

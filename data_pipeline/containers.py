@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 
@@ -10,11 +11,12 @@ from data_pipeline.files import one_line
 
 
 @contextlib.contextmanager
-def opened(path: Path, kind: str) -> Iterator[tuple]:
-    """Opens a container and its first stream of `kind`; turns every decoding error into one line."""
+def opened(path: Path, kind: str, source: BinaryIO | None = None) -> Iterator[tuple]:
+    """Opens a container and its first stream of `kind`; turns every decoding error into one line. source: is read
+    instead of the file, which errors name all the same."""
     try:
-        # "file:" lest a name with a colon be taken for a protocol; tags may be in any encoding.
-        with av.open(f"file:{path}", metadata_errors="ignore") as container:
+        # "file:" lest a name with a colon be taken for a protocol; tags may be in any encoding, and are not read.
+        with av.open(source or f"file:{path}", metadata_errors="ignore") as container:
             streams = [s for s in getattr(container.streams, kind) if kind == "audio" or not _is_cover(s)]
             if not streams:
                 raise ValueError(f"{path}: has no {kind} stream")

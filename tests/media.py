@@ -1,0 +1,61 @@
+"""Sounds made and stored by the tests themselves, and a photo that no library here writes."""
+
+import base64
+from fractions import Fraction
+
+import av
+import numpy as np
+
+FIRST, PERIOD = 0.2, 0.5  # s: of clicks; both are whole frames of 30 fps
+
+
+def clicks(seconds: float = 6.0, rate: int = 44100) -> np.ndarray:
+    """(N,) float32: bursts of noise of 20 ms at 0.2, 0.7, ... s."""
+    audio = np.zeros(round(seconds * rate), np.float32)
+    length = rate // 50
+    burst = np.random.default_rng(0).uniform(-0.8, 0.8, length) * np.exp(-np.arange(length) / (rate / 200))
+    for time in click_times(seconds):
+        audio[round(time * rate) :][:length] += burst
+    return audio
+
+
+def click_times(seconds: float = 6.0) -> np.ndarray:
+    return np.arange(FIRST, seconds - 0.05, PERIOD)
+
+
+def starts(audio: np.ndarray, rate: int) -> np.ndarray:
+    """When sounds begin after at least 0.2 s of quiet, in seconds."""
+    loud = np.flatnonzero(np.abs(audio) > 0.3 * np.abs(audio).max())
+    return loud[np.diff(loud, prepend=-rate) > 0.2 * rate] / rate
+
+
+def store_sound(path, channels: np.ndarray, rate: int, codec: str, container=None, layout="mono", **options):
+    """Encodes (C, N) float samples; returns `path`. The container is that of the name, if not given."""
+    muxing = {key: options.pop(key) for key in ("write_xing",) if key in options}
+    with av.open(str(path), "w", format=container, options=muxing) as file:
+        stream = file.add_stream(codec, rate=rate, layout=layout, options=options)
+        source = av.AudioFrame.from_ndarray(np.ascontiguousarray(channels, np.float32), format="fltp", layout=layout)
+        source.sample_rate, source.pts, source.time_base = rate, 0, Fraction(1, rate)
+        resampler = av.AudioResampler(
+            format=stream.format.name, layout=layout, rate=rate, frame_size=stream.codec_context.frame_size or 1024
+        )
+        for frame in (source, None):
+            for block in resampler.resample(frame):
+                file.mux(stream.encode(block))
+        file.mux(stream.encode(None))
+    return path
+
+
+# 64x48, as it lies in the file: red on the left, blue above black on the right; to be turned by a quarter.
+HEIC = base64.b85decode(
+    '0000SW^{RQXk}?*00000ZE0pPXk}?*ZE0a<0005VZDn*}000000000XXk=`10000000000aA{+700000000000000000000G-'
+    '+&aV*mgE07O6l0ssL300001>;M4(00000005l;0ssI200M~s0RR9100000Bme*aIB98aW&i*H00062000$fZf0cy000000RRAKc4ILB0000LX>'
+    'Mj^0ssI300IC2MR;ju000004sdC7Z2$lO00031009SSaB^?}008D`aAR)(004Gqc4I>U18@KU0FVFx0000U@BsY%`1k+-'
+    '4+CHT0RR|40Sp2E{{wIU00RJ!0009300RIXx&lC90096hLID8-'
+    'Z~y=U0FVFx0{{R603M(qfd!W8<fgf}2xu@M00096AOHXZ03l)k0RRR>0l{;?i2wiq6Ju{|a&BX6cmM$a4FCp!0000KX>)L8000000000$0000$'
+    '0000eV{Bn?0000$000010000m000010000000002|NsB+000020000GaA|mH000000|*ER00009X>xCL0{{R38EJ5BVE_OC000000RRC8fdT^s'
+    'goXeB02*m>Wo7^X0000001jhhb7KGk009620002VZDe6|0001)C;_ht;5j2CzyJ58KmYh|-b43hWDT67zx?Zm-#VB7;Z?H3gyS3V`-'
+    '9={|25gPKl9{w(pi1S?fV`pViBOdHDcX4W*sS;8^)G-'
+    '!y@ZQfHT)BAOHQEf3E<B)%5!TCrBl{Rn{=F^IzH*)^WOfQaM)$ia1U`bWAQVH|}QLq)uuykJFw)0O$?BR)-'
+    'zy_3*<CKj<*xZ~y=R21R&jW&i+9O#mtY000O80Ra*K0{{R30RRR70000000'
+)
