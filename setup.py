@@ -20,7 +20,6 @@ CORE = [
     "optax>=0.2.8",
     "orbax-checkpoint>=0.12.8",
     "pillow>=13",
-    "pillow-heif>=1.8.1",
     "safetensors>=0.8",
     "scipy>=1.17.1",
     "tensorboardX>=2.6.5",
@@ -33,7 +32,8 @@ EXTRAS = {
     "pose": ["mediapipe>=1.2.2"],
     "beam": ["apache-beam"],
     "parity": ["torch>=2.13", "diffusers>=0.42.1", "transformers>=5.23"],
-    "dev": ["beartype>=0.23.1", "pytest>=9.2", "pytest-xdist>=3.8", "ruff>=0.17.6"],
+    "heic": ["pillow-heif>=1.8.1"],  # its wheels hold x265 (GPL 2): not for everyone
+    "dev": ["beartype>=0.23.1", "pillow-heif>=1.8.1", "pytest>=9.2", "pytest-xdist>=3.8", "ruff>=0.17.6"],
 }
 
 setup(
