@@ -17,6 +17,7 @@ from etils import epath
 from tqdm import tqdm
 
 from data_pipeline import fingerprints, music, schema, toy
+from data_pipeline import workers as worker_processes
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -105,7 +106,10 @@ def _mapper(workers: int):
     if workers == 0:
         yield map
         return
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    spawn = multiprocessing.get_context("spawn")
+    with worker_processes.starting():
+        pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=worker_processes.follow_parent)
+        pool.submit(int)  # starts them all
     try:
         yield pool.map
     finally:

@@ -23,7 +23,11 @@ flags.mark_flags_as_required(["config", "workdir"])
 def main(argv: list[str]) -> None:
     del argv
     began = time.perf_counter()
-    summary = training.train(_CONFIG.value, _WORKDIR.value, allow_change=tuple(_ALLOW.value))
+    try:
+        summary = training.train(_CONFIG.value, _WORKDIR.value, allow_change=tuple(_ALLOW.value))
+    except KeyboardInterrupt as stopped:
+        stopped.args = (training.left(_WORKDIR.value),)
+        raise
     speed = f"{summary.steps_per_second:.2f} steps/s, " if summary.steps_per_second else ""
     print(
         f"{_CONFIG.value.name}: steps {summary.start_step} to {summary.step}, {speed}"

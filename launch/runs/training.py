@@ -54,6 +54,14 @@ def train(config: ConfigDict, workdir: str | Path, allow_change: Sequence[str] =
     return summary
 
 
+def left(workdir: str | Path) -> str:
+    """What an interrupted run leaves, and how to go on."""
+    step = checkpoint.newest(workdir)
+    if not step:
+        return f"no checkpoint is saved yet in {workdir}; the same command begins anew"
+    return f"the checkpoint of step {step} is saved in {workdir}; the same command goes on from it"
+
+
 def _go_on(
     config: ConfigDict, workdir: str | Path, before: dict[str, Any], start: int, allow_change: Sequence[str]
 ) -> tuple[ConfigDict, Parts, dict[str, Any]]:

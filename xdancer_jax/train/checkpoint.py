@@ -157,7 +157,7 @@ def _synchronous() -> Iterator[None]:
     """Orbax makes folders at once: where it cannot, its threads would wait for them for five minutes."""
     context = ocp.Context()
     context.asynchronous.create_directories_asynchronously = False
-    with context:
+    with saving.undisturbed(), context:
         yield
 
 

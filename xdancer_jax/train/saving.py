@@ -3,9 +3,11 @@
 import contextlib
 import logging
 import shutil
+import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import jax
@@ -15,6 +17,35 @@ from xdancer_jax.train import disk
 
 _log = logging.getLogger(__name__)
 _UNFINISHED = "orbax-checkpoint-tmp"  # in the names of folders that Orbax has not finished
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Signals that come inside are handled at its end: Orbax stopped half-way leaves threads that complain for long.
+
+    For seconds at most: a second signal is handled at once.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    came = []
+
+    def keep(number: int, frame: FrameType | None) -> None:
+        if came:
+            handlers[number](number, frame)
+        came.append(number)
+
+    for number in handlers:
+        signal.signal(number, keep)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if came:
+            handlers[came[0]](came[0], None)
 
 
 def check_disk(folder: Path, leaves: Mapping[str, Any]) -> None:
@@ -68,4 +99,4 @@ class Saving:
         return self._error
 
 
-__all__ = ["Saving", "check_disk", "remove_unfinished", "warn"]
+__all__ = ["Saving", "check_disk", "remove_unfinished", "undisturbed", "warn"]
