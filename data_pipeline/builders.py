@@ -107,11 +107,18 @@ def _mapper(workers: int):
         yield map
         return
     spawn = multiprocessing.get_context("spawn")
+    others = multiprocessing.active_children()
     with worker_processes.starting():
         pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=worker_processes.follow_parent)
-        pool.submit(int)  # starts them all
+        for _ in range(workers):
+            pool.submit(int)  # starts one each time, as none is idle yet
     try:
         yield pool.map
+    except BaseException:  # Ctrl-C among them: nobody waits for clips that are under way
+        for process in multiprocessing.active_children():
+            if process not in others:
+                process.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -32,6 +32,7 @@ def run(main: Callable[[list[str]], None]) -> None:
     """absl's app.run for `main`. With --verbosity=1 an expected error keeps its traceback."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     warnings.filterwarnings("ignore", category=SyntaxWarning)
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)  # Orbax's, of a failed save
     memory.keep_freed()
 
     def guarded(argv: list[str]) -> None:

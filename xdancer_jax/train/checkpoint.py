@@ -37,6 +37,7 @@ class Checkpointer:
         self._saving: saving.Saving | None = None
         if self.directory.exists() and not self.directory.is_dir():
             raise OSError(f"{self.directory}: is a file, and must be a folder; move it away")
+        damage.hush()
         training = ocp.training
         try:
             with _synchronous():
@@ -94,6 +95,7 @@ class Checkpointer:
             try:
                 with self._naming_what_failed(), _synchronous():
                     if failed:
+                        saving.remove_unfinished(self.directory)  # what it could not, or was still written, then
                         self._orbax.reload()  # it no longer knows the old ones that the failed save was to replace
                     saving.check_disk(self.directory, leaves)
                     response = self._orbax.save_checkpointables_async(step, {_ITEM: leaves}, custom_metadata=facts)

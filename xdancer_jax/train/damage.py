@@ -27,12 +27,9 @@ def reading(directory: Path, read: Callable[[], _Read]) -> _Read:
       ValueError: it is damaged.
       OSError: it cannot be read as it is, for want of permission for instance.
     """
-    before = sys.unraisablehook
-    sys.unraisablehook = before if isinstance(before, _Hook) else _Hook(before)
+    hush()
     try:
-        found = read()
-        sys.unraisablehook = before
-        return found
+        return read()
     except (jax.errors.JaxRuntimeError, MemoryError):  # of the device or the host, whatever the checkpoint holds
         raise
     except Exception as error:
@@ -80,8 +77,14 @@ def _told(directory: Path, error: Exception) -> Exception:
     return told(directory, disk.reason(first))
 
 
+def hush() -> None:
+    """Leaves out of stderr what threads of tensorstore say, once a read or write has failed, of their event loop."""
+    if not isinstance(sys.unraisablehook, _Hook):
+        sys.unraisablehook = _Hook(sys.unraisablehook)
+
+
 class _Hook:
-    """sys.unraisablehook without what threads of tensorstore say once a read has failed: their event loop is gone."""
+    """sys.unraisablehook without a line for every array that was under way; for good, because they come late."""
 
     def __init__(self, before: Callable[[Any], None]):
         self._before = before
@@ -102,4 +105,4 @@ def _drop_readers() -> None:
         sys.unraisablehook = hook
 
 
-__all__ = ["facts", "reading", "told"]
+__all__ = ["facts", "hush", "reading", "told"]
