@@ -17,6 +17,7 @@ from etils import epath
 from tqdm import tqdm
 
 from data_pipeline import files, fingerprints, music, schema, toy
+from data_pipeline import workers as worker_processes
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -105,9 +106,19 @@ def _mapper(workers: int):
     if workers == 0:
         yield map
         return
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    spawn = multiprocessing.get_context("spawn")
+    others = multiprocessing.active_children()
+    with worker_processes.starting():
+        pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=worker_processes.follow_parent)
+        for _ in range(workers):
+            pool.submit(int)  # starts one each time, as none is idle yet
     try:
         yield pool.map
+    except BaseException:  # Ctrl-C among them: nobody waits for clips that are under way
+        for process in multiprocessing.active_children():
+            if process not in others:
+                process.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from data_pipeline import sources, transforms
+from data_pipeline import sources, transforms, workers
 from data_pipeline.transforms import Window
 
 Batch = dict[str, np.ndarray]
@@ -169,9 +169,23 @@ def _iterate(
     dataset = dataset[order.start_step * order.process_count + order.process_index :: order.process_count]
     options = grain.ReadOptions(num_threads=order.num_threads, prefetch_buffer_size=2 * max(1, order.num_threads))
     batches = dataset.to_iter_dataset(options)
-    if order.worker_count:
-        batches = batches.mp_prefetch(grain.MultiprocessingOptions(num_workers=order.worker_count))
-    return iter(batches)
+    if not order.worker_count:
+        return iter(batches)
+    options = grain.MultiprocessingOptions(num_workers=order.worker_count)
+    return _by_workers(batches.mp_prefetch(options, worker_init_fn=workers.follow_parent))
+
+
+def _by_workers(dataset: Any) -> Iterator[Batch]:
+    """Batches of processes, which start with the first one and end with the iterator."""
+    with workers.starting():
+        batches = iter(dataset)
+        first = next(batches, None)
+    try:
+        if first is not None:
+            yield first
+            yield from batches
+    finally:
+        batches.close()
 
 
 def _cut(own: Window, replay: Window, entry: tuple[dict[str, Any], bool], rng: np.random.Generator) -> Batch:

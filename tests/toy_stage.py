@@ -85,9 +85,9 @@ def run(workdir, steps, *, stage=None, fates=None, mesh=None, table="data", make
         mesh=mesh or sharding.make_mesh({"data": 1, "fsdp": 1, "tensor": 1}, jax.devices()[:1]),
         rules=tables.TABLES[table],
     )
+    made = changes.pop("optimizer", None) or optimizer()
     return train(
-        stage or make(), optimizer(), fates or parts(), make_iterator, workdir=workdir, steps=steps,
-        **(options | changes),
+        stage or make(), made, fates or parts(), make_iterator, workdir=workdir, steps=steps, **(options | changes),
     )
 
 

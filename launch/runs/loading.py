@@ -62,14 +62,9 @@ def load(
     mesh = mesh or sharding.make_mesh({"data": 1, "fsdp": 1, "tensor": 1}, jax.devices()[:1])
     stored = checkpoint.stored(workdir)
     definition = stages.find(config.name)
-    try:
-        modules = definition.modules(config)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{Path(workdir) / 'config.json'}: not a config of this version ({str(error).splitlines()[0]}); restore it "
-            "or train anew"
-        ) from error
-    made, wanted = definition.make(config), placed(config, mesh, table)
+    modules, made, wanted = sources.described(
+        workdir, lambda: (definition.modules(config), definition.make(config), placed(config, mesh, table))
+    )
     checkpoint.check_leaves(stored.directory, stored.leaves, wanted, dtypes=False)
     tree = trees.nested(stored.read(wanted))
     return Run(

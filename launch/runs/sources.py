@@ -4,17 +4,18 @@ import dataclasses
 import importlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import flax.linen as nn
 from ml_collections import ConfigDict
 
 from launch import stages
-from launch.runs import skeleton
+from launch.runs import kinds, skeleton
 from xdancer_jax.pretrained import gpt2
-from xdancer_jax.train import checkpoint, record
+from xdancer_jax.train import checkpoint, disk, record
 from xdancer_jax.train.parts import Part, Parts, Reader
 
+_Made = TypeVar("_Made")
 # Fields of a module that shape no weight and change no meaning of one.
 _FREE = ("dtype", "param_dtype", "remat", "dropout", "temporal", "parent", "name")
 
@@ -95,7 +96,7 @@ def _copy(config: ConfigDict, name: str, module: nn.Module, where: str) -> dict[
 def _run(config: ConfigDict, name: str, module: nn.Module, where: str) -> dict[str, Any]:
     """A part of a run, which must be of the same model."""
     theirs = read_config(where)
-    known = stages.find(theirs.name).modules(theirs)
+    known = described(where, lambda: stages.find(theirs.name).modules(theirs))
     if name not in known:
         raise ValueError(f"config.parts.{name}.source: {where} is a run of stage {theirs.name} without {name}")
     _check_same(name, where, module, known[name])
@@ -150,9 +151,29 @@ def _fields(module: Any) -> dict[str, Any]:
 
 def read_config(workdir: str | Path, stage: str | None = None) -> ConfigDict:
     """The resolved config of the run in `workdir`, of this skeleton. Raises ValueError, see train.record.read."""
-    config = as_config(record.read(workdir, stage)["config"])
+    config = config_of(workdir, record.read(workdir, stage))
     skeleton.check(workdir, config)
     return config
+
+
+def config_of(workdir: str | Path, content: dict[str, Any]) -> ConfigDict:
+    """The resolved config in the `content` of a run's config.json. Raises ValueError for fields of other kinds."""
+    try:
+        kinds.check(content["config"])
+        return as_config(content["config"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # ConfigDict's, for names that it refuses
+        raise record.damaged(workdir, disk.reason(error)) from error
+
+
+def described(workdir: str | Path, make: Callable[[], _Made]) -> _Made:
+    """`make()`, a model of the run in `workdir`. Raises ValueError for whatever it raises: its config's fault."""
+    try:
+        return make()
+    except Exception as error:  # flax, jax and the modules themselves have no list of what a mad number leads to
+        raise ValueError(
+            f"{Path(workdir) / 'config.json'}: not a config of this version ({disk.reason(error)}); restore it "
+            "or train anew"
+        ) from error
 
 
 def as_config(content: dict[str, Any]) -> ConfigDict:

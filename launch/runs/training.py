@@ -76,11 +76,22 @@ def _run(
     return summary
 
 
+def left(workdir: str | Path) -> str:
+    """What an interrupted run leaves, and how to go on."""
+    step = checkpoint.newest(workdir)
+    if not step:
+        return f"no checkpoint is saved yet in {workdir}; the same command begins anew"
+    return f"the checkpoint of step {step} is saved in {workdir}; the same command goes on from it"
+
+
 def _go_on(
     config: ConfigDict, workdir: str | Path, before: dict[str, Any], start: int, allow_change: Sequence[str]
 ) -> tuple[ConfigDict, Parts, dict[str, Any]]:
     """(resolved config, parts, rest of config.json) of a run whose weights all lie in `workdir`."""
-    begun = sources.as_config(before["config"])
+    for name in ("facts", "changes"):
+        if name not in before:
+            raise record.damaged(workdir, f"no {name}")
+    begun = sources.config_of(workdir, before)
     skeleton.check(workdir, begun)
     changed = changes.of_config(begun, config)
     if changed.keys() & set(changes.FIXED):

@@ -1,4 +1,5 @@
-"""The frame of every main: memory is kept, flags are parsed, expected errors become one line and a non-zero exit.
+"""The frame of every main: memory is kept, flags are parsed, expected errors become one line and a non-zero exit,
+and so do Ctrl-C and SIGTERM (130 and 143).
 
 --help exits with 0. A flag of one value is given once; no flag of a command is given empty.
 """
@@ -12,7 +13,7 @@ from collections.abc import Callable
 
 from absl import app, flags, logging
 
-from launch.shell import config_flag, memory
+from launch.shell import config_flag, memory, signals
 
 # What bad input raises, anywhere below: each message names the file, field or flag and the way out.
 EXPECTED = (ValueError, OSError, FloatingPointError, ImportError)
@@ -31,6 +32,7 @@ def run(main: Callable[[list[str]], None]) -> None:
     """absl's app.run for `main`. With --verbosity=1 an expected error keeps its traceback."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     warnings.filterwarnings("ignore", category=SyntaxWarning)
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)  # Orbax's, of a failed save
     memory.keep_freed()
 
     def guarded(argv: list[str]) -> None:
@@ -42,7 +44,12 @@ def run(main: Callable[[list[str]], None]) -> None:
                 raise
             sys.exit(f"error: {error}")
 
-    app.run(guarded, flags_parser=_parse)
+    with signals.handled():
+        try:
+            app.run(guarded, flags_parser=_parse)
+        except KeyboardInterrupt as error:
+            print(signals.line(error), file=sys.stderr)
+            sys.exit(signals.status(error))
 
 
 def _parse(argv: list[str]) -> list[str]:

@@ -8,7 +8,6 @@ frozen/<digest>/: those that no step changes, written once and named by every ch
 import contextlib
 import dataclasses
 import math
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,13 @@ from typing import Any
 import jax
 from orbax.checkpoint import v1 as ocp
 
-from xdancer_jax.train import digest, trees
+from xdancer_jax.train import damage, digest, disk, saving, trees
+from xdancer_jax.train.leaves import check_leaves
 from xdancer_jax.train.state import TrainState
 from xdancer_jax.typing import Array
 
 _ITEM = "state"  # the checkpointable's name inside Orbax
 _LEAST_READ = 2**24  # bytes that may be read at a time; fewer refuse small arrays that Orbax rounds up
-_UNFINISHED = "orbax-checkpoint-tmp"
 
 
 class Checkpointer:
@@ -34,19 +33,33 @@ class Checkpointer:
     def __init__(self, workdir: str | Path, keep: int):
         """Keeps the `keep` newest checkpoints, and removes what an interrupted write has left."""
         self.directory, self._workdir, self._frozen = _checkpoints(workdir), Path(workdir), ""
+        self._failure: OSError | None = None  # of the newest save
+        self._saving: saving.Saving | None = None
+        if self.directory.exists() and not self.directory.is_dir():
+            raise OSError(f"{self.directory}: is a file, and must be a folder; move it away")
+        damage.hush()
         training = ocp.training
-        self._orbax = training.Checkpointer(
-            self.directory.absolute(), cleanup_tmp_directories=True,
-            save_decision_policy=training.save_decision_policies.FixedIntervalPolicy(1),
-            preservation_policy=training.preservation_policies.LatestN(keep),
-        )
+        try:
+            with _synchronous():
+                self._orbax = training.Checkpointer(
+                    self.directory.absolute(), cleanup_tmp_directories=True,
+                    save_decision_policy=training.save_decision_policies.FixedIntervalPolicy(1),
+                    preservation_policy=training.preservation_policies.LatestN(keep),
+                )
+        except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
+            for step in _steps(self.directory):  # it reads their metadata
+                damage.facts(self.directory / str(step), _metadata(self.directory / str(step))[1])
+            raise OSError(f"{self.directory}: cannot be a folder of checkpoints: {disk.reason(error)}") from error
 
     def __enter__(self) -> "Checkpointer":
         return self
 
-    def __exit__(self, *unused) -> None:
-        with self._naming_what_failed():
-            self._orbax.close()
+    def __exit__(self, kind: type | None, *unused) -> None:
+        """Raises OSError where the newest save failed, unless another error is on its way."""
+        self._settle(quiet=kind is None)
+        self._orbax.close()
+        if self._failure is not None and kind is None:
+            raise self._failure
 
     def write_frozen(self, state: TrainState) -> None:
         """Writes state.frozen once a run; must come before the first `save`. Raises OSError where it cannot."""
@@ -57,32 +70,63 @@ class Checkpointer:
         path = _frozen(self._workdir, self._frozen)
         if path.is_dir():
             return
-        with self._naming_what_failed():
+        with self._naming_what_failed(path.parent), _synchronous():
             if jax.process_index() == 0 and path.parent.is_dir():  # left by a process that was killed
-                for entry in path.parent.glob(f"*{_UNFINISHED}*"):
-                    shutil.rmtree(entry)
+                saving.remove_unfinished(path.parent)
+            saving.check_disk(path.parent, leaves)
             ocp.save_checkpointables(path.absolute(), {_ITEM: leaves})
 
-    def save(self, step: int, state: TrainState, digests: Mapping[str, str]) -> None:
+    def save(self, step: int, state: TrainState, digests: Mapping[str, str], *, last: bool = False) -> None:
         """Starts to write `state` but its frozen weights; returns once it is copied, so that it may be donated.
 
-        digests: of each part, as it is read back (state.eval_params and state.extra).
+        A save that fails is told in one warning as soon as it does, and the next one is tried all the same; `__exit__`
+        raises where the newest failed. Where several processes save, which must do the same, it is raised at once.
+
+        digests: of each part, as it is read back (state.eval_params and state.extra). last: no save follows, so a
+        failure is an error and no warning.
 
         Raises:
-          OSError: this checkpoint or the one before could not be written; `__exit__` raises it too.
+          OSError: the `last` checkpoint could not be written.
         """
-        facts = {"frozen": self._frozen, "digests": dict(digests)}
-        with jax.transfer_guard("allow"), self._naming_what_failed():
-            self._orbax.save_checkpointables_async(step, {_ITEM: _saved(state)}, custom_metadata=facts)
+        facts, leaves = {"frozen": self._frozen, "digests": dict(digests)}, _saved(state)
+        with jax.transfer_guard("allow"):
+            self._settle()
+            failed, self._failure = self._failure is not None, None
+            try:
+                with self._naming_what_failed(), _synchronous():
+                    if failed:
+                        saving.remove_unfinished(self.directory)  # what it could not, or was still written, then
+                        self._orbax.reload()  # it no longer knows the old ones that the failed save was to replace
+                    saving.check_disk(self.directory, leaves)
+                    response = self._orbax.save_checkpointables_async(step, {_ITEM: leaves}, custom_metadata=facts)
+                    self._saving = saving.Saving(response, self._naming_what_failed, quiet=last)
+            except OSError as error:
+                if last or jax.process_count() > 1:
+                    raise
+                self._failure = error
+                saving.warn(error)
+
+    def _settle(self, quiet: bool = False) -> None:
+        """Waits for the save that is under way; `quiet`: whoever calls tells of its failure."""
+        if self._saving is None:
+            return
+        self._failure = self._saving.wait(quiet)
+        self._saving = None
+        with contextlib.suppress(ValueError, OSError):  # which is that failure again
+            self._orbax.wait()
+        if self._failure is not None:
+            saving.remove_unfinished(self.directory)
+            if jax.process_count() > 1 and not quiet:
+                raise self._failure
 
     @contextlib.contextmanager
-    def _naming_what_failed(self) -> Iterator[None]:
+    def _naming_what_failed(self, directory: Path | None = None) -> Iterator[None]:
         try:
             yield
         except (ValueError, OSError) as error:  # tensorstore says ValueError for a full disk
             raise OSError(
-                f"{self.directory}: a checkpoint could not be written; the finished ones stay, and the same command "
-                f"goes on from the newest: {error}"
+                f"{directory or self.directory}: a checkpoint could not be written; the finished ones stay, and the "
+                f"same command goes on from the newest: {disk.reason(error)}"
             ) from error
 
     def restore(self, step: int, abstract: TrainState) -> TrainState:
@@ -92,7 +136,8 @@ class Checkpointer:
           ValueError: the leaves differ; lists every missing, extra and mis-shaped one.
         """
         directory = self.directory / str(step)
-        stored, facts = _metadata(directory)
+        stored, custom = _metadata(directory)
+        facts = damage.facts(directory, custom)
         wanted, frozen = _saved(abstract), trees.by_path(abstract.frozen)
         frozen = {f"params/{path}": leaf for path, leaf in frozen.items()}
         check_leaves(directory, stored, wanted)
@@ -107,6 +152,15 @@ class Checkpointer:
         check_leaves(path, _metadata(path)[0], frozen)
         kept = _load(path, frozen)
         return state.replace(frozen=jax.tree.unflatten(jax.tree.structure(abstract.frozen), kept.values()))
+
+
+@contextlib.contextmanager
+def _synchronous() -> Iterator[None]:
+    """Orbax makes folders at once: where it cannot, its threads would wait for them for five minutes."""
+    context = ocp.Context()
+    context.asynchronous.create_directories_asynchronously = False
+    with saving.undisturbed(), context:
+        yield
 
 
 def _saved(state: TrainState) -> dict[str, Any]:
@@ -156,7 +210,8 @@ def stored(workdir: str | Path, step: int | None = None) -> Stored:
     """
     step = _find(_checkpoints(workdir), step)
     directory = _checkpoints(workdir) / str(step)
-    leaves, facts = _metadata(directory)
+    leaves, custom = _metadata(directory)
+    facts = damage.facts(directory, custom)
     places = {name: (directory, name) for name in leaves if name.split("/")[0] in ("params", "extra")}
     places |= {
         name.replace("ema/", "params/", 1): (directory, name) for name in leaves if name.startswith("ema/")
@@ -170,24 +225,28 @@ def stored(workdir: str | Path, step: int | None = None) -> Stored:
     return Stored(directory, step, found, facts["digests"], places)
 
 
+def check_digests(workdir: str | Path, step: int, digests: Mapping[str, str]) -> None:
+    """Raises ValueError where `digests`, of the parts as they were read from `step`, are not those that were saved."""
+    found = stored(workdir, step)
+    for part, value in digests.items():  # no checksum covers large arrays in their files
+        if found.digests[part] != value:
+            raise damage.told(found.directory, f"the weights of part {part} are not those that were saved")
+
+
 def newest(workdir: str | Path) -> int:
     """Step of the newest finished checkpoint in `workdir`; 0 if there is none."""
-    directory = _checkpoints(workdir)
-    names = [entry.name for entry in directory.iterdir()] if directory.is_dir() else []
-    # Orbax writes under another name, and renames what is finished to its step number.
-    return max((int(name) for name in names if name.isdigit()), default=0)
+    return max(_steps(_checkpoints(workdir)), default=0)
+
+
+def _steps(directory: Path) -> list[int]:
+    """Of finished checkpoints: Orbax writes under another name, and renames what is finished to its step number."""
+    names = [entry.name for entry in directory.iterdir() if entry.is_dir()] if directory.is_dir() else []
+    return [int(name) for name in names if name.isascii() and name.isdecimal()]
 
 
 def _checkpoints(workdir: str | Path) -> Path:
-    """Raises ValueError for a path that Orbax takes for a pattern: it would write what it cannot read."""
-    directory = Path(workdir) / "checkpoints"
-    found = sorted(set("[]*?\\").intersection(str(directory.absolute())))
-    if found:
-        raise ValueError(
-            f"{workdir}: the path {directory.parent.absolute()} holds {' '.join(found)}, which Orbax takes for a "
-            "pattern; rename that folder, or give a link to it"
-        )
-    return directory
+    disk.check_no_pattern(workdir)
+    return Path(workdir) / "checkpoints"
 
 
 def _frozen(workdir: str | Path, name: str) -> Path:
@@ -204,14 +263,17 @@ def _find(directory: Path, step: int | None) -> int:
     raise ValueError(f"{directory}: no {wanted}; found {names or 'nothing'}")
 
 
-def _metadata(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _metadata(directory: Path) -> tuple[dict[str, Any], Any]:
     """Shape and dtype of every leaf of a checkpoint, by path, and what was saved beside it."""
     if not directory.is_dir():
         raise ValueError(f"{directory}: not found; restore it, or train the run anew")
-    found = ocp.checkpointables_metadata(directory.absolute())
-    if not found.metadata or not found.metadata.get(_ITEM):
-        raise ValueError(f"{directory}: a damaged checkpoint; remove it to go on from an earlier one")
-    return found.metadata[_ITEM], found.custom_metadata or {}
+    found = damage.reading(directory, lambda: ocp.checkpointables_metadata(directory.absolute()))
+    leaves = (found.metadata or {}).get(_ITEM)
+    if not leaves or not isinstance(leaves, dict):
+        raise damage.told(directory, f"no folder {_ITEM}, or nothing in it")
+    if not all(hasattr(leaf, "shape") and hasattr(leaf, "dtype") for leaf in leaves.values()):
+        raise damage.told(directory, "its metadata has leaves that are no arrays")
+    return leaves, found.custom_metadata
 
 
 def _load(directory: Path, wanted: Mapping[str, Any]) -> dict[str, Array]:
@@ -222,34 +284,13 @@ def _load(directory: Path, wanted: Mapping[str, Any]) -> dict[str, Array]:
     leaves = {path: wanted.get(path, ...) for path in stored}  # "..." skips a leaf
     context = ocp.Context()
     context.memory.read_concurrent_bytes = max(*sizes, sum(sizes) // 30, _LEAST_READ)
-    with context:
-        found = ocp.load_checkpointables(directory.absolute(), {_ITEM: leaves})[_ITEM]
-    return {path: found[path] for path in wanted}
+
+    def load() -> dict[str, Array]:
+        with context:
+            found = ocp.load_checkpointables(directory.absolute(), {_ITEM: leaves})[_ITEM]
+        return {path: found[path] for path in wanted}
+
+    return damage.reading(directory, load)
 
 
-def check_leaves(
-    path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any], *, dtypes: bool = True
-) -> None:
-    """Holds the leaves of checkpoint `path` against what its config asks for; both by path, with shape and dtype.
-
-    Raises:
-      ValueError: lists every missing, extra and mis-shaped leaf; with `dtypes` another dtype counts as mis-shaped.
-    """
-    problems = [f"missing {name}" for name in wanted if name not in stored]
-    problems += [f"extra {name}" for name in stored if name not in wanted]
-    for name in wanted.keys() & stored.keys():
-        leaf = wanted[name]
-        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            leaf = jax.eval_shape(jax.random.key_data, leaf)
-        found = stored[name]
-        if tuple(found.shape) != leaf.shape or (dtypes and found.dtype != leaf.dtype):
-            problems.append(
-                f"mis-shaped {name}: {tuple(found.shape)} {found.dtype} in the checkpoint, {leaf.shape} {leaf.dtype} "
-                "expected"
-            )
-    if problems:
-        told = f"{path}: does not fit this run's config; give the one it was trained with, or train anew elsewhere:"
-        raise ValueError("\n  ".join([told, *problems]))
-
-
-__all__ = ["Checkpointer", "Stored", "check_leaves", "newest", "stored"]
+__all__ = ["Checkpointer", "Stored", "check_digests", "check_leaves", "newest", "stored"]

@@ -55,7 +55,8 @@ def _file(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the disk may take no writing any more; the lock goes with its descriptor
+            path.unlink()
         os.close(number)
         with contextlib.suppress(OSError):  # not empty: what was trained stays
             for folder in made:

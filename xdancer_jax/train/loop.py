@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 from xdancer_jax import sharding
 from xdancer_jax.sharding import Rules
 from xdancer_jax.stage import Stage
-from xdancer_jax.train import digest, record
+from xdancer_jax.train import checkpoint, digest, record
 from xdancer_jax.train.checkpoint import Checkpointer
 from xdancer_jax.train.hooks import Hook
 from xdancer_jax.train.monitor import Monitor
@@ -59,8 +59,9 @@ def train(
       checkpoint_every: 0 saves the last step only.
 
     Raises:
-      ValueError: the checkpoint is of another model, or the data ended early.
-      FloatingPointError: a loss or gradient norm is not finite; the checkpoints of earlier steps stay.
+      ValueError: the checkpoint is of another model or damaged, or the data ended early.
+      FloatingPointError: a loss, gradient or update is not finite; the checkpoints of earlier steps stay.
+      OSError: the last checkpoint could not be written; an earlier one is told in a warning, and training goes on.
     """
     # Data, model and checkpoint are tried before anything is written: a refused run leaves `workdir` as it was.
     first, batches = _peek(make_iterator(start), start)
@@ -68,6 +69,8 @@ def train(
     plan = plan_state(stage, optimizer, parts, shapes, seed=seed, ema=ema_decay > 0, mesh=mesh, rules=rules)
     with Checkpointer(workdir, checkpoint_keep) as checkpointer:
         state = checkpointer.restore(start, plan.abstract) if start else plan.create()
+        if start:
+            checkpoint.check_digests(workdir, start, part_digests(state, parts))
         record.write(workdir, config)
         if start >= steps:
             return state, Summary(start, start, 0.0, 0.0, 0.0, {})
@@ -83,7 +86,7 @@ def train(
         examples = next(iter(shapes.values())).shape[0]
 
         def save(step: int, state: TrainState) -> None:
-            checkpointer.save(step, state, part_digests(state, parts))
+            checkpointer.save(step, state, part_digests(state, parts), last=step == steps)
 
         with Monitor(stage.name, workdir, start, steps, log_every, examples) as monitor:
             state = _run(step_fn, state, device_batches, range(start, steps), monitor, hooks, save, checkpoint_every)

@@ -11,6 +11,7 @@ import jax
 from xdancer_jax.train.writers import MetricWriter, Progress
 from xdancer_jax.typing import Metrics
 
+_FINITE = ("loss", "grad_norm", "update_norm")  # the last one, because nothing follows the last step that would show it
 _TIMED_STEPS = 3  # fewer say nothing of the speed: the first ones find the loader full or empty, and caches cold
 
 
@@ -42,7 +43,7 @@ class Monitor:
         """Waits for the metrics of `step`, checks and logs them.
 
         Raises:
-          FloatingPointError: the loss or gradient norm is not finite.
+          FloatingPointError: the loss, or the norm of the gradient or of the update, is not finite.
         """
         self.metrics = {name: float(value) for name, value in jax.device_get(metrics).items()}
         now = time.perf_counter()
@@ -50,7 +51,7 @@ class Monitor:
         self._read += 1
         if self._read > 1:  # the first one also waits for the loader to start
             self._seconds += seconds
-        if not all(math.isfinite(self.metrics[name]) for name in ("loss", "grad_norm")):
+        if not all(math.isfinite(self.metrics[name]) for name in _FINITE if name in self.metrics):
             raise FloatingPointError(f"step {step}: not finite: {self._shown()}; checkpoints of earlier steps are kept")
         # The mean since the last line: where a dispatch waits for its step, as on a CPU, the last step before a save is
         # read at once, and the one before it took the time of both.

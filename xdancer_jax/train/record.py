@@ -8,8 +8,11 @@ from typing import Any
 
 import jax
 
+from xdancer_jax.train import disk
+
 # Of work directories: how config.json, checkpoints/ and frozen/ are laid out. Another one is refused.
 FORMAT = 2
+_DEPTH = 40  # no config is nested as deep
 
 
 def write(workdir: str | Path, content: Mapping[str, Any]) -> None:
@@ -39,18 +42,51 @@ def read(workdir: str | Path, stage: str | None = None) -> dict[str, Any]:
         raise ValueError(f"{path}: not found; {path.parent} is no work directory, it holds {found[:8] or 'nothing'}")
     try:
         content = json.loads(path.read_text())
-        found, version = content["stage"], content.get("format", 1)
-        content["config"]["name"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path}: not the config of a run ({error!r}); restore it or train anew") from error
+        _check(content)
+    except (ValueError, RecursionError) as error:
+        raise damaged(workdir, disk.reason(error)) from error
+    found, version = content["stage"], content.get("format", 1)
     if version != FORMAT:
         raise ValueError(
             f"{path}: a run of format {version}, this version reads {FORMAT}; train it anew, or use the version that "
             "trained it"
         )
+    if content["config"]["name"] != found:
+        raise damaged(workdir, f"stage is {found!r}, config.name {content['config']['name']!r}")
     if stage is not None and found != stage:
         raise ValueError(f"{path}: stage is {found!r}, expected {stage!r}")
     return content
+
+
+def damaged(workdir: str | Path, what: str) -> ValueError:
+    """The error for a config.json of which `what` is wrong."""
+    return ValueError(f"{Path(workdir) / 'config.json'}: not the config of a run ({what}); restore it or train anew")
+
+
+def _check(content: Any) -> None:
+    """Raises ValueError for anything but what `write` writes, of any format."""
+    if not isinstance(content, dict):
+        raise ValueError(f"a {type(content).__name__}, no table")
+    for name, kind, needed in (("stage", str, True), ("config", dict, True), ("facts", dict, False),
+                               ("changes", list, False)):
+        if name in content and not isinstance(content[name], kind):
+            raise ValueError(f"{name} is a {type(content[name]).__name__}, no {kind.__name__}")
+        if needed and name not in content:
+            raise ValueError(f"no {name}")
+    if not isinstance(content["config"].get("name"), str):
+        raise ValueError("config.name is missing, or no text")
+    for name, value in content.get("facts", {}).items():
+        if not isinstance(value, str):
+            raise ValueError(f"facts.{name} is a {type(value).__name__}, no str")
+    if not all(isinstance(change, dict) for change in content.get("changes", [])):
+        raise ValueError("changes holds something else than tables")
+    level, depth = [content], 0
+    while level:  # not by recursion, which is what too deep a file breaks
+        depth += 1
+        if depth > _DEPTH:
+            raise ValueError(f"nested deeper than {_DEPTH}")
+        inside = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [item for items in inside for item in items if isinstance(item, (dict, list))]
 
 
 def exists(workdir: str | Path) -> bool:
@@ -58,4 +94,4 @@ def exists(workdir: str | Path) -> bool:
     return (Path(workdir) / "config.json").exists()
 
 
-__all__ = ["FORMAT", "exists", "read", "write"]
+__all__ = ["FORMAT", "damaged", "exists", "read", "write"]

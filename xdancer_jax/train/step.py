@@ -25,7 +25,7 @@ def make_train_step(stage: Stage, optimizer: Optimizer, ema_decay: float) -> Tra
 
     Only state.params are differentiated, state.frozen are not; of a part of which nothing trains `extra` stays,
     too. The key is a pure function of state.rng and state.step. Metrics: the stage's own, and "loss", "grad_norm"
-    (before clipping) and "learning_rate".
+    (before clipping), "learning_rate" and "update_norm", of what the step adds to parameters and to floating `extra`.
     """
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
@@ -37,12 +37,14 @@ def make_train_step(stage: Stage, optimizer: Optimizer, ema_decay: float) -> Tra
         (loss, (metrics, extra)), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
         updates, opt_state = optimizer.transform.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        metrics = metrics | {
-            "loss": loss, "grad_norm": optax.tree.norm(grads), "learning_rate": optimizer.learning_rate(state.step)
-        }
         extra = extra | {name: state.extra[name] for name in state.extra if not jax.tree.leaves(state.params[name])}
+        extra = _same_shapes(stage, state.extra, extra)
+        metrics = metrics | {
+            "loss": loss, "grad_norm": optax.tree.norm(grads), "learning_rate": optimizer.learning_rate(state.step),
+            "update_norm": optax.tree.norm((updates, _added(state.extra, extra))),
+        }
         state = state.replace(
-            step=state.step + 1, params=params, extra=_same_shapes(stage, state.extra, extra), opt_state=opt_state,
+            step=state.step + 1, params=params, extra=extra, opt_state=opt_state,
             ema=_average(state.ema, params, ema_decay),
         )
         return state, {name: jnp.asarray(value, jnp.float32) for name, value in metrics.items()}
@@ -74,6 +76,15 @@ def _average(ema: PyTree, params: PyTree, decay: float) -> PyTree:
     if ema is None:
         return None
     return jax.tree.map(lambda mean, new: (decay * mean + (1 - decay) * new).astype(mean.dtype), ema, params)
+
+
+def _added(old: Extra, new: Extra) -> list[Array]:
+    """By how much the floating leaves differ, in float32."""
+    pairs = zip(jax.tree.leaves(old), jax.tree.leaves(new), strict=True)
+    return [
+        after.astype(jnp.float32) - before.astype(jnp.float32) for before, after in pairs
+        if jnp.issubdtype(before.dtype, jnp.floating)
+    ]
 
 
 def _same_shapes(stage: Stage, old: Extra, new: Extra) -> Extra:

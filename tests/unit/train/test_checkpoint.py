@@ -1,4 +1,6 @@
+import json
 import re
+import shutil
 import time
 
 import jax
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests import toy_stage
-from xdancer_jax.train import checkpoint, trees
+from xdancer_jax.train import checkpoint, disk, trees
 from xdancer_jax.train.checkpoint import Checkpointer
 from xdancer_jax.train.state import TrainState
 
@@ -177,3 +179,134 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
         path.unlink()
     with pytest.raises(ValueError, match="checkpoints/1: a damaged checkpoint"):
         checkpoint.stored(tmp_path)
+
+
+def files(workdir, *below):
+    return [path for name in below for path in sorted((workdir / name).rglob("*")) if path.is_file()]
+
+
+def remove(path):
+    path.unlink()
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def garble(path):
+    path.write_bytes(bytes(255 - byte for byte in path.read_bytes()))
+
+
+def other_json(path):
+    path.write_text("[3]")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("damage", [remove, cut, garble, other_json])
+def test_any_damaged_file_is_one_line_that_names_its_folder_and_the_way_out(tmp_path, damage):
+    trees = {"params": {"w": jnp.arange(3_000.0)}, "frozen": {"w": None, "t": jnp.ones(9)}}
+    save(tmp_path / "run", [state(1, ema=None, **trees)])
+    spared = {"commit_success.txt"}
+    for number, path in enumerate(files(tmp_path / "run", "checkpoints", "frozen")):
+        copy = shutil.copytree(tmp_path / "run", tmp_path / str(number))
+        changed = copy / path.relative_to(tmp_path / "run")
+        damage(changed)
+        try:
+            read(copy)
+        except ValueError as error:
+            text = str(error)
+            assert str(copy) in text and ("a damaged checkpoint" in text or "does not fit" in text), text
+            assert text.count("\n") == 0 or "does not fit" in text
+            assert "remove it to go on" in text or "restore it from a copy" in text or "does not fit" in text
+            spared.add(changed.name)
+        except OSError as error:
+            pytest.fail(f"{changed}: {error!r}")
+    assert {"_CHECKPOINT_METADATA", "_METADATA"} <= spared
+
+
+def test_lost_folders_are_named(tmp_path):
+    save(tmp_path, [state(1)])
+    shutil.rmtree(tmp_path / "checkpoints" / "1" / "state")
+    with pytest.raises(ValueError, match="checkpoints/1: a damaged checkpoint .no folder state.*; remove it to go on"):
+        checkpoint.stored(tmp_path)
+
+
+def test_facts_of_another_kind_and_missing_digests_are_damage(tmp_path):
+    save(tmp_path, [state(1)])
+    path = tmp_path / "checkpoints" / "1" / "_CHECKPOINT_METADATA"
+    for facts in (None, [], {"frozen": 3, "digests": {}}, {"frozen": "", "digests": {"dense": 3}}, {"digests": {}}):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"custom_metadata": facts}))
+        with pytest.raises(ValueError, match="checkpoints/1: a damaged checkpoint"):
+            checkpoint.stored(tmp_path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"custom_metadata": {"frozen": "../x", "digests": {}}}))
+    with pytest.raises(ValueError, match=r"checkpoints/1: a damaged checkpoint .frozen weights of the name '../x'"):
+        checkpoint.stored(tmp_path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"custom_metadata": {"frozen": "", "digests": {}}}))
+    with pytest.raises(ValueError, match="no digest of part dense"):
+        checkpoint.stored(tmp_path).digests["dense"]
+
+
+def test_a_damaged_older_checkpoint_is_named_where_a_run_goes_on(tmp_path):
+    save(tmp_path, [state(1), state(2)])
+    other_json(tmp_path / "checkpoints" / "1" / "_CHECKPOINT_METADATA")
+    with pytest.raises(ValueError, match="checkpoints/1: a damaged checkpoint"):
+        Checkpointer(tmp_path, 3)
+
+
+def test_a_file_named_like_a_step_is_no_checkpoint(tmp_path):
+    save(tmp_path, [state(1)])
+    (tmp_path / "checkpoints" / "7").touch()
+    (tmp_path / "checkpoints" / "²").mkdir()
+    assert checkpoint.newest(tmp_path) == 1
+
+
+def no_room(monkeypatch, message="No space left on device"):
+    def fail(folder, size):
+        raise OSError(28, message)
+
+    monkeypatch.setattr(disk, "check", fail)
+
+
+def test_a_failed_save_is_one_warning_and_the_next_one_is_tried(tmp_path, monkeypatch, caplog):
+    with Checkpointer(tmp_path, 2) as checkpointer:
+        for step in (1, 2):
+            checkpointer.save(step, state(step, frozen={}), {})
+        with monkeypatch.context() as patch:
+            no_room(patch)
+            checkpointer.save(3, state(3, frozen={}), {})
+        assert [record.message.count("\n") for record in caplog.records if record.name.startswith("xdancer")] == [0]
+        assert f"{tmp_path}/checkpoints: a checkpoint could not be written" in caplog.text
+        assert "No space left on device; training goes on, and the next save tries again" in caplog.text
+        checkpointer.save(4, state(4, frozen={}), {})
+    assert sorted(entry.name for entry in (tmp_path / "checkpoints").iterdir()) == ["2", "4"]
+
+
+def test_the_last_failed_save_is_an_error_without_a_warning(tmp_path, monkeypatch, caplog):
+    with pytest.raises(OSError, match="the same command goes on from the newest: No space"), Checkpointer(
+        tmp_path, 2
+    ) as checkpointer:
+        checkpointer.save(1, state(1, frozen={}), {})
+        no_room(monkeypatch)
+        checkpointer.save(2, state(2, frozen={}), {}, last=True)
+    assert checkpoint.newest(tmp_path) == 1 and "warning" not in caplog.text
+
+
+def test_a_save_that_fails_under_way_leaves_nothing_and_later_ones_work(tmp_path, full_disk, caplog):
+    params = {"w": jnp.asarray(np.random.default_rng(0).random(100_000, np.float32))}
+    with Checkpointer(tmp_path, 1) as checkpointer:
+        for step, changes in ((1, {}), (2, {"params": params}), (3, {}), (4, {})):
+            checkpointer.save(step, state(step, frozen={}, **changes), {})
+    assert caplog.text.count("could not be written") == 1
+    assert [entry.name for entry in (tmp_path / "checkpoints").iterdir()] == ["4"]
+
+
+def test_a_folder_that_takes_no_files_is_said_at_once(tmp_path):
+    (tmp_path / "checkpoints").touch()
+    began = time.monotonic()
+    with pytest.raises(OSError, match=f"{tmp_path}/checkpoints: is a file, and must be a folder; move it away"):
+        Checkpointer(tmp_path, 1)
+    (tmp_path / "frozen").touch()
+    (tmp_path / "checkpoints").unlink()
+    with Checkpointer(tmp_path, 1) as checkpointer, pytest.raises(OSError, match=f"{tmp_path}/frozen: a checkpoint"):
+        checkpointer.write_frozen(state(1))
+    assert time.monotonic() - began < 5

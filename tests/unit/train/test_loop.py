@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import json
 from unittest import mock
@@ -5,10 +6,11 @@ from unittest import mock
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from tests import toy_stage
-from xdancer_jax.train import checkpoint, digest, hooks, loop
+from xdancer_jax.train import checkpoint, digest, disk, hooks, loop
 
 ONE = {"data": 1, "fsdp": 1, "tensor": 1}
 
@@ -57,6 +59,55 @@ def test_nan_stops_the_run_and_leaves_the_last_good_checkpoint(tmp_path):
     resumed, _ = toy_stage.run(tmp_path, 6)
     straight, _ = toy_stage.run(tmp_path / "straight", 6)
     toy_stage.assert_same(resumed, straight)
+
+
+@pytest.mark.parametrize("what", ["parameters", "codebook"])
+def test_a_last_step_whose_update_is_not_finite_is_not_saved(tmp_path, what):
+    stage = toy_stage.make()
+    rate = toy_stage.optimizer()
+
+    def loss(params, extra, batch, rng, train):
+        value, (metrics, new) = stage.loss(params, extra, batch, rng, train)
+        return value, (metrics, jax.tree.map(lambda leaf: leaf * jnp.nan, new) if what == "codebook" else new)
+
+    if what == "parameters":  # a rate that is NaN: the loss and the gradient do not show it
+        transform = optax.chain(rate.transform, optax.scale(float("nan")))
+        rate = dataclasses.replace(rate, transform=transform)
+    with pytest.raises(FloatingPointError, match="step 1: not finite.*update_norm nan"):
+        toy_stage.run(tmp_path, 1, stage=dataclasses.replace(stage, loss=loss), optimizer=rate)
+    assert checkpoint.newest(tmp_path) == 0
+
+
+def test_weights_that_changed_in_their_files_are_damage(tmp_path, monkeypatch):
+    toy_stage.run(tmp_path, 3)
+    load = checkpoint._load
+    monkeypatch.setattr(checkpoint, "_load", lambda directory, wanted: {
+        path: leaf + 1 if path == "ema/student/encoder/bias" else leaf for path, leaf in load(directory, wanted).items()
+    })
+    with pytest.raises(ValueError, match="checkpoints/3: a damaged checkpoint .the weights of part student are not"):
+        toy_stage.run(tmp_path, 6)
+
+
+def test_training_goes_on_after_a_failed_save_and_ends_with_it_where_it_is_the_last(tmp_path, monkeypatch, caplog):
+    check, tried = disk.check, []
+
+    def full(folder, size):
+        tried.append(folder)
+        if len(tried) - 1 in failing:  # the first is for the frozen weights
+            raise OSError(28, "No space left on device")
+        check(folder, size)
+
+    monkeypatch.setattr(disk, "check", full)
+    failing = [1]
+    toy_stage.run(tmp_path / "first", 6)
+    assert [entry.name for entry in (tmp_path / "first" / "checkpoints").iterdir()] == ["6"]
+    assert caplog.text.count("No space left on device; training goes on") == 1
+    tried.clear()
+    failing = [2]
+    with pytest.raises(OSError, match="last/checkpoints: a checkpoint could not be written; the finished ones stay"):
+        toy_stage.run(tmp_path / "last", 6)
+    assert checkpoint.newest(tmp_path / "last") == 3
+    toy_stage.assert_same(toy_stage.run(tmp_path / "last", 6)[0], toy_stage.run(tmp_path / "whole", 6)[0])
 
 
 def test_a_refused_run_leaves_the_folder_as_it_was(tmp_path):

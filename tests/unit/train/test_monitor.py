@@ -19,7 +19,10 @@ def test_lines_are_written_every_log_every_and_at_the_end(tmp_path):
     assert monitor.metrics["loss"] == 5.0
 
 
-@pytest.mark.parametrize("bad", [{"loss": float("nan")}, {"loss": float("inf")}, {"grad_norm": float("nan")}])
+@pytest.mark.parametrize("bad", [
+    {"loss": float("nan")}, {"loss": float("inf")}, {"grad_norm": float("nan")},
+    {"update_norm": float("nan")}, {"update_norm": float("inf")},
+])
 def test_what_is_not_finite_stops_the_run(tmp_path, bad):
     with Monitor("toy", tmp_path, 0, 5, 1, 8) as monitor, pytest.raises(FloatingPointError, match="step 4: not finite"):
         monitor.read(4, metrics(**bad))

@@ -28,10 +28,25 @@ def test_errors_name_the_path_and_what_is_there(tmp_path):
         record.read(tmp_path, "motion")
 
 
-@pytest.mark.parametrize("content", ["{", "{}", "[1]", "3", '{"stage": "toy", "config": 3}'])
+@pytest.mark.parametrize("content", [
+    "{", "{}", "[1]", "3", '"x"', "null", '{"stage": "toy", "config": 3}', '{"stage": 3, "config": {"name": "toy"}}',
+    '{"stage": "toy", "config": {"name": []}}', '{"stage": "toy", "config": {"name": "toy"}, "facts": []}',
+    '{"stage": "toy", "config": {"name": "toy"}, "facts": {"a": 3}}',
+    '{"stage": "toy", "config": {"name": "toy"}, "changes": {}}',
+    '{"stage": "toy", "config": {"name": "toy"}, "changes": [3]}',
+    '{"format": 2, "stage": "toy", "config": {"name": "other"}}', "[" * 100_000, '{"a":' * 100_000,
+    '{"stage": "toy", "config": {"name": "toy", "a": ' + "[" * 60 + "]" * 60 + "}}", "9" * 5_000, "",
+])
 def test_a_damaged_config_is_named(tmp_path, content):
     (tmp_path / "config.json").write_text(content)
-    with pytest.raises(ValueError, match="config.json: not the config of a run"):
+    with pytest.raises(ValueError, match="config.json: not the config of a run .*; restore it or train anew$") as told:
+        record.read(tmp_path)
+    assert len(str(told.value)) < 500 and "\n" not in str(told.value)
+
+
+def test_a_config_that_is_not_utf8_is_named(tmp_path):
+    (tmp_path / "config.json").write_bytes(b'{"stage": "\xff"}')
+    with pytest.raises(ValueError, match="config.json: not the config of a run .*utf-8"):
         record.read(tmp_path)
 
 

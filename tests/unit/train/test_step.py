@@ -50,7 +50,7 @@ def test_average_follows_the_trained_parameters(stepped):
 
 def test_metrics(stepped):
     *_, metrics = stepped
-    assert sorted(metrics) == ["grad_norm", "learning_rate", "loss", "usage"]
+    assert sorted(metrics) == ["grad_norm", "learning_rate", "loss", "update_norm", "usage"]
     assert all(value.dtype == np.float32 and value.shape == () for value in metrics.values())
     assert float(metrics["learning_rate"]) == pytest.approx(1e-2) and float(metrics["grad_norm"]) > 0
 

@@ -1,0 +1,108 @@
+"""What a damaged checkpoint makes Orbax and tensorstore raise, said in one line.
+
+They have no list of it: a missing file is a NoEntryError of a registry, a cut one whatever its decoder raises.
+"""
+
+import gc
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jax
+
+from xdancer_jax.train import disk
+
+_Read = TypeVar("_Read")
+_GONE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+_STEP = "remove it to go on from an earlier one"
+_FROZEN = "restore it from a copy, or train the run anew"
+
+
+def reading(directory: Path, read: Callable[[], _Read]) -> _Read:
+    """`read()`, which reads the checkpoint in `directory`.
+
+    Raises:
+      ValueError: it is damaged.
+      OSError: it cannot be read as it is, for want of permission for instance.
+    """
+    hush()
+    try:
+        return read()
+    except (jax.errors.JaxRuntimeError, MemoryError):  # of the device or the host, whatever the checkpoint holds
+        raise
+    except Exception as error:
+        told = _told(directory, error)
+    _drop_readers()
+    raise told
+
+
+def told(directory: Path, what: str = "") -> ValueError:
+    """The error for a damaged checkpoint in `directory`; `what` is wrong with it."""
+    way = _FROZEN if directory.parent.name == "frozen" else _STEP
+    return ValueError(f"{directory}: a damaged checkpoint{f' ({what})' if what else ''}; {way}")
+
+
+def facts(directory: Path, found: Any) -> dict[str, Any]:
+    """{"frozen": digest or "", "digests": {part: digest}}, saved beside a checkpoint's arrays.
+
+    Raises ValueError for anything else, and later for a part that has no digest.
+    """
+    known = isinstance(found, Mapping) and isinstance(found.get("digests"), Mapping)
+    if not known or not all(isinstance(value, str) for value in (found.get("frozen"), *found["digests"].values())):
+        raise told(directory, "no digests beside the arrays")
+    if Path(found["frozen"]).name != found["frozen"]:
+        raise told(directory, f"frozen weights of the name {found['frozen']!r}")
+    return {"frozen": found["frozen"], "digests": _Digests(directory, found["digests"])}
+
+
+class _Digests(dict):
+    """By part. One that is missing is damage, not a mistake of whoever asks."""
+
+    def __init__(self, directory: Path, digests: Mapping[str, str]):
+        super().__init__(digests)
+        self._directory = directory
+
+    def __missing__(self, part: str) -> str:
+        raise told(self._directory, f"no digest of part {part}")
+
+
+def _told(directory: Path, error: Exception) -> Exception:
+    if isinstance(error, OSError) and not isinstance(error, _GONE) and error.strerror:
+        return OSError(f"{directory}: cannot be read: {error.strerror}")
+    first = error  # what it began with
+    while first.__cause__ is not None:
+        first = first.__cause__
+    return told(directory, disk.reason(first))
+
+
+def hush() -> None:
+    """Leaves out of stderr what threads of tensorstore say, once a read or write has failed, of their event loop."""
+    if not isinstance(sys.unraisablehook, _Hook):
+        sys.unraisablehook = _Hook(sys.unraisablehook)
+
+
+class _Hook:
+    """sys.unraisablehook without a line for every array that was under way; for good, because they come late."""
+
+    def __init__(self, before: Callable[[Any], None]):
+        self._before = before
+
+    def __call__(self, found: Any) -> None:
+        if not (found.exc_type is RuntimeError and str(found.exc_value) == "Event loop is closed"):
+            self._before(found)
+
+
+def _drop_readers() -> None:
+    """Frees the coroutines of other arrays that a failed read leaves, whose complaints nobody needs on stderr."""
+    hook, sys.unraisablehook = sys.unraisablehook, lambda unraisable: None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # some were never awaited
+            gc.collect()
+    finally:
+        sys.unraisablehook = hook
+
+
+__all__ = ["facts", "hush", "reading", "told"]
