@@ -43,10 +43,16 @@ def read(kind: str, path: Path) -> bool:
         audio = audio_files.read_audio(path, 15360)
         return audio.dtype == np.float32 and audio.ndim == 1 and bool((np.abs(audio) <= 1).all())
     if kind == "videos":
-        return all(frame.dtype == np.uint8 and frame.shape[2] == 3 for frame in video_files.iter_video(path))
+        times = [-1.0]
+        for seconds, picture in video_files.iter_video(path):
+            if not (picture.dtype == np.uint8 and picture.shape[2] == 3 and seconds > times[-1]):
+                return False
+            times.append(seconds)
+        return len(times) > 1
     if kind == "poses":
         clip = pose_files.load_poses(path)
-        return clip.poses.shape[1:] == (60, 3) and bool(np.isfinite(clip.poses).all()) and 0 < clip.fps < np.inf
+        sound = clip.poses.shape == (len(clip.times), 60, 3) and bool(np.isfinite(clip.poses).all())
+        return sound and bool((np.diff(clip.times) > 0).all())
     from xdancer_jax.train import record  # brings jax in
 
     return isinstance(record.read(path.parent, "motion"), dict)
