@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+import threading
 import time
 
 import jax
@@ -310,3 +311,24 @@ def test_a_folder_that_takes_no_files_is_said_at_once(tmp_path):
     with Checkpointer(tmp_path, 1) as checkpointer, pytest.raises(OSError, match=f"{tmp_path}/frozen: a checkpoint"):
         checkpointer.write_frozen(state(1))
     assert time.monotonic() - began < 5
+
+
+def test_a_folder_that_orbax_cannot_make_leaves_no_thread_that_waits_for_it(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(disk, "check", lambda folder, size: None)  # it becomes so just after
+    with Checkpointer(tmp_path, 1) as checkpointer:
+        checkpointer.save(1, state(1, frozen={}), {})
+        checkpointer._settle()
+        before = set(threading.enumerate())
+        (tmp_path / "checkpoints").rename(tmp_path / "kept")
+        (tmp_path / "checkpoints").touch()
+        checkpointer.save(2, state(2, frozen={}), {})
+        checkpointer._settle()
+        assert "could not be written" in caplog.text
+        until = time.monotonic() + 5
+        while left := [each for each in set(threading.enumerate()) - before if not each.daemon and each.is_alive()]:
+            assert time.monotonic() < until, left
+            time.sleep(0.05)
+        (tmp_path / "checkpoints").unlink()
+        (tmp_path / "kept").rename(tmp_path / "checkpoints")
+        checkpointer.save(3, state(3, frozen={}), {})
+    assert checkpoint.newest(tmp_path) == 3
