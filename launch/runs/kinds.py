@@ -39,6 +39,8 @@ def _check_resolved(config: Mapping[str, Any], prefix: str) -> None:
         and isinstance(pair[1], (list, tuple)) and all(isinstance(joint, int) for joint in pair[1]) for pair in parts
     ) or (skeleton and skeleton.keys() != {"joints", "parts"}):
         raise ValueError(f"{prefix}.skeleton is no skeleton")
+    if "earlier" not in config:
+        raise ValueError(f"{prefix}.earlier is missing")
     if not isinstance(earlier, Mapping):
         raise ValueError(f"{prefix}.earlier is of type {type(earlier).__name__}, not dict")
     for part, described in earlier.items():

@@ -40,6 +40,7 @@ FIELDS = [
     ("config.data.length", None, "config.data.length is missing"),
     ("config.skeleton", 3, "config.skeleton is no skeleton"),
     ("config.skeleton.parts", [["a", 3]], "config.skeleton is no skeleton"),
+    ("config.earlier", None, "config.earlier is missing"),
     ("config.earlier", [], "config.earlier is of type list, not dict"),
     ("config.earlier", {"tokenizer": 3}, "config.earlier.tokenizer is of type int, not dict"),
     ("config.earlier", {"tokenizer": {"name": "zzz"}}, "config.earlier.tokenizer.name is 'zzz', not one of"),
