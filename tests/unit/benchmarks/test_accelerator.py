@@ -13,7 +13,7 @@ def test_dances_at_once_give_their_number_times_the_speed_of_each():
 
 
 def test_a_training_step_is_timed_and_its_flops_are_counted():
-    model = {"num_layers": 1, "width": 32, "num_heads": 2, "segment_frames": 9}
+    model = {"num_layers": 1, "width": 32, "num_heads": 2, "segment_frames": 16}
     found = accelerator.training("small", repeats=1, batch_size=2, remat="dots", model=model)
-    assert found["slots_per_second"] == pytest.approx(2 * (64 + 240 + 270) / found["seconds"])
+    assert found["slots_per_second"] == pytest.approx(2 * (64 + 240 + 480) / found["seconds"])
     assert found["mfu"] is None  # the peak of this device is not listed

@@ -13,16 +13,22 @@ from launch.shell import cli, signals
 from tests import command_line
 
 
+@pytest.fixture(autouse=True)
+def as_from_a_terminal():
+    """Whoever starts the tests in the background has them, and what they start, ignore Ctrl-C."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_is_one_line_and_its_status(monkeypatch, tmp_path, number, status):
-    handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     monkeypatch.setattr(training, "train", lambda *args, **options: signal.raise_signal(number))
     monkeypatch.setattr(signals, "_came", [])
-    try:
-        done = command_line.run("launch.train", "--config=configs/tokenizer.py:tiny", f"--workdir={tmp_path}")
-    finally:
-        for each, handler in zip((signal.SIGINT, signal.SIGTERM), handlers, strict=True):
-            signal.signal(each, handler)
+    done = command_line.run("launch.train", "--config=configs/tokenizer.py:tiny", f"--workdir={tmp_path}")
     assert done.returncode == status and done.stdout == ""
     assert done.stderr == (
         f"interrupted: no checkpoint is saved yet in {tmp_path}; the same command begins anew\n"
