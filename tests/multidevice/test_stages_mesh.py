@@ -39,7 +39,7 @@ def smallest(name):
     elif name == "motion":
         config = motion.get_config("tiny")
         config.model.update(width=16, num_heads=2, segment_frames=4, context_frames=2, global_tokens=4, music_width=8)
-        config.data.previous = 4
+        config.data.previous, config.overlap_frames = 4, 2
     elif name == "autoencoder":
         config = autoencoder.get_config("tiny")
         config.model.update(block_out_channels=(8, 8, 8, 8))
