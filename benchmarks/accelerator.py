@@ -47,7 +47,7 @@ def training(variant: str, repeats: int, **changes) -> dict[str, float]:
     state = [step.plan.create()]
 
     def run() -> None:
-        state[0], metrics = step.program(state[0], batch)
+        state[0], metrics = step.program(state[0], batch, step.panel.set(1e-4))
         metrics["loss"].block_until_ready()
 
     seconds, model = medians(repeats, run)[0], MusicGPT(**config.model)

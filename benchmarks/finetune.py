@@ -26,6 +26,7 @@ from launch.figures import demo_steps
 from launch.runs import loading, training
 from launch.shell import cli, outputs
 from xdancer_jax.evals.bootstrap import Bootstrap
+from xdancer_jax.rng import Chance
 
 _RUN = flags.DEFINE_string("run", None, "Work directory of the motion run to start from.")
 _DATA = flags.DEFINE_string("data", None, "Data set that the base was trained on; replayed.")
@@ -42,7 +43,8 @@ Losses = dict[tuple[str, str], np.ndarray]  # (data set, start) -> (clips,) mean
 
 def measure(run: loading.Run, data_dirs: dict[str, str], passes: int) -> Losses:
     """Held-out losses of a run on the test split of every data set; the same windows for every run."""
-    loss = jax.jit(lambda *arguments: run.stage.loss(*arguments, jax.random.key(0), False)[0])
+    chance = Chance.whole(jax.random.key(0), 1)
+    loss = jax.jit(lambda *arguments: run.stage.loss(*arguments, chance, False)[0])
     found = {}
     for name, data_dir in data_dirs.items():
         for start, rate in STARTS.items():

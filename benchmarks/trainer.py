@@ -11,16 +11,19 @@ from configs import motion
 from launch import stages
 from launch.runs import build, resolve, sources
 from xdancer_jax import sharding
+from xdancer_jax.train.control import Panel
 from xdancer_jax.train.state import Plan, plan_state
 from xdancer_jax.train.step import compile_for, make_train_step
 
 
 class Step(NamedTuple):
-    """program: (state, batch) -> (state, metrics). batch: shapes with shardings. compile_seconds: tracing included."""
+    """program: (state, batch, control) -> (state, metrics). batch: shapes with shardings. panel: makes controls.
+    compile_seconds: tracing included."""
 
     program: jax.stages.Compiled
     plan: Plan
     batch: dict[str, jax.ShapeDtypeStruct]
+    panel: Panel
     compile_seconds: float
 
 
@@ -45,12 +48,12 @@ def compiled(config: ConfigDict, devices: Sequence[jax.Device]) -> Step:
     plan = plan_state(
         stage, optimizer, sources.parts(config), batch, seed=0, ema=config.ema_decay > 0, mesh=mesh, rules=rules
     )
-    began = time.perf_counter()
+    panel, began = Panel(mesh), time.perf_counter()
     program = compile_for(
-        mesh, rules, make_train_step(stage, optimizer, config.ema_decay), plan.abstract, batch,
+        mesh, rules, make_train_step(stage, optimizer, ema_decay=config.ema_decay), plan.abstract, batch, panel.shapes,
         out_shardings=(plan.layout, sharding.replicated(mesh)), donate_argnums=0,
     )
-    return Step(program, plan, batch, time.perf_counter() - began)
+    return Step(program, plan, batch, panel, time.perf_counter() - began)
 
 
 __all__ = ["Step", "compiled", "configured"]

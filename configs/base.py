@@ -3,6 +3,8 @@
 launch/ locks the config after the command line's overrides: an unknown field or a value of another type is an error.
 """
 
+import math
+
 from ml_collections import ConfigDict
 
 from configs.ranges import DECAY, FREE, NOT_NEGATIVE, POSITIVE, TEXTS, OneOf, Range, whole
@@ -19,8 +21,12 @@ RANGES = {
     "optimizer.warmup_steps": whole(0), "optimizer.weight_decay": NOT_NEGATIVE, "optimizer.b1": DECAY,
     "optimizer.b2": DECAY, "optimizer.eps": POSITIVE, "optimizer.clip_norm": NOT_NEGATIVE,
     "ema_decay": DECAY,
+    "accumulate": whole(1), "guard.skip": whole(0), "guard.spike": Range(1, math.inf, also=(0,)),
     "log_every": whole(1), "eval_every": whole(0), "eval_batches": whole(1),
-    "checkpoint.every": whole(0), "checkpoint.keep": whole(1),
+    "checkpoint.every": whole(0), "checkpoint.minutes": NOT_NEGATIVE, "checkpoint.keep": whole(1),
+    "checkpoint.keep_every": whole(0), "checkpoint.keep_best": whole(0), "checkpoint.best_metric": FREE,
+    "checkpoint.best_is": OneOf(("smallest", "largest")), "checkpoint.wait_for_evaluation": FREE,
+    "checkpoint.on_damage": OneOf(("stop", "previous")),
     "data.dir": FREE, "data.train_split": FREE, "data.eval_split": FREE,
     "data.share": Range(0, 1, open_low=True), "data.workers": whole(0, 512),
     "parts.*.source": FREE, "parts.*.trainable": TEXTS, "parts.*.variant": FREE,
@@ -44,6 +50,11 @@ def get_base() -> ConfigDict:
     config.mesh.tensor = 1  # heads, hidden widths and vocabularies split
     config.sharding = "data"  # table of configs/sharding.py: "data", "fsdp" or "fsdp_tensor"
 
+    config.accumulate = 1  # parts that a batch is worked off in, one after the other: 1/3 of the memory with 3
+    config.guard = ConfigDict()  # bad steps: loss, gradient or update not finite, or a leap of the gradient's norm
+    config.guard.skip = 0  # bad steps in a row that are left out; one more ends the run
+    config.guard.spike = 0.0  # a norm above this multiple of its running mean is a leap, after 100 good steps; 0: none
+
     config.optimizer = _optimizer()
     config.ema_decay = 0.0  # decay of the averaged parameters, e.g. 0.999; 0 keeps none
 
@@ -54,9 +65,7 @@ def get_base() -> ConfigDict:
     config.eval_every = 1000  # steps between evaluations; 0 for none
     config.eval_batches = 8  # batches of an evaluation, the same ones each time
 
-    config.checkpoint = ConfigDict()
-    config.checkpoint.every = 1000  # steps between checkpoints; 0 saves the last step only
-    config.checkpoint.keep = 3  # newest checkpoints kept
+    config.checkpoint = _checkpoint()
 
     config.data = ConfigDict()
     config.data.dir = ""  # prepared data set (launch/prepare.py)
@@ -85,6 +94,21 @@ def earlier_part(variant: str, source: str = "", dtype: str = "") -> ConfigDict:
     fields = part(source, trainable=(), dtype=dtype)
     fields.variant = variant  # of that stage's config, which describes the part where its source has no config
     return fields
+
+
+def _checkpoint() -> ConfigDict:
+    """When a run is saved, and what stays: a checkpoint goes when none of the fields keeps it."""
+    checkpoint = ConfigDict()
+    checkpoint.every = 1000  # steps between checkpoints; 0 saves the last step, and where a signal ends the run
+    checkpoint.minutes = 0.0  # between checkpoints as well; 0: whatever the clock says
+    checkpoint.keep = 3  # newest ones that stay
+    checkpoint.keep_every = 0  # those of every so many steps stay for ever; 0: none
+    checkpoint.keep_best = 0  # best ones that stay, by best_metric; 0: none
+    checkpoint.best_metric = "eval/loss"  # its name in metrics.jsonl
+    checkpoint.best_is = "smallest"  # or "largest"
+    checkpoint.wait_for_evaluation = False  # True: those stay that launch.evaluate --watch has not evaluated yet
+    checkpoint.on_damage = "stop"  # the newest one is damaged: "stop", or go on from the "previous", and set it aside
+    return checkpoint
 
 
 def _optimizer() -> ConfigDict:

@@ -133,6 +133,21 @@ def frames(
     return _iterate(data, split, window, Order(batch_size, seed, **order))
 
 
+def clips(
+    data: str | Sequence[dict[str, Any]], split: str, batch_size: int, seed: int, step: int, *, share: float = 1.0,
+    replay: str | Sequence[dict[str, Any]] | None = None, replay_rate: float = 0.0,
+) -> list[str]:
+    """Names of the clips that the shuffled batch of `step` (from 0) is cut from, in its order; of a loader with these
+    arguments."""
+    order = Order(batch_size, seed, share=share)
+    entries = _epochs(data, split, (), order)
+    if replay_rate:
+        others = _epochs(replay, split, (), dataclasses.replace(order, share=1.0))
+        entries = sources.Replay(entries, others, seed, replay_rate)
+    found = (entries[index] for index in range(step * batch_size, (step + 1) * batch_size))
+    return [(entry[0] if replay_rate else entry)["id"] for entry in found]
+
+
 @dataclasses.dataclass(frozen=True)
 class _Replayed:
     """A second data set, how often an example comes from it, and what cuts these."""

@@ -1,4 +1,4 @@
-"""Worker processes: Ctrl-C is their parent's affair, and they end with it, however it ends."""
+"""Worker processes: Ctrl-C and SIGTERM are their parent's affair, and they end with it, however it ends."""
 
 import contextlib
 import multiprocessing
@@ -23,7 +23,8 @@ def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
 
 @contextlib.contextmanager
 def starting() -> Iterator[None]:
-    """Processes started inside, by threads made inside as well, never see Ctrl-C: it is blocked before they begin.
+    """Processes started inside, by threads made inside as well, see neither Ctrl-C nor SIGTERM, which schedulers
+    send to all processes of a job: their parent may need batches to come to an end. Both are blocked before they begin.
 
     Not where signals cannot be blocked (Windows).
     """
@@ -31,7 +32,7 @@ def starting() -> Iterator[None]:
         yield
         return
     _start_tracker()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:
@@ -39,7 +40,7 @@ def starting() -> Iterator[None]:
 
 
 def _start_tracker() -> None:
-    """Before anything is blocked: where it is started inside, it unblocks the signal.
+    """Before anything is blocked: where it is started inside, it unblocks the signals.
 
     It removes the semaphores and the memory that a stopped process leaves, of which users need no list.
     """

@@ -4,6 +4,7 @@
         [--allow_change FIELD] [--coordinator HOST:PORT --num_processes N --process_id I]
 
 On Cloud TPU, GKE, Slurm and Open MPI start the same command on every host, without the three last flags.
+Ctrl-C and SIGTERM save the step under way; the exit status is then 75: the same command goes on from there.
 A run goes on with the fields and data that it was begun with; --allow_change lets a named one differ, and records it.
 """
 
@@ -14,7 +15,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from launch.runs import training
-from launch.shell import cli, distributed
+from launch.shell import cli, distributed, signals
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "configs/STAGE.py:VARIANT.", lock_config=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where checkpoints, metrics and the config go.")
@@ -31,6 +32,8 @@ def main(argv: list[str]) -> None:
     except KeyboardInterrupt as stopped:
         stopped.args = (training.left(_WORKDIR.value),)
         raise
+    if summary.interrupted:
+        signals.leave_resumable(training.left(_WORKDIR.value))
     speed = f"{summary.steps_per_second:.2f} steps/s, " if summary.steps_per_second else ""
     if jax.process_index() > 0:
         return

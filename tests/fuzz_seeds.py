@@ -90,7 +90,7 @@ def poses(folder: Path) -> None:
 
 def records(folder: Path) -> None:
     content = {
-        "format": 2, "stage": "motion", "config": {"name": "motion", "seed": 0, "data": {"dir": "data"}, "rate": 1e-3},
+        "format": 3, "stage": "motion", "config": {"name": "motion", "seed": 0, "data": {"dir": "data"}, "rate": 1e-3},
         "facts": {"joints": 60}, "changes": [],
     }  # fmt: skip
     (folder / "config.json").write_text(json.dumps(content, indent=2))

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from xdancer_jax import sharding
+from xdancer_jax.rng import Chance
 from xdancer_jax.train import trees
 from xdancer_jax.train.parts import Part
 from xdancer_jax.train.state import init_parts
@@ -39,3 +40,14 @@ def random(tree, scale):
 def under(prefix, tree):
     """Leaves of `tree` by path, each with `prefix` before it."""
     return {f"{prefix}/{path}": leaf for path, leaf in trees.by_path(tree).items()}
+
+
+def loss(stage):
+    """(params, extra, batch, key, train) -> (loss, (metrics, extra)) of a whole batch, as a step puts it together."""
+    def whole(params, extra, batch, key, train):
+        chance = Chance.whole(key, len(jax.tree.leaves(batch)[0]))
+        value, (metrics, sums) = stage.loss(params, extra, batch, chance, train)
+        extra, more = stage.finish(extra, sums, train)
+        return value, (metrics | more, extra)
+
+    return whole

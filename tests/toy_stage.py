@@ -1,5 +1,7 @@
 """A small stage with all that a real one has: an EMA codebook, a part trained in part, a frozen part."""
 
+import dataclasses
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -13,6 +15,8 @@ from xdancer_jax.train import checkpoint
 from xdancer_jax.train.loop import train
 from xdancer_jax.train.optim import make_optimizer
 from xdancer_jax.train.parts import Part
+from xdancer_jax.train.retention import Policy
+from xdancer_jax.train.settings import Settings
 
 FEATURES, WIDTH, CODES, BATCH = 6, 16, 8, 8
 
@@ -42,18 +46,21 @@ def make(poison=False) -> Stage:
         codebook = jax.random.normal(jax.random.fold_in(rng, 1), (CODES, WIDTH))
         return model.init(rng, batch["x"], codebook)["params"], {"codebook": codebook}
 
-    def loss(params, extra, batch, rng, train):
+    def loss(params, extra, batch, chance, train):
         old = extra["student"]["codebook"]
         x = batch["x"] if poison else jnp.nan_to_num(batch["x"])
-        x = x + 0.1 * jax.random.normal(rng, x.shape) if train else x
+        x = x + 0.1 * chance.normal(x.shape[1:]) if train else x
         y, z, index = model.apply({"params": params["student"]}, x, old)
         mse = jnp.mean((y - x @ params["teacher"]["kernel"].astype(jnp.float32)) ** 2)
         hits = jax.nn.one_hot(index, CODES)
-        mean = hits.T @ jax.lax.stop_gradient(z) / jnp.maximum(hits.sum(0), 1)[:, None]
-        codebook = jnp.where(hits.sum(0)[:, None] > 0, 0.9 * old + 0.1 * mean, old)
-        return mse, ({"usage": jnp.mean(hits.sum(0) > 0)}, {"student": {"codebook": codebook}})
+        return mse, ({"error": mse}, {"hits": hits.sum(0), "sums": hits.T @ jax.lax.stop_gradient(z)})
 
-    return Stage("toy", {"teacher": init_teacher, "student": init_student}, loss)
+    def finish(extra, sums, train):
+        old, hits = extra["student"]["codebook"], sums["hits"][:, None]
+        codebook = jnp.where(hits > 0, 0.9 * old + 0.1 * sums["sums"] / jnp.maximum(hits, 1), old)
+        return {"student": {"codebook": codebook}} if train else extra, {"usage": jnp.mean(hits > 0)}
+
+    return Stage("toy", {"teacher": init_teacher, "student": init_student}, loss, finish)
 
 
 def parts(trainable=("encoder", "decoder"), **teacher):
@@ -79,15 +86,19 @@ def optimizer(**changes):
 
 def run(workdir, steps, *, stage=None, fates=None, mesh=None, table="data", make_iterator=batches, **changes):
     """train() with small defaults: a mesh of one device, a checkpoint every 3 steps, EMA on; goes on if it can."""
+    policy = Policy(changes.pop("checkpoint_every", 3), newest=2)
+    settings = dict(seed=0, steps=steps, ema_decay=0.9, log_every=1, policy=policy)
+    fields = [field.name for field in dataclasses.fields(Settings) if field.name in changes]
+    settings |= {name: changes.pop(name) for name in fields}
     options = dict(
-        config={"stage": "toy", "config": {"name": "toy"}}, start=checkpoint.newest(workdir), seed=0, ema_decay=0.9,
-        log_every=1, checkpoint_every=3, checkpoint_keep=2,
+        config={"stage": "toy", "config": {"name": "toy"}}, start=checkpoint.newest(workdir),
         mesh=mesh or sharding.make_mesh({"data": 1, "fsdp": 1, "tensor": 1}, jax.devices()[:1]),
         rules=tables.TABLES[table],
     )
     made = changes.pop("optimizer", None) or optimizer()
     return train(
-        stage or make(), made, fates or parts(), make_iterator, workdir=workdir, steps=steps, **(options | changes),
+        stage or make(), made, fates or parts(), make_iterator, Settings(**settings), workdir=workdir,
+        **(options | changes),
     )
 
 

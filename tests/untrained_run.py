@@ -7,7 +7,8 @@ import numpy as np
 from launch import stages
 from launch.runs import loading, resolve, sources
 from xdancer_jax import sharding
-from xdancer_jax.train import checkpoint, digest, record, trees
+from xdancer_jax.train import checkpoint, digest, guard, record, trees
+from xdancer_jax.train.retention import newest
 from xdancer_jax.train.state import TrainState
 
 
@@ -23,7 +24,7 @@ def state_of(config, seed=None):
     tree = trees.nested({path: values(leaf) for path, leaf in loading.placed(config, mesh, "data").items()})
     return TrainState(
         step=jnp.int32(1), params=tree["params"], frozen={}, extra=tree.get("extra", {}), opt_state=(), ema=None,
-        rng=jax.random.key(0),
+        guard=guard.begin(), rng=jax.random.key(0),
     )
 
 
@@ -39,7 +40,7 @@ def write(workdir, config, seed=None):
         kind, _, where = sources.text(config, name).partition(":")
         if kind == "run":
             digests[name] = checkpoint.stored(where).digests[name]
-    with checkpoint.Checkpointer(workdir, 1) as checkpointer:
+    with checkpoint.Checkpointer(workdir, newest(1)) as checkpointer:
         record.write(workdir, {"stage": config.name, "config": config.to_dict(), "facts": {}, "changes": []})
         checkpointer.save(1, state, digests)
     return str(workdir)

@@ -44,11 +44,24 @@ def pose_l1(
 
     In half frame heights. `joints` limits it to some joints; 0 where none is visible.
     """
+    total, visible = pose_l1_sums(predicted, target, joints, visible_above=visible_above)
+    return total / jnp.maximum(visible, 1.0)
+
+
+@typechecked
+def pose_l1_sums(
+    predicted: Float[Array, "B T J 3"],
+    target: Float[Array, "B T J 3"],
+    joints: Sequence[int] | None = None,
+    *,
+    visible_above: float = 0.3,
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """(sum of the errors that `pose_l1` takes the mean of, their number): those of a batch's parts may be added."""
     error = jnp.abs(predicted[..., :2].astype(jnp.float32) - target[..., :2].astype(jnp.float32))
     visible = (target[..., 2] > visible_above).astype(jnp.float32)
     if joints is not None:
         error, visible = error[..., jnp.array(joints), :], visible[..., jnp.array(joints)]
-    return jnp.sum(jnp.mean(error, axis=-1) * visible) / jnp.maximum(jnp.sum(visible), 1.0)
+    return jnp.sum(jnp.mean(error, axis=-1) * visible), jnp.sum(visible)
 
 
 @typechecked
@@ -57,4 +70,4 @@ def cross_entropy(logits: Float[Array, "*shape V"], tokens: Int[Array, "*shape"]
     return optax.softmax_cross_entropy_with_integer_labels(logits.astype(jnp.float32), tokens)
 
 
-__all__ = ["cross_entropy", "pose_l1", "pose_norm"]
+__all__ = ["cross_entropy", "pose_l1", "pose_l1_sums", "pose_norm"]

@@ -5,7 +5,10 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from xdancer_jax.rng import Chance
 from xdancer_jax.typing import Array, Batch, Extra, Metrics, Params, PyTree
+
+Sums = PyTree
 
 
 class InitPart(Protocol):
@@ -18,11 +21,27 @@ class InitPart(Protocol):
 
 
 class LossFn(Protocol):
-    """Scalar loss, scalar float32 metrics by name, and the new `extra`. Pure: all chance comes from `rng`."""
+    """Scalar loss, scalar metrics by name, and sums. Pure: all chance comes from `chance`.
+
+    A step may give it the batch in equal parts, one after the other: loss and metrics must be means over examples,
+    and what is none (a codebook's statistics, a figure of the whole batch) goes into the sums, a tree of arrays that
+    are added up over the parts.
+    """
 
     def __call__(
-        self, params: Params, extra: Extra, batch: Batch, rng: Array, train: bool
-    ) -> tuple[Array, tuple[Metrics, Extra]]: ...
+        self, params: Params, extra: Extra, batch: Batch, chance: Chance, train: bool
+    ) -> tuple[Array, tuple[Metrics, Sums]]: ...
+
+
+class FinishFn(Protocol):
+    """The new `extra` (the old one where train is False), and more metrics, from the sums of a whole batch."""
+
+    def __call__(self, extra: Extra, sums: Sums, train: bool) -> tuple[Extra, Metrics]: ...
+
+
+def unchanged(extra: Extra, sums: Sums, train: bool) -> tuple[Extra, Metrics]:
+    """The FinishFn of a stage whose `extra` no step changes."""
+    return extra, {}
 
 
 # (params, extra, batch, rng) -> arrays by name
@@ -40,12 +59,14 @@ class Stage:
       name: of its file in xdancer_jax/stages; written into runs and checked when they are read.
       parts: how each part is made, in this order. May depend on the shapes of `batch` alone, not on its values.
       loss: see LossFn.
+      finish: see FinishFn.
       functions: named functions for evaluation, e.g. "reconstruct".
     """
 
     name: str
     parts: Mapping[str, InitPart]
     loss: LossFn
+    finish: FinishFn = unchanged
     functions: Mapping[str, ApplyFn] = dataclasses.field(default_factory=dict)
 
 
@@ -54,4 +75,4 @@ def variables(params: Params, extra: Extra, part: str) -> dict[str, PyTree]:
     return {"params": params[part], **extra.get(part, {})}
 
 
-__all__ = ["ApplyFn", "InitPart", "LossFn", "Stage", "variables"]
+__all__ = ["ApplyFn", "FinishFn", "InitPart", "LossFn", "Stage", "Sums", "unchanged", "variables"]

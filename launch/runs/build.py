@@ -9,7 +9,10 @@ from configs.sharding import TABLES
 from data_pipeline import loaders
 from launch import stages
 from xdancer_jax.sharding import Rules
+from xdancer_jax.train.guard import Guard
 from xdancer_jax.train.optim import Optimizer, make_optimizer
+from xdancer_jax.train.retention import Policy
+from xdancer_jax.train.settings import Settings
 
 
 def optimizer(config: ConfigDict) -> Optimizer:
@@ -42,6 +45,27 @@ def batches(config: ConfigDict, split: str, start_step: int = 0, *, train: bool 
         order |= {"shuffle": False}
     loader = getattr(loaders, window.loader)
     return loader(data.dir, split, config.batch_size, config.seed, **window.cut, **order)
+
+
+def settings(config: ConfigDict) -> Settings:
+    """How the config's run is trained."""
+    kept = config.checkpoint
+    policy = Policy(
+        kept.every, kept.minutes, kept.keep, kept.keep_every, kept.keep_best, kept.best_metric,
+        kept.best_is == "largest", kept.wait_for_evaluation,
+    )
+    return Settings(
+        config.seed, config.steps, config.ema_decay, config.log_every, config.accumulate, Guard(**config.guard), policy
+    )
+
+
+def clips(config: ConfigDict, step: int) -> list[str]:
+    """Names of what the training batch of `step` (from 1) was cut from, in its order."""
+    data, mix = config.data, stages.find(config.name).window(config, True).mix
+    replay = {"replay": mix["replay"], "replay_rate": mix["replay_rate"]} if mix else {}
+    return loaders.clips(
+        data.dir, data.train_split, config.batch_size, config.seed, step - 1, share=data.share, **replay
+    )
 
 
 def batch_shapes(config: ConfigDict, batch_size: int | None = None) -> dict[str, jax.ShapeDtypeStruct]:

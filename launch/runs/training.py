@@ -1,6 +1,7 @@
 """A run is trained into its work directory, or goes on from its newest checkpoint, which needs no other directory."""
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,16 @@ from ml_collections import ConfigDict
 from data_pipeline import sources as data_sets
 from launch import stages
 from launch.runs import agreement, build, changes, resolve, skeleton, sources
+from launch.shell import signals
 from xdancer_jax import sharding
-from xdancer_jax.train import checkpoint, hooks, lock, loop, record
+from xdancer_jax.train import checkpoint, damage, hooks, lock, loop, record
 from xdancer_jax.train.parts import Parts
+from xdancer_jax.train.settings import Summary, Surroundings
+
+_log = logging.getLogger(__name__)
 
 
-def train(config: ConfigDict, workdir: str | Path, allow_change: Sequence[str] = ()) -> loop.Summary:
+def train(config: ConfigDict, workdir: str | Path, allow_change: Sequence[str] = ()) -> Summary:
     """Trains the stage of `config` (locked, not yet resolved) in `workdir`, or goes on from its newest checkpoint.
 
     One training at a time has a work directory (train/lock.py).
@@ -32,9 +37,26 @@ def train(config: ConfigDict, workdir: str | Path, allow_change: Sequence[str] =
         "jax": jax.__version__, **{f"config.{name}": value for name, value in changes.flat(config).items()},
     })
     with lock.held(workdir):
-        start, config, parts, content = agreement.everywhere(lambda: _prepared(config, workdir, allow_change))
-        agreement.check({"start step": start} | content["facts"])
-        return _run(start, config, parts, content, workdir)
+        while True:
+            start, resolved, parts, content = agreement.everywhere(lambda: _prepared(config, workdir, allow_change))
+            agreement.check({"start step": start} | content["facts"])
+            try:
+                return _run(start, resolved, parts, content, workdir)
+            except damage.Damaged as error:
+                _go_back(error, resolved, workdir, start)
+
+
+def _go_back(error: damage.Damaged, config: ConfigDict, workdir: str | Path, start: int) -> None:
+    """Sets the damaged checkpoint of `start` aside where config.checkpoint.on_damage allows it, else raises `error`."""
+    if error.directory.name != str(start):
+        raise error  # frozen weights, which all checkpoints need
+    if config.checkpoint.on_damage != "previous":
+        raise ValueError(f"{error}, which --config.checkpoint.on_damage=previous does") from error
+    place = checkpoint.set_aside(workdir, start)
+    before = checkpoint.newest(workdir)
+    if jax.process_index() == 0:
+        goes = f"goes on from step {before}" if before else "begins anew"
+        _log.warning("warning: %s; it lies in %s now, and training %s", error, place, goes)
 
 
 def _prepared(
@@ -54,7 +76,7 @@ def _prepared(
 
 def _run(
     start: int, config: ConfigDict, parts: Parts, content: dict[str, Any], workdir: str | Path
-) -> loop.Summary:
+) -> Summary:
     stage = stages.find(config.name).make(config)
     if set(stage.parts) != set(parts):
         raise ValueError(
@@ -66,14 +88,27 @@ def _run(
         stage, lambda: build.batches(config, config.data.eval_split, train=False), every=config.eval_every,
         batches=config.eval_batches, mesh=mesh, rules=rules,
     )
+    surroundings = Surroundings(listening=signals.deferred, clips=lambda step: build.clips(config, step))
+    _check_batch(config, sharding.Place(mesh, rules).ways)
     _, summary = loop.train(
         stage, build.optimizer(config), parts, lambda step: build.batches(config, config.data.train_split, step),
-        workdir=workdir, config={"stage": config.name, "config": config.to_dict(), **content}, start=start,
-        seed=config.seed, steps=config.steps, mesh=mesh, rules=rules, ema_decay=config.ema_decay,
-        log_every=config.log_every, checkpoint_every=config.checkpoint.every, checkpoint_keep=config.checkpoint.keep,
-        hooks=[evaluation],
+        build.settings(config), workdir=workdir,
+        config={"stage": config.name, "config": config.to_dict(), **content}, start=start, mesh=mesh, rules=rules,
+        hooks=[evaluation], surroundings=surroundings,
     )
     return summary
+
+
+def _check_batch(config: ConfigDict, ways: int) -> None:
+    """Raises ValueError for a batch that cannot be split over `ways` devices and config.accumulate parts."""
+    unit = ways * config.accumulate
+    if config.batch_size % unit:
+        below = config.batch_size // unit * unit
+        near = " or ".join(str(size) for size in (below, below + unit) if size)
+        raise ValueError(
+            f"config.batch_size={config.batch_size}: is split over {ways} devices and config.accumulate="
+            f"{config.accumulate} parts, so it must be a multiple of {unit}: {near}"
+        )
 
 
 def left(workdir: str | Path) -> str:

@@ -1,16 +1,24 @@
-"""Ctrl-C and SIGTERM: one line and the exit status that shells expect, with everything closed on the way."""
+"""Ctrl-C and SIGTERM: one line and the exit status that shells expect, with everything closed on the way.
+
+Where work can be saved first, as in training, the first signal is only noted (`deferred`), and the command ends with
+RESUMABLE once it is: no success, so that no scheduler takes the run for a finished one.
+"""
 
 import atexit
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import NoReturn
 
+RESUMABLE = 75  # exit status: EX_TEMPFAIL of sysexits.h, "try again"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _came: list[int] = []  # to this process, which is about to end
+_deferring: list[bool] = []  # not empty: whoever runs now looks at `_came` by itself
+_statuses: list[int] = []  # that the process ends with, in place of that of its signal
 
 
 class Stopped(KeyboardInterrupt):
@@ -35,7 +43,8 @@ def handled() -> Iterator[None]:
             _leave(number)
         came.append(number)
         _came.append(number)
-        raise Stopped(number)
+        if not _deferring:
+            raise Stopped(number)
 
     for number in _SIGNALS:
         if before[number] != signal.SIG_IGN:  # nohup, and shells' background jobs
@@ -46,6 +55,24 @@ def handled() -> Iterator[None]:
         if not came:  # else the interpreter is about to end, which a second one must not turn into a traceback
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+@contextmanager
+def deferred() -> Iterator[Callable[[], bool]]:
+    """Inside, the first signal raises nothing: what is given tells whether one came. The next one leaves at once."""
+    known = len(_came)
+    _deferring.append(True)
+    try:
+        yield lambda: len(_came) > known
+    finally:
+        _deferring.pop()
+
+
+def leave_resumable(text: str) -> NoReturn:
+    """Ends the command with RESUMABLE after a line on stderr."""
+    _statuses.append(RESUMABLE)
+    print(f"interrupted: {text}", file=sys.stderr)
+    sys.exit(RESUMABLE)
 
 
 def status(error: KeyboardInterrupt) -> int:
@@ -75,7 +102,7 @@ def _end() -> None:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()
-        os._exit(128 + _came[0])
+        os._exit(_statuses[0] if _statuses else 128 + _came[0])
 
 
 def _leave(number: int) -> None:
@@ -83,4 +110,4 @@ def _leave(number: int) -> None:
     os._exit(128 + number)
 
 
-__all__ = ["Stopped", "handled", "line", "quick", "status"]
+__all__ = ["RESUMABLE", "Stopped", "deferred", "handled", "leave_resumable", "line", "quick", "status"]

@@ -25,6 +25,7 @@ from xdancer_jax.models.pose_tokenizer import PoseTokenizer
 from xdancer_jax.models.reference_net import ReferenceNet
 from xdancer_jax.models.unet import UNet
 from xdancer_jax.nn.batch_split import keep_batch_split
+from xdancer_jax.rng import Chance
 from xdancer_jax.train.step import compile_for
 
 BATCH, FRAMES, DEVICES = 56, 3, 8
@@ -82,7 +83,7 @@ MODELS = {
     "pose_tokenizer": pose_tokenizer,
     "autoencoder": lambda: (
         AutoencoderKL((8, 16), layers_per_block=1, latent_channels=2, norm_groups=4),
-        {"images": floats(10, 4, 3), "rng": np.array([0, 1], np.uint32)},
+        {"images": floats(10, 4, 3), "chance": Chance.whole(jax.random.key(1), BATCH)},
     ),
     "unet": unet,
     "reference_net": lambda: (
@@ -140,7 +141,7 @@ def test_no_collective_carries_the_whole_batch_and_the_loss_is_one_device_s(name
     places = dict(sharding.shardings(boxed, mesh, rules))
     places = places.pop("params"), places
     split, whole = sharding.batch_sharding(mesh, rules, BATCH), sharding.replicated(mesh)
-    of_inputs = jax.tree.map(lambda x: split if len(x) == BATCH else whole, inputs)
+    of_inputs = jax.tree.map(lambda x: split if x.shape[:1] == (BATCH,) else whole, inputs)
     arguments = jax.device_put((*variables, inputs), (*places, of_inputs))
     options = {"out_shardings": (whole, places[0]), "compiler_options": QUICK}
     compiled = compile_for(mesh, rules, function, *arguments, **options)

@@ -10,12 +10,13 @@ import jax
 import numpy as np
 import pytest
 
-from configs import autoencoder, motion, tokenizer, video
 from configs.sharding import TABLES
 from launch import stages
-from launch.runs import build, resolve, sources
+from launch.runs import build, sources
 from tests.multidevice.collectives import collectives
+from tests.small_stages import STAGES, batch_of, smallest
 from xdancer_jax import sharding
+from xdancer_jax.train.control import Panel
 from xdancer_jax.train.state import plan_state
 from xdancer_jax.train.step import compile_for, make_train_step
 
@@ -23,50 +24,6 @@ BATCH, STEPS = 88, 2
 QUICK = {"xla_backend_optimization_level": 0}  # most of the time is the compiler's
 MESHES = {"data": (8, 1, 1), "fsdp": (1, 8, 1), "fsdp_tensor": (2, 2, 2)}
 ONCE = ("video_appearance", "video_guider")
-STAGES = ("tokenizer", "motion", "autoencoder", "video_appearance", "video_motion", "video_guider")
-
-
-def smallest(name):
-    """A config of the stage, smaller than tiny, its earlier parts random."""
-    if name.startswith("video"):
-        config = video.get_config("tiny_appearance" if name == "video_appearance" else "tiny_motion")
-        config.pose_control = "pose_guider" if name == "video_guider" else "motion_decoder"
-        config.data.update(height=40, width=24, frames=1 if name == "video_appearance" else 2)
-        config.model.unet.update(block_out_channels=(8,), norm_groups=2, cross_attention_dim=8)
-        config.model.image_encoder.update(image_size=28, width=8, projection_dim=8)
-        config.model.motion_decoder.update(block_out_channels=(8,), latent_size=(5, 3), channels=(8,), style_width=8)
-        config.model.pose_guider.update(block_out_channels=(8,), channels=(4, 4, 4, 4))
-    elif name == "motion":
-        config = motion.get_config("tiny")
-        config.model.update(width=16, num_heads=2, segment_frames=4, context_frames=2, global_tokens=4, music_width=8)
-        config.data.previous, config.overlap_frames = 4, 2
-    elif name == "autoencoder":
-        config = autoencoder.get_config("tiny")
-        config.model.update(block_out_channels=(8, 8, 8, 8))
-        # XLA's CPU client turns a convolution round whose kernel is larger than the picture, and is wrong then on a
-        # mesh (jax 0.10.2): no latents of 2 x 2 here.
-        config.data.update(height=32, width=16)
-    else:
-        config = tokenizer.get_config("tiny")
-        config.model.update(encoder_width=8, decoder_width=8, codebook_size=16)
-        config.data.length = 4
-    for part in config.parts.values():
-        part.source = "part:unet" if part.source == "part:unet" else "random"
-    config.batch_size, config.ema_decay, config.optimizer.warmup_steps = BATCH, 0.9, 0
-    return resolve.resolve(config)
-
-
-def batch_of(config):
-    rng = np.random.default_rng(0)
-    found = {}
-    for name, leaf in build.batch_shapes(config).items():
-        if leaf.dtype == np.uint8:
-            found[name] = rng.integers(0, 256, leaf.shape, np.uint8)
-        elif leaf.dtype == np.int32:
-            found[name] = np.sort(rng.integers(0, 4, leaf.shape, np.int32))
-        else:
-            found[name] = rng.uniform(0, 1, leaf.shape).astype(np.float32)
-    return found
 
 
 def trained(config, mesh, table, begin=None):
@@ -76,14 +33,16 @@ def trained(config, mesh, table, begin=None):
     batch = sharding.put_batch(batch_of(config), mesh, rules)
     shapes = {name: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding) for name, x in batch.items()}
     plan = plan_state(stage, optimizer, sources.parts(config), shapes, seed=0, ema=True, mesh=mesh, rules=rules)
+    panel = Panel(mesh)
     step = compile_for(
-        mesh, rules, make_train_step(stage, optimizer, config.ema_decay), plan.abstract, shapes,
+        mesh, rules, make_train_step(stage, optimizer, ema_decay=config.ema_decay), plan.abstract, shapes, panel.shapes,
         out_shardings=(plan.layout, sharding.replicated(mesh)), compiler_options=QUICK,
     )
+    control = panel.set(config.optimizer.learning_rate)
     state, losses = plan.create() if begin is None else jax.device_put(begin, plan.layout), []
     first = jax.device_get(state) if begin is None else None
     for _ in range(STEPS):
-        state, metrics = step(state, batch)
+        state, metrics = step(state, batch, control)
         losses.append(float(metrics["loss"]))
     return losses, step.as_text(), first
 
@@ -92,7 +51,7 @@ def trained(config, mesh, table, begin=None):
 def alone(name):
     """(losses, first state) of one device."""
     mesh = sharding.make_mesh({"data": 1, "fsdp": 1, "tensor": 1}, jax.devices()[:1])
-    losses, _, first = trained(smallest(name), mesh, "data")
+    losses, _, first = trained(smallest(name, BATCH), mesh, "data")
     return losses, first
 
 
@@ -107,7 +66,7 @@ CASES = [
 def test_a_stage_trains_split_as_it_does_on_one_device(name, table):
     mesh = sharding.make_mesh(dict(zip(("data", "fsdp", "tensor"), MESHES[table], strict=True)))
     expected, begin = alone(name)
-    losses, text, _ = trained(smallest(name), mesh, table, begin if name.startswith("video") else None)
+    losses, text, _ = trained(smallest(name, BATCH), mesh, table, begin if name.startswith("video") else None)
     found = collectives(text)
     full = [each for each in found if any(size % BATCH == 0 for size in each.shape)]
     if table != "fsdp_tensor":  # over "tensor" activations are exchanged, but of a part of the batch

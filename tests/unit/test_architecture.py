@@ -17,9 +17,12 @@ MAY_IMPORT = {
     "launch": ("configs", "data_pipeline", "xdancer_jax", "launch"),
     "benchmarks": ("configs", "data_pipeline", "xdancer_jax", "launch", "benchmarks"),
     "xdancer_jax": ("xdancer_jax.typing",),
+    "xdancer_jax.stage": ("xdancer_jax.typing", "xdancer_jax.rng"),
     "xdancer_jax.sharding": ("xdancer_jax.typing", "xdancer_jax.axes"),
-    "xdancer_jax.nn": ("xdancer_jax.typing", "xdancer_jax.axes", "xdancer_jax.nn"),
-    "xdancer_jax.models": ("xdancer_jax.typing", "xdancer_jax.axes", "xdancer_jax.nn", "xdancer_jax.models"),
+    "xdancer_jax.nn": ("xdancer_jax.typing", "xdancer_jax.axes", "xdancer_jax.rng", "xdancer_jax.nn"),
+    "xdancer_jax.models": (
+        "xdancer_jax.typing", "xdancer_jax.axes", "xdancer_jax.rng", "xdancer_jax.nn", "xdancer_jax.models",
+    ),
     "xdancer_jax.diffusion": ("xdancer_jax.typing", "xdancer_jax.rng", "xdancer_jax.diffusion"),
     "xdancer_jax.stages": (
         "xdancer_jax.typing", "xdancer_jax.rng", "xdancer_jax.sharding", "xdancer_jax.stage", "xdancer_jax.stages",
@@ -27,7 +30,8 @@ MAY_IMPORT = {
         "xdancer_jax.decoding",
     ),
     "xdancer_jax.train": (
-        "xdancer_jax.typing", "xdancer_jax.rng", "xdancer_jax.stage", "xdancer_jax.sharding", "xdancer_jax.train",
+        "xdancer_jax.typing", "xdancer_jax.axes", "xdancer_jax.rng", "xdancer_jax.stage", "xdancer_jax.sharding",
+        "xdancer_jax.train",
     ),
     "xdancer_jax.pretrained": ("xdancer_jax.typing", "xdancer_jax.pretrained"),
     "xdancer_jax.evals": ("xdancer_jax.typing", "xdancer_jax.stage", "xdancer_jax.evals"),

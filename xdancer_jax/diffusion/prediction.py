@@ -3,10 +3,10 @@
 All of it in float32. `alpha_bar` has the batch axis only and is stretched over the rest of `latents`.
 """
 
-import jax
 import jax.numpy as jnp
 
-from xdancer_jax.typing import Array, Float, Int, typechecked
+from xdancer_jax.rng import Chance
+from xdancer_jax.typing import Array, Float, typechecked
 
 KINDS = ("epsilon", "sample", "v_prediction")
 
@@ -29,13 +29,12 @@ def add_noise(clean: Float[Array, "B *S"], noise: Float[Array, "B *S"], alpha_ba
 
 
 @typechecked
-def sample_noise(rng: Array, shape: tuple[int, ...], offset: float = 0.0) -> Float[Array, "..."]:
-    """Normal noise (B, F, H, W, C) plus `offset` times one normal number a clip and channel (noise offset of
-    Crosslabs 2023)."""
-    pixel_key, offset_key = jax.random.split(rng)
-    noise = jax.random.normal(pixel_key, shape)
+def sample_noise(chance: Chance, shape: tuple[int, ...], offset: float = 0.0) -> Float[Array, "..."]:
+    """Normal noise (B, F, H, W, C) of a clip's `shape` (F, H, W, C), plus `offset` times one normal number a clip and
+    channel (noise offset of Crosslabs 2023)."""
+    noise = chance.stream("cells").normal(shape)
     if offset:
-        noise += offset * jax.random.normal(offset_key, (shape[0], *(1,) * (len(shape) - 2), shape[-1]))
+        noise += offset * chance.stream("offset").normal((*(1,) * (len(shape) - 1), shape[-1]))
     return noise
 
 
@@ -79,12 +78,6 @@ def min_snr_weight(kind: str, alpha_bar: Float[Array, "B"], gamma: float) -> Flo
     if kind == "epsilon":
         return jnp.minimum(1.0, gamma / jnp.maximum(snr, 1e-8))
     return jnp.minimum(snr + 1, gamma) / (snr + 1)
-
-
-@typechecked
-def sample_timesteps(rng: Array, batch: int, num_steps: int) -> Int[Array, "B"]:
-    """Uniform time steps in [0, num_steps)."""
-    return jax.random.randint(rng, (batch,), 0, num_steps)
 
 
 def _coefficients(alpha_bar: Array, ndim: int) -> tuple[Array, Array]:

@@ -12,6 +12,7 @@ from xdancer_jax.nn import linear, norm
 from xdancer_jax.nn.attention import attention
 from xdancer_jax.nn.batch_split import keep_batch_split
 from xdancer_jax.nn.resnet import Downsample, ResnetBlock, Upsample
+from xdancer_jax.rng import Chance
 from xdancer_jax.typing import Array, Float, typechecked
 
 EPSILON = 1e-6
@@ -177,11 +178,11 @@ class AutoencoderKL(nn.Module):
 
     @typechecked
     def __call__(
-        self, images: Float[Array, "B H W 3"], rng: Array
+        self, images: Float[Array, "B H W 3"], chance: Chance
     ) -> tuple[Float[Array, "B H W 3"], Float[Array, "B _ _ C"], Float[Array, "B _ _ C"]]:
         """(reconstruction of a posterior sample, mean, log variance)."""
         mean, logvar = self.encode(images)
-        latents = mean + jnp.exp(0.5 * logvar) * jax.random.normal(rng, mean.shape)
+        latents = mean + jnp.exp(0.5 * logvar) * chance.normal(mean.shape[1:])
         return self.decode(latents), mean, logvar
 
 

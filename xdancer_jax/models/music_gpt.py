@@ -17,10 +17,12 @@ import jax.numpy as jnp
 from xdancer_jax import axes
 from xdancer_jax.nn.attention import fused_attention_saveable
 from xdancer_jax.nn.batch_split import keep_batch_split, keep_whole
+from xdancer_jax.nn.dropout import Dropout
 from xdancer_jax.nn.embeddings import lookup
 from xdancer_jax.nn.gpt2 import STDDEV, Block, norm
 from xdancer_jax.nn.linear import dense
 from xdancer_jax.nn.platform import platform
+from xdancer_jax.rng import Chance
 from xdancer_jax.typing import Array, Float, Int, typechecked
 
 SLOT_SCALE = 0.2  # of what a slot is the sum of: token, position, music (open)
@@ -170,10 +172,10 @@ class MusicGPT(nn.Module):
             )
         self.ln_f = norm("ln_f", self.param_dtype)
         self.heads = self.param("heads", heads, (self.num_parts, self.width, self.codebook_size), self.param_dtype)
-        self.embedding_dropout = nn.Dropout(self.dropout)
+        self.embedding_dropout = Dropout(self.dropout)
 
     @nn.compact
-    def _layers(self, x: Array, train: bool, keep_cache: bool) -> tuple[Array, tuple[Array, Array] | None]:
+    def _layers(self, x: Array, chance: Chance | None, keep_cache: bool) -> tuple[Array, tuple[Array, Array] | None]:
         """x (B, L, D) through all blocks, and their keys and values (num_layers, B, L, N, D/N) if they are wanted.
 
         A loop copies weights, residuals and gradients: a fifth of a training step on a CPU, 8% on an H200. There
@@ -182,14 +184,14 @@ class MusicGPT(nn.Module):
         unrolled = _unrolled(self.remat)
         block = Block
         if REMAT[self.remat] is not None:
-            block = nn.remat(Block, policy=REMAT[self.remat], static_argnums=(2,), prevent_cse=unrolled)
+            block = nn.remat(Block, policy=REMAT[self.remat], prevent_cse=unrolled)
         stack = nn.scan(
             block, variable_axes={"params": 0}, split_rngs={"params": True, "dropout": True}, in_axes=nn.broadcast,
             length=self.num_layers, metadata_params={nn.PARTITION_NAME: axes.LAYERS},
             unroll=self.num_layers if unrolled else 1,
         )
         fields = (self.num_heads, self.num_layers, self.dropout, self.dtype, self.param_dtype, keep_cache)
-        return stack(*fields, name="h")(x, train)
+        return stack(*fields, name="h")(x, chance)
 
     @typechecked
     def __call__(
@@ -199,17 +201,17 @@ class MusicGPT(nn.Module):
         context_index: Int[Array, "B C"],
         music: Float[Array, "B F M"],
         song: Float[Array, "B G M"],
-        train: bool = False,
+        chance: Chance | None = None,
     ) -> Float[Array, "B T S K V"]:
         """Teacher-forced logits (float32) of every motion token, given all before it. T up to segment_frames.
 
         music: of a window whose last T frames are the tokens'; context_index: frames of that window that the context
-        tokens belong to. With train=True an rng named "dropout" is needed.
+        tokens belong to. chance: in training, where an rng named "dropout" is needed.
         """
         table, added = self.embed(music)
         context_music = keep_batch_split(jnp.take_along_axis(added, context_index[:, :, None], axis=1))
         slots = self.slots(table, tokens, context, context_music, song, added[:, music.shape[1] - tokens.shape[1] :])
-        hidden, _ = self.transform(slots, train)
+        hidden, _ = self.transform(slots, chance)
         hidden = keep_batch_split(hidden[:, self.prefix - 1 : -1].reshape(*tokens.shape, self.width))
         # Parts first: XLA's CPU client has no other batched product of bfloat16 with float32 sums.
         parts, heads = jnp.moveaxis(hidden, 2, 0), self.heads.astype(self.dtype)
@@ -254,8 +256,8 @@ class MusicGPT(nn.Module):
 
     @typechecked
     def transform(
-        self, slots: Float[Array, "B L D"], train: bool = False, keep_cache: bool = False
+        self, slots: Float[Array, "B L D"], chance: Chance | None = None, keep_cache: bool = False
     ) -> tuple[Float[Array, "B L D"], tuple[Array, Array] | None]:
         """Slots through all blocks and the last norm; with `keep_cache` also their keys and values, layers first."""
-        hidden, kept = self._layers(self.embedding_dropout(slots, deterministic=not train), train, keep_cache)
+        hidden, kept = self._layers(self.embedding_dropout(slots, chance), chance, keep_cache)
         return self.ln_f(hidden).astype(self.dtype), kept

@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from xdancer_jax import axes
-from xdancer_jax.models.quantizer import Quantizer
+from xdancer_jax.models.quantizer import Quantizer, Statistics
 from xdancer_jax.nn.linear import conv, dense
-from xdancer_jax.typing import Array, Float, Int, Metrics, typechecked
+from xdancer_jax.rng import Chance
+from xdancer_jax.typing import Array, Float, Int, typechecked
 
 
 class ResidualConvs(nn.Module):
@@ -92,11 +93,15 @@ class PoseTokenizer(nn.Module):
 
     @typechecked
     def __call__(
-        self, poses: Float[Array, "B T J 3"], train: bool = False
-    ) -> tuple[Float[Array, "B T J 3"], Int[Array, "B T S K"], Metrics]:
-        """Reconstructed poses, tokens, and the quantiser's figures (see Quantizer.__call__, also for `train`)."""
-        codes, tokens, aux = self.quantizer(self._latents(poses), train)
-        return self._poses(codes), tokens, aux
+        self, poses: Float[Array, "B T J 3"], chance: Chance | None = None
+    ) -> tuple[Float[Array, "B T J 3"], Int[Array, "B T S K"], Float[Array, ""], Statistics]:
+        """Reconstructed poses, tokens, commitment and statistics (see Quantizer.__call__); `chance` in training."""
+        codes, *rest = self.quantizer(self._latents(poses), chance)
+        return self._poses(codes), *rest
+
+    def update(self, statistics: Statistics) -> None:
+        """See Quantizer.update."""
+        self.quantizer.update(statistics)
 
     @typechecked
     def encode(self, poses: Float[Array, "B T J 3"]) -> Int[Array, "B T S K"]:

@@ -4,9 +4,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from xdancer_jax.rng import Chance, stream
 from xdancer_jax.typing import Array, Float, Int, Metrics, typechecked
 
+Statistics = dict[str, Array]
 _TINY = 1e-6  # added to a codebook's deviation: a codebook of equal codes is not divided by zero
+
 
 @typechecked
 def standardise(embedding: Float[Array, "S V C"]) -> Float[Array, "S V C"]:
@@ -14,12 +17,20 @@ def standardise(embedding: Float[Array, "S V C"]) -> Float[Array, "S V C"]:
     return (embedding - embedding.mean(1, keepdims=True)) / (embedding.std(1, keepdims=True) + _TINY)
 
 
+def usage_of(counts: Float[Array, "S V"]) -> Metrics:
+    """{"usage" (S,), the share of a codebook that is used, "perplexity" (S,), exp of the entropy of its use}."""
+    share = counts / jnp.sum(counts, axis=-1, keepdims=True)
+    entropy = -jnp.sum(share * jnp.log(jnp.maximum(share, 1e-10)), axis=-1)
+    return {"usage": jnp.mean(counts > 0, axis=-1), "perplexity": jnp.exp(entropy)}
+
+
 class Quantizer(nn.Module):
     """Nearest code of the part's own codebook for every latent; everything in float32.
 
     State, in the mutable collection "codebook": `embedding` (S, V, C) the codes, `counts` (S, V) and `sums` (S, V, C)
-    the moving averages of how many latents fell to each code and of their sum. Batch statistics are plain sums over
-    the batch, so under jit with a sharded batch the compiler adds them up over the mesh.
+    the moving averages of how many latents fell to each code and of their sum. `statistics` are plain sums over the
+    batch: over its parts they are added, and under jit with a sharded batch the compiler adds them up over the mesh.
+    `update` moves the state by those of a whole batch.
 
     Dead codes: a code whose averaged count sinks below `reset_below` times the even share (latents of the part / V)
     is set to a random latent of the batch, with the even share as its count. Counts start at zero, so after the first
@@ -46,27 +57,38 @@ class Quantizer(nn.Module):
 
     @typechecked
     def __call__(
-        self, latents: Float[Array, "B T S K C"], train: bool = False
-    ) -> tuple[Float[Array, "B T S K C"], Int[Array, "B T S K"], Metrics]:
-        """Straight-through codes, tokens, and {"commitment" (), "perplexity" (S,), "usage" (S,)}.
+        self, latents: Float[Array, "B T S K C"], chance: Chance | None = None
+    ) -> tuple[Float[Array, "B T S K C"], Int[Array, "B T S K"], Float[Array, ""], Statistics]:
+        """Straight-through codes, tokens, the commitment and the statistics of these latents, see `statistics`.
 
         commitment: squared distance of latents to their codes, summed over S, K and C, averaged over B and T.
-        usage: fraction of the codebook that this batch uses. perplexity: exp of the entropy of that use.
-        With train=True the collection "codebook" must be mutable and an rng named "codebook" be given.
         """
         latents = latents.astype(jnp.float32)
         tokens = self.nearest(latents)
         codes = self.lookup(tokens)
         batch, frames = latents.shape[:2]
         commitment = jnp.sum(jnp.square(latents - jax.lax.stop_gradient(codes))) / (batch * frames)
+        found = self.statistics(jax.lax.stop_gradient(latents), tokens, chance)
+        return latents + jax.lax.stop_gradient(codes - latents), tokens, commitment, found
+
+    def statistics(self, latents: Array, tokens: Array, chance: Chance | None) -> Statistics:
+        """Sums over these latents: {"counts": (S, V) of tokens} and, in training, with `chance`, {"sums": (S, V, C) of
+        each code's latents, "fresh": (S, V, C), a latent drawn from the whole batch for each code, zero where it lies
+        in another part of the batch, "latents": () of a part of the body}."""
         one_hot = jax.nn.one_hot(tokens, self.codebook_size, dtype=jnp.float32)
         counts = jnp.sum(one_hot, axis=(0, 1, 3))
-        if train and not self.is_initializing():
-            self._update(jax.lax.stop_gradient(latents), one_hot, counts)
-        share = counts / jnp.sum(counts, axis=-1, keepdims=True)
-        entropy = -jnp.sum(share * jnp.log(jnp.maximum(share, 1e-10)), axis=-1)
-        aux = {"commitment": commitment, "perplexity": jnp.exp(entropy), "usage": jnp.mean(counts > 0, axis=-1)}
-        return latents + jax.lax.stop_gradient(codes - latents), tokens, aux
+        if chance is None:
+            return {"counts": counts}
+        sums = jnp.einsum("btskv,btskc->svc", one_hot, latents, precision="highest")
+        batch, frames, parts, tokens_per_part, _ = latents.shape
+        items = frames * tokens_per_part  # of an example
+        candidates = jnp.moveaxis(latents, 2, 0).reshape(parts, batch * items, self.code_dim)
+        key = stream(chance.key, "codebook")
+        chosen = jax.random.randint(key, (parts, self.codebook_size), 0, chance.total * items)
+        here = chosen[..., None] // items == chance.rows
+        place = jnp.argmax(here, axis=-1) * items + chosen % items
+        fresh = jnp.take_along_axis(candidates, place[..., None], axis=1) * jnp.any(here, axis=-1)[..., None]
+        return {"counts": counts, "sums": sums, "fresh": fresh, "latents": jnp.float32(batch * items)}
 
     @typechecked
     def nearest(self, latents: Float[Array, "B T S K C"]) -> Int[Array, "B T S K"]:
@@ -98,18 +120,12 @@ class Quantizer(nn.Module):
         scaled = latents / (self.embedding.value.std(1)[:, None] + _TINY)
         return jax.lax.stop_gradient(codes) + (scaled - jax.lax.stop_gradient(scaled))  # the codes to the last bit
 
-    def _update(self, latents: Array, one_hot: Array, batch_counts: Array) -> None:
-        batch_sums = jnp.einsum("btskv,btskc->svc", one_hot, latents, precision="highest")
-        counts = self.decay * self.counts.value + (1.0 - self.decay) * batch_counts
-        sums = self.decay * self.sums.value + (1.0 - self.decay) * batch_sums
-
-        candidates = jnp.moveaxis(latents, 2, 0).reshape(self.parts, -1, self.code_dim)
-        even_share = candidates.shape[1] / self.codebook_size
-        shape = (self.parts, self.codebook_size)
-        chosen = jax.random.randint(self.make_rng("codebook"), shape, 0, candidates.shape[1])
-        fresh = jnp.take_along_axis(candidates, chosen[..., None], axis=1)
+    def update(self, statistics: Statistics) -> None:
+        """Moves the state by the `statistics` of a whole batch; the collection "codebook" must be mutable."""
+        counts = self.decay * self.counts.value + (1.0 - self.decay) * statistics["counts"]
+        sums = self.decay * self.sums.value + (1.0 - self.decay) * statistics["sums"]
+        even_share = statistics["latents"] / self.codebook_size
         dead = counts <= self.reset_below * even_share
-
         self.counts.value = jnp.where(dead, even_share, counts)
-        self.sums.value = jnp.where(dead[..., None], fresh * even_share, sums)
+        self.sums.value = jnp.where(dead[..., None], statistics["fresh"] * even_share, sums)
         self.embedding.value = self.sums.value / self.counts.value[..., None]

@@ -7,7 +7,9 @@ from xdancer_jax import axes
 from xdancer_jax.nn import cache as kv
 from xdancer_jax.nn.attention import attention
 from xdancer_jax.nn.batch_split import keep_batch_split
+from xdancer_jax.nn.dropout import Dropout
 from xdancer_jax.nn.linear import RowDense, dense
+from xdancer_jax.rng import Chance
 from xdancer_jax.typing import Array, Float, Int, typechecked
 
 STDDEV = 0.02  # GPT-2's initial weights
@@ -26,8 +28,8 @@ class Block(nn.Module):
 
     Called with x (B, L, D) it is causal over x. Called with x (B, D) and a cache it is the one slot at `position`: its
     key and value are written into the cache, and it looks at all slots up to itself; its kernels are then (out, in),
-    see RowDense. Fields: num_layers scales the initial weights of the residual branches; keep_cache returns the keys
-    and values of a whole sequence.
+    see RowDense. `chance` is given in training. Fields: num_layers scales the initial weights of the residual branches;
+    keep_cache returns the keys and values of a whole sequence.
     """
 
     num_heads: int
@@ -40,17 +42,18 @@ class Block(nn.Module):
     @nn.compact
     @typechecked
     def __call__(
-        self, x: Float[Array, "B *L D"], train: bool = False, cache: kv.Cache | None = None,
+        self, x: Float[Array, "B *L D"], chance: Chance | None = None, cache: kv.Cache | None = None,
         position: Int[Array, ""] | None = None,
     ) -> tuple[Float[Array, "B *L D"], tuple[Array, Array] | kv.Cache | None]:
         decoding = cache is not None
-        drop = nn.Dropout(self.dropout, deterministic=not train)
+        drop = Dropout(self.dropout)
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         attend = _Attention(self.num_heads, self.num_layers, decoding, name="attn", **types)
         hidden, kept = attend(norm("ln_1", self.param_dtype)(x).astype(self.dtype), cache, position)
-        x = keep_batch_split(x + drop(hidden))
+        x = keep_batch_split(x + drop(hidden, chance))
         feed_forward = _FeedForward(self.num_layers, decoding, name="mlp", **types)
-        x = keep_batch_split(x + drop(feed_forward(norm("ln_2", self.param_dtype)(x).astype(self.dtype))))
+        hidden = feed_forward(norm("ln_2", self.param_dtype)(x).astype(self.dtype))
+        x = keep_batch_split(x + drop(hidden, chance))
         return x, kept if decoding or self.keep_cache else None
 
 

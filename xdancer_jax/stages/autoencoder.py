@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from xdancer_jax.models.autoencoder import AutoencoderKL
+from xdancer_jax.rng import Chance
 from xdancer_jax.stage import InitPart, Stage
 from xdancer_jax.typing import Array, Batch, Extra, Float, Params, PyTree, UInt8, typechecked
 
@@ -33,26 +34,32 @@ def make(
     if reconstruction not in ("l1", "l2"):
         raise ValueError(f"loss.reconstruction={reconstruction!r}: choose 'l1' or 'l2'")
 
-    def loss(params, extra, batch, rng, train):
+    def loss(params, extra, batch, chance, train):
         images = to_signed(batch["frames"])
-        output, mean, logvar = model.apply({"params": params["autoencoder"]}, images, rng)
+        output, mean, logvar = model.apply({"params": params["autoencoder"]}, images, chance)
         error = output.astype(jnp.float32) - images
         fit = jnp.abs(error).mean() if reconstruction == "l1" else jnp.square(error).mean()
         mean, logvar = mean.astype(jnp.float32), logvar.astype(jnp.float32)
         kl = 0.5 * (jnp.square(mean) + jnp.exp(logvar) - 1 - logvar).sum() / images.size
-        if train:
-            latents = _update(extra["autoencoder"]["latents"], jax.lax.stop_gradient(mean), stats_decay)
-            extra = extra | {"autoencoder": {"latents": latents}}
         total = fit + kl_weight * kl
-        psnr = 10 * jnp.log10(4 / jnp.maximum(jnp.square(error).mean(), 1e-10))
-        return total, ({"loss": total, "reconstruction": fit, "kl": kl, "psnr": psnr}, extra)
+        sums = jax.lax.stop_gradient({
+            "cells": jnp.float32(mean.size / mean.shape[-1]), "pixels": jnp.float32(images.size),
+            "square_error": jnp.square(error).sum(),
+        } | _moments(mean, extra["autoencoder"]["latents"]["mean"]))
+        return total, ({"loss": total, "reconstruction": fit, "kl": kl}, sums)
+
+    def finish(extra, sums, train):
+        psnr = 10 * jnp.log10(4 / jnp.maximum(sums["square_error"] / sums["pixels"], 1e-10))
+        if train:
+            extra = extra | {"autoencoder": {"latents": _update(extra["autoencoder"]["latents"], sums, stats_decay)}}
+        return extra, {"psnr": psnr}
 
     def reconstruct(params, extra, batch, rng):
         own = {"params": params["autoencoder"]}
         mean, _ = model.apply(own, to_signed(batch["frames"]), method="encode")
         return {"frames": to_unit(model.apply(own, mean, method="decode"))}
 
-    return Stage("autoencoder", {"autoencoder": init(model)}, loss, {"reconstruct": reconstruct})
+    return Stage("autoencoder", {"autoencoder": init(model)}, loss, finish, {"reconstruct": reconstruct})
 
 
 def init(model: AutoencoderKL) -> InitPart:
@@ -62,7 +69,7 @@ def init(model: AutoencoderKL) -> InitPart:
         del before
         param_key, sample_key = jax.random.split(rng)
         frames = batch["frames"].reshape(-1, *batch["frames"].shape[-3:])
-        params = model.init(param_key, to_signed(frames[:1]), sample_key)["params"]
+        params = model.init(param_key, to_signed(frames[:1]), Chance.whole(sample_key, 1))["params"]
         channels = model.latent_channels
         return params, {"latents": {"mean": jnp.zeros((channels,)), "std": jnp.ones((channels,))}}
 
@@ -83,16 +90,16 @@ def to_unit(images: Float[Array, "*S"]) -> Float[Array, "*S"]:
 
 @typechecked
 def encode_latents(
-    model: AutoencoderKL, weights: PyTree, frames: UInt8[Array, "N H W 3"], rng: Array | None
+    model: AutoencoderKL, weights: PyTree, frames: UInt8[Array, "N H W 3"], drawn: Chance | None
 ) -> Float[Array, "N _ _ C"]:
-    """Normalised latents, float32: drawn from the posterior with `rng` (training), its mean without (inference).
+    """Normalised latents, float32: of the posterior with `drawn` (training), its mean without (inference).
 
     weights: {"params", "latents"}, as of `decode_latents`.
     """
     mean, logvar = model.apply({"params": weights["params"]}, to_signed(frames), method="encode")
     latents = mean.astype(jnp.float32)
-    if rng is not None:
-        latents += jnp.exp(0.5 * logvar.astype(jnp.float32)) * jax.random.normal(rng, mean.shape)
+    if drawn is not None:
+        latents += jnp.exp(0.5 * logvar.astype(jnp.float32)) * drawn.normal(mean.shape[1:])
     return (latents - weights["latents"]["mean"]) / weights["latents"]["std"]
 
 
@@ -105,7 +112,14 @@ def decode_latents(
     return to_unit(model.apply({"params": weights["params"]}, latents, method="decode"))
 
 
-def _update(stats, latents, decay):
-    mean = decay * stats["mean"] + (1 - decay) * latents.mean((0, 1, 2))
-    variance = decay * stats["std"] ** 2 + (1 - decay) * jnp.square(latents - mean).mean((0, 1, 2))
-    return {"mean": mean, "std": jnp.sqrt(variance)}
+def _moments(latents, centre):
+    """Sums over all cells of what `_update` needs, about `centre` (C,): about zero they would lose digits."""
+    away = latents - centre
+    return {"away": away.sum((0, 1, 2)), "squares": jnp.square(away).sum((0, 1, 2))}
+
+
+def _update(stats, sums, decay):
+    away, squares = sums["away"] / sums["cells"], sums["squares"] / sums["cells"]
+    moved = (1 - decay) * away  # of the running mean
+    variance = decay * stats["std"] ** 2 + (1 - decay) * (squares - 2 * moved * away + jnp.square(moved))
+    return {"mean": stats["mean"] + moved, "std": jnp.sqrt(variance)}

@@ -10,6 +10,7 @@ from xdancer_jax.losses import cross_entropy
 from xdancer_jax.models.music_gpt import SLOT_SCALE, MusicGPT
 from xdancer_jax.models.pose_tokenizer import PoseTokenizer
 from xdancer_jax.models.quantizer import standardise
+from xdancer_jax.rng import Chance
 from xdancer_jax.stage import Stage, variables
 from xdancer_jax.stages import tokenizer as tokenizer_stage
 from xdancer_jax.stages.tokenizer import encode
@@ -32,14 +33,15 @@ def make(model: MusicGPT, tokenizer: PoseTokenizer) -> Stage:
         params = model.init(init_key, **_split(model, tokens, batch))["params"]
         return _start_from_codes(params, before["extra"]["tokenizer"]["codebook"], table_key), {}
 
-    def loss(params: Params, extra: Extra, batch: Batch, rng: Array, train: bool):
+    def loss(params: Params, extra: Extra, batch: Batch, chance: Chance, train: bool):
         tokens = encode(tokenizer, variables(params, extra, "tokenizer"), batch["poses"], batch["music"].shape[1])
         inputs = _split(model, tokens, batch)
-        logits = model.apply({"params": params["gpt"]}, **inputs, train=train, rngs={"dropout": rng})
+        drawn = {"chance": chance, "rngs": {"dropout": chance.key}} if train else {}
+        logits = model.apply({"params": params["gpt"]}, **inputs, **drawn)
         nats = cross_entropy(logits, inputs["tokens"])
         hits = (jnp.argmax(logits, axis=-1) == inputs["tokens"]).astype(jnp.float32)
         metrics: Metrics = {"loss": jnp.mean(nats), "accuracy": jnp.mean(hits)}
-        return metrics["loss"], (metrics, extra)
+        return metrics["loss"], (metrics, {})
 
     return Stage("motion", {"tokenizer": tokenizer_stage.init(tokenizer), "gpt": init_gpt}, loss)
 

@@ -8,9 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from xdancer_jax.losses import pose_l1, pose_norm
+from xdancer_jax.losses import pose_l1_sums, pose_norm
 from xdancer_jax.models.pose_tokenizer import PoseTokenizer
-from xdancer_jax.stage import InitPart, Stage, variables
+from xdancer_jax.models.quantizer import usage_of
+from xdancer_jax.rng import Chance
+from xdancer_jax.stage import InitPart, Stage, Sums, variables
 from xdancer_jax.typing import Array, Batch, Extra, Float, Int, Metrics, Params, PyTree
 
 
@@ -26,33 +28,33 @@ def make(
     if len(part_names) != len(model.parts):
         raise ValueError(f"part_names: {len(part_names)} names for the {len(model.parts)} parts of the tokenizer")
 
-    def loss(params: Params, extra: Extra, batch: Batch, rng: Array, train: bool):
-        poses, own = batch["poses"], variables(params, extra, "tokenizer")
-        if train:
-            (predicted, _, aux), updated = model.apply(own, poses, True, mutable=["codebook"], rngs={"codebook": rng})
-            extra = {**extra, "tokenizer": updated}
-        else:
-            predicted, _, aux = model.apply(own, poses)
-        pose = pose_norm(predicted, poses, model.parts, confidence_weighted=confidence_weighted)
-        total = pose + commitment_weight * aux["commitment"]
-        metrics = {"loss": total, "pose": pose, "commitment": aux["commitment"]}
-        metrics |= _part_metrics(predicted, poses, aux)
-        return total, (metrics, extra)
+    groups = {"full": None, **dict(zip(part_names, model.parts, strict=True))}
 
-    def _part_metrics(predicted: Array, poses: Array, aux: Metrics) -> Metrics:
-        metrics = {"pose_l1/full": pose_l1(predicted, poses)}
-        for i, (name, part) in enumerate(zip(part_names, model.parts, strict=True)):
-            metrics[f"pose_l1/{name}"] = pose_l1(predicted, poses, part)
-            metrics[f"usage/{name}"] = aux["usage"][i]
-            metrics[f"perplexity/{name}"] = aux["perplexity"][i]
-        return metrics
+    def loss(params: Params, extra: Extra, batch: Batch, chance: Chance, train: bool):
+        poses, own = batch["poses"], variables(params, extra, "tokenizer")
+        predicted, _, commitment, statistics = model.apply(own, poses, chance if train else None)
+        pose = pose_norm(predicted, poses, model.parts, confidence_weighted=confidence_weighted)
+        total = pose + commitment_weight * commitment
+        metrics = {"loss": total, "pose": pose, "commitment": commitment}
+        errors = {name: pose_l1_sums(predicted, poses, joints) for name, joints in groups.items()}
+        return total, (metrics, {"codebook": statistics, "errors": errors})
+
+    def finish(extra: Extra, sums: Sums, train: bool) -> tuple[Extra, Metrics]:
+        metrics = {f"pose_l1/{name}": total / jnp.maximum(n, 1.0) for name, (total, n) in sums["errors"].items()}
+        for figure, values in usage_of(sums["codebook"]["counts"]).items():
+            metrics |= {f"{figure}/{name}": values[i] for i, name in enumerate(part_names)}
+        if train:
+            own = {"codebook": extra["tokenizer"]["codebook"]}
+            _, updated = model.apply(own, sums["codebook"], method="update", mutable=["codebook"])
+            extra = {**extra, "tokenizer": updated}
+        return extra, metrics
 
     def reconstruct(params: Params, extra: Extra, batch: Batch, rng: Array) -> dict[str, Array]:
         del rng
-        poses, tokens, _ = model.apply(variables(params, extra, "tokenizer"), batch["poses"])
+        poses, tokens, *_ = model.apply(variables(params, extra, "tokenizer"), batch["poses"])
         return {"poses": poses, "tokens": tokens}
 
-    return Stage("tokenizer", {"tokenizer": init(model)}, loss, {"reconstruct": reconstruct})
+    return Stage("tokenizer", {"tokenizer": init(model)}, loss, finish, {"reconstruct": reconstruct})
 
 
 def init(model: PoseTokenizer) -> InitPart:

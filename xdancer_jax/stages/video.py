@@ -7,12 +7,12 @@ train the config's.
 
 import dataclasses
 
-import jax
 import jax.numpy as jnp
 
 from xdancer_jax.diffusion import prediction
 from xdancer_jax.diffusion.schedules import NoiseSchedule
-from xdancer_jax.stage import Stage, variables
+from xdancer_jax.rng import Chance
+from xdancer_jax.stage import Stage, Sums, variables
 from xdancer_jax.stages.autoencoder import encode_latents
 from xdancer_jax.stages.video_networks import Networks
 from xdancer_jax.typing import Array, Batch, Extra, Metrics, Params
@@ -41,32 +41,32 @@ class Objective:
 def make(networks: Networks, objective: Objective) -> Stage:
     """Stage over video batches {"reference", "frames"}, with what the pose control reads (Networks.residuals)."""
 
-    def loss(params, extra, batch, rng, train):
-        return diffusion_loss(networks, objective, params, extra, batch, rng, train)
+    def loss(params, extra, batch, chance, train):
+        return diffusion_loss(networks, objective, params, extra, batch, chance, train)
 
     return Stage("video", networks.parts(), loss)
 
 
 def diffusion_loss(
-    networks: Networks, objective: Objective, params: Params, extra: Extra, batch: Batch, rng: Array, train: bool
-) -> tuple[Array, tuple[Metrics, Extra]]:
+    networks: Networks, objective: Objective, params: Params, extra: Extra, batch: Batch, chance: Chance,
+    train: bool,
+) -> tuple[Array, tuple[Metrics, Sums]]:
     """One time step a clip. In evaluation nothing is dropped and the time steps are evenly spread, not drawn, so that
     losses of different checkpoints compare."""
-    noise_key, step_key, drop_key, frame_key, reference_key = jax.random.split(rng, 5)
     schedule = objective.schedule
     clips, frames = batch["frames"].shape[:2]
     encoder = (networks.autoencoder, variables(params, extra, "autoencoder"))
     flat = batch["frames"].reshape(-1, *batch["frames"].shape[2:])
-    clean = encode_latents(*encoder, flat, frame_key if train else None)
+    clean = encode_latents(*encoder, flat, chance.stream("frames").repeat(frames) if train else None)
     clean = clean.reshape(clips, frames, *clean.shape[1:])
-    reference = encode_latents(*encoder, batch["reference"], reference_key if train else None)
+    reference = encode_latents(*encoder, batch["reference"], chance.stream("reference") if train else None)
     if train:
-        timesteps = prediction.sample_timesteps(step_key, clips, schedule.num_steps)
-        keep = jax.random.bernoulli(drop_key, 1 - objective.condition_dropout, (clips,))
+        timesteps = chance.stream("timesteps").integers(schedule.num_steps)
+        keep = chance.stream("keep").bernoulli(1 - objective.condition_dropout)
     else:
-        timesteps = ((jnp.arange(clips) + 0.5) / clips * schedule.num_steps).astype(jnp.int32)
+        timesteps = ((chance.rows + 0.5) / chance.total * schedule.num_steps).astype(jnp.int32)
         keep = None
-    noise = prediction.sample_noise(noise_key, clean.shape, objective.noise_offset)
+    noise = prediction.sample_noise(chance.stream("noise"), clean.shape[1:], objective.noise_offset)
     alpha_bar = schedule.at(timesteps)
     output = networks.denoise(
         params, prediction.add_noise(clean, noise, alpha_bar), timesteps,
@@ -78,4 +78,4 @@ def diffusion_loss(
     if objective.min_snr_gamma:
         error *= prediction.min_snr_weight(objective.prediction, alpha_bar, objective.min_snr_gamma)
     total = error.mean()
-    return total, ({"loss": total}, extra)
+    return total, ({"loss": total}, {})

@@ -7,16 +7,19 @@ frozen/<digest>/: those that no step changes, written once and named by every ch
 
 import contextlib
 import dataclasses
+import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from orbax.checkpoint import v1 as ocp
 
-from xdancer_jax.train import damage, digest, disk, saving, trees
+from xdancer_jax.train import damage, digest, disk, saving, together, trees
 from xdancer_jax.train.leaves import check_leaves
+from xdancer_jax.train.retention import Keep
 from xdancer_jax.train.state import TrainState
 from xdancer_jax.typing import Array
 
@@ -30,11 +33,12 @@ class Checkpointer:
     Every method must be called by every process.
     """
 
-    def __init__(self, workdir: str | Path, keep: int):
-        """Keeps the `keep` newest checkpoints, and removes what an interrupted write has left."""
+    def __init__(self, workdir: str | Path, keep: Keep):
+        """At each save keeps the checkpoints that `keep` names; what an interrupted write has left is removed."""
         self.directory, self._workdir, self._frozen = _checkpoints(workdir), Path(workdir), ""
         self._failure: OSError | None = None  # of the newest save
         self._saving: saving.Saving | None = None
+        self._keep, self._preserved = keep, _Preserved()
         if self.directory.exists() and not self.directory.is_dir():
             raise OSError(f"{self.directory}: is a file, and must be a folder; move it away")
         damage.hush()
@@ -44,7 +48,7 @@ class Checkpointer:
                 self._orbax = training.Checkpointer(
                     self.directory.absolute(), cleanup_tmp_directories=True,
                     save_decision_policy=training.save_decision_policies.FixedIntervalPolicy(1),
-                    preservation_policy=training.preservation_policies.LatestN(keep),
+                    preservation_policy=self._preserved,
                 )
         except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
             for step in _steps(self.directory):  # it reads their metadata
@@ -56,7 +60,7 @@ class Checkpointer:
 
     def __exit__(self, kind: type | None, *unused) -> None:
         """Raises OSError where the newest save failed, unless another error is on its way."""
-        self._settle(quiet=kind is None)
+        self._settle(quiet=kind is None, agree=kind is None)
         self._orbax.close()
         if self._failure is not None and kind is None:
             raise self._failure
@@ -80,7 +84,7 @@ class Checkpointer:
         """Starts to write `state` but its frozen weights; returns once it is copied, so that it may be donated.
 
         A save that fails is told in one warning as soon as it does, and the next one is tried all the same; `__exit__`
-        raises where the newest failed. Where several processes save, which must do the same, it is raised at once.
+        raises where the newest failed. A failure of one process is one of all.
 
         digests: of each part, as it is read back (state.eval_params and state.extra). last: no save follows, so a
         failure is an error and no warning.
@@ -98,26 +102,33 @@ class Checkpointer:
                         saving.remove_unfinished(self.directory)  # what it could not, or was still written, then
                         self._orbax.reload()  # it no longer knows the old ones that the failed save was to replace
                     saving.check_disk(self.directory, leaves)
+                    self._preserved.steps = self._kept(step)
                     response = self._orbax.save_checkpointables_async(step, {_ITEM: leaves}, custom_metadata=facts)
                     self._saving = saving.Saving(response, self._naming_what_failed, quiet=last)
             except OSError as error:
-                if last or jax.process_count() > 1:
+                if last:
                     raise
                 self._failure = error
                 saving.warn(error)
 
-    def _settle(self, quiet: bool = False) -> None:
-        """Waits for the save that is under way; `quiet`: whoever calls tells of its failure."""
-        if self._saving is None:
-            return
-        self._failure = self._saving.wait(quiet)
-        self._saving = None
-        with contextlib.suppress(ValueError, OSError):  # which is that failure again
-            self._orbax.wait()
-        if self._failure is not None:
+    def _settle(self, quiet: bool = False, agree: bool = True) -> None:
+        """Waits for the save under way. quiet: whoever calls tells of its failure. agree: all processes call it."""
+        if self._saving is not None:
+            self._failure = self._saving.wait(quiet)
+            self._saving = None
+            with contextlib.suppress(ValueError, OSError):  # which is that failure again
+                self._orbax.wait()
+        failed = self._failure is not None
+        if together.any_of(failed) if agree else failed:
+            self._failure = self._failure or OSError(f"{self.directory}: another process could not write its part")
             saving.remove_unfinished(self.directory)
-            if jax.process_count() > 1 and not quiet:
-                raise self._failure
+
+    def _kept(self, new: int) -> set[int]:
+        """Steps of checkpoints that stay once that of step `new` is there, as process 0 finds them."""
+        steps = sorted({*_steps(self.directory), new})
+        kept = self._keep(steps) if jax.process_index() == 0 else ()
+        chosen = together.first(np.array([step in kept for step in steps]))
+        return {step for step, stays in zip(steps, chosen, strict=True) if stays}
 
     @contextlib.contextmanager
     def _naming_what_failed(self, directory: Path | None = None) -> Iterator[None]:
@@ -133,8 +144,19 @@ class Checkpointer:
         """The state of `step`, laid out as `abstract` says; the mesh may differ from the one that wrote it.
 
         Raises:
+          Damaged: on all processes where it is damaged for one.
           ValueError: the leaves differ; lists every missing, extra and mis-shaped one.
         """
+        state, own = None, None
+        try:
+            state = self._restored(step, abstract)
+        except damage.Damaged as error:
+            own = error
+        if together.any_of(own is not None):
+            raise own or damage.told(self.directory / str(step), "as another process finds, and says")
+        return state
+
+    def _restored(self, step: int, abstract: TrainState) -> TrainState:
         directory = self.directory / str(step)
         stored, custom = _metadata(directory)
         facts = damage.facts(directory, custom)
@@ -161,6 +183,15 @@ def _synchronous() -> Iterator[None]:
     context.asynchronous.create_directories_asynchronously = False
     with saving.undisturbed(), context:
         yield
+
+
+class _Preserved:
+    """Orbax's policy: the checkpoints of `steps` stay."""
+
+    steps: Collection[int] = ()
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
+        return [each.step in self.steps for each in checkpoints]
 
 
 def _saved(state: TrainState) -> dict[str, Any]:
@@ -233,6 +264,24 @@ def check_digests(workdir: str | Path, step: int, digests: Mapping[str, str]) ->
             raise damage.told(found.directory, f"the weights of part {part} are not those that were saved")
 
 
+def steps(workdir: str | Path) -> list[int]:
+    """Of all finished checkpoints in `workdir`, oldest first."""
+    return sorted(_steps(_checkpoints(workdir)))
+
+
+def set_aside(workdir: str | Path, step: int) -> Path:
+    """Moves the checkpoint of `step` out of the way; its new place. Every process must call it."""
+    place = Path(workdir) / "damaged" / str(step)
+    if jax.process_index() == 0:
+        place.parent.mkdir(exist_ok=True)
+        tries = (place.with_name(f"{step}-{number}") for number in itertools.count(2))
+        while place.exists():
+            place = next(tries)
+        (_checkpoints(workdir) / str(step)).rename(place)
+    together.any_of(False)  # nobody looks before it is gone
+    return place
+
+
 def newest(workdir: str | Path) -> int:
     """Step of the newest finished checkpoint in `workdir`; 0 if there is none."""
     return max(_steps(_checkpoints(workdir)), default=0)
@@ -293,4 +342,4 @@ def _load(directory: Path, wanted: Mapping[str, Any]) -> dict[str, Array]:
     return damage.reading(directory, load)
 
 
-__all__ = ["Checkpointer", "Stored", "check_digests", "check_leaves", "newest", "stored"]
+__all__ = ["Checkpointer", "Stored", "check_digests", "check_leaves", "newest", "set_aside", "steps", "stored"]

@@ -20,6 +20,14 @@ _STEP = "remove it to go on from an earlier one"
 _FROZEN = "restore it from a copy, or train the run anew"
 
 
+class Damaged(ValueError):
+    """A checkpoint that cannot be used. directory: the checkpoint's. Its text says what is wrong and the way out."""
+
+    def __init__(self, directory: Path, text: str):
+        super().__init__(text)
+        self.directory = directory
+
+
 def reading(directory: Path, read: Callable[[], _Read]) -> _Read:
     """`read()`, which reads the checkpoint in `directory`.
 
@@ -38,10 +46,10 @@ def reading(directory: Path, read: Callable[[], _Read]) -> _Read:
     raise told
 
 
-def told(directory: Path, what: str = "") -> ValueError:
+def told(directory: Path, what: str = "") -> Damaged:
     """The error for a damaged checkpoint in `directory`; `what` is wrong with it."""
     way = _FROZEN if directory.parent.name == "frozen" else _STEP
-    return ValueError(f"{directory}: a damaged checkpoint{f' ({what})' if what else ''}; {way}")
+    return Damaged(directory, f"{directory}: a damaged checkpoint{f' ({what})' if what else ''}; {way}")
 
 
 def facts(directory: Path, found: Any) -> dict[str, Any]:
@@ -105,4 +113,4 @@ def _drop_readers() -> None:
         sys.unraisablehook = hook
 
 
-__all__ = ["facts", "hush", "reading", "told"]
+__all__ = ["Damaged", "facts", "hush", "reading", "told"]

@@ -19,8 +19,8 @@ from xdancer_jax.typing import Batch
 class Hook:
     """`run(step, state)` every `every` steps and at the last one (0: never).
 
-    The metrics that it returns are written as "<name>/<metric>". It runs before the step's checkpoint is saved, so
-    that a stop between the two repeats it; it must not keep `state`, whose buffers the next step reuses.
+    The metrics that it returns are written as "<name>/<metric>". It runs once the step's checkpoint is on its way; a
+    run that ends in between goes on with it. It must not keep `state`, whose buffers the next step reuses.
     """
 
     name: str

@@ -8,90 +8,98 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import Mesh
 
 from xdancer_jax import sharding
 from xdancer_jax.sharding import Rules
 from xdancer_jax.stage import Stage
-from xdancer_jax.train import checkpoint, digest, record
+from xdancer_jax.train import checkpoint, digest, record, together
 from xdancer_jax.train.checkpoint import Checkpointer
+from xdancer_jax.train.control import SAVE, STOP, Panel
 from xdancer_jax.train.hooks import Hook
 from xdancer_jax.train.monitor import Monitor
 from xdancer_jax.train.optim import Optimizer
 from xdancer_jax.train.parts import Parts
+from xdancer_jax.train.retention import Clock, Policy
+from xdancer_jax.train.settings import Settings, Summary, Surroundings
 from xdancer_jax.train.state import TrainState, plan_state
 from xdancer_jax.train.step import compile_for, make_train_step
 from xdancer_jax.typing import Batch
 
 
-@dataclasses.dataclass(frozen=True)
-class Summary:
-    """What a call of train did.
-
-    Attributes:
-      start_step, step: steps done before and after.
-      compile_seconds: tracing and compiling the training step, which nothing else includes.
-      steps_per_second, examples_per_second: over the call's steps but the first, hooks and checkpoints left
-        out; 0 where these are fewer than three.
-      metrics: of the last step; empty if there was none to do.
-    """
-
-    start_step: int
-    step: int
-    compile_seconds: float
-    steps_per_second: float
-    examples_per_second: float
-    metrics: dict[str, float]
-
-
 def train(
-    stage: Stage, optimizer: Optimizer, parts: Parts, make_iterator: Callable[[int], Iterator[Batch]], *,
-    workdir: str | Path, config: Mapping[str, Any], start: int, seed: int, steps: int, mesh: Mesh, rules: Rules,
-    ema_decay: float, log_every: int, checkpoint_every: int, checkpoint_keep: int, hooks: Sequence[Hook] = (),
+    stage: Stage, optimizer: Optimizer, parts: Parts, make_iterator: Callable[[int], Iterator[Batch]],
+    settings: Settings, *, workdir: str | Path, config: Mapping[str, Any], start: int, mesh: Mesh, rules: Rules,
+    hooks: Sequence[Hook] = (), surroundings: Surroundings = Surroundings(),  # noqa: B008 (frozen)
 ) -> tuple[TrainState, Summary]:
-    """Trains `stage` up to `steps`, from the checkpoint of step `start` of `workdir`, or anew where that is 0.
+    """Trains `stage` up to settings.steps, from the checkpoint of step `start` of `workdir`, or anew where that is 0.
 
     Args:
       parts: of every part of the stage, what becomes of it. On a restored run no source is read.
       make_iterator: from a first step to this process's host batches (numpy, B first) from that step on.
       config: JSON-able; written to workdir/config.json (train.record) for whoever loads the run.
-      ema_decay: 0 keeps no averaged parameters.
-      checkpoint_every: 0 saves the last step only.
+      hooks: those that are due at `start` and have not written their metrics there, run first: the run was ended in
+        between.
 
     Raises:
-      ValueError: the checkpoint is of another model or damaged, or the data ended early.
-      FloatingPointError: a loss, gradient or update is not finite; the checkpoints of earlier steps stay.
+      Damaged: the checkpoint is.
+      ValueError: it is of another model, or the data ended early.
+      FloatingPointError: more bad steps in a row than settings.guard allows; the checkpoints of earlier steps stay.
       OSError: the last checkpoint could not be written; an earlier one is told in a warning, and training goes on.
     """
     # Data, model and checkpoint are tried before anything is written: a refused run leaves `workdir` as it was.
     first, batches = _peek(make_iterator(start), start)
     shapes = _shapes(sharding.put_batch(first, mesh, rules))
-    plan = plan_state(stage, optimizer, parts, shapes, seed=seed, ema=ema_decay > 0, mesh=mesh, rules=rules)
-    with Checkpointer(workdir, checkpoint_keep) as checkpointer:
-        state = checkpointer.restore(start, plan.abstract) if start else plan.create()
-        if start:
-            checkpoint.check_digests(workdir, start, part_digests(state, parts))
-        record.write(workdir, config)
-        if start >= steps:
-            return state, Summary(start, start, 0.0, 0.0, 0.0, {})
-        if start == 0:
-            checkpointer.write_frozen(state)
-        began = time.perf_counter()
-        step_fn = compile_for(
-            mesh, rules, make_train_step(stage, optimizer, ema_decay), plan.abstract, shapes,
-            out_shardings=(plan.layout, sharding.replicated(mesh)), donate_argnums=0,
-        )
-        compile_seconds = time.perf_counter() - began
-        device_batches = (sharding.put_batch(batch, mesh, rules) for batch in batches)
-        examples = next(iter(shapes.values())).shape[0]
+    plan = plan_state(
+        stage, optimizer, parts, shapes, seed=settings.seed, ema=settings.ema_decay > 0, mesh=mesh, rules=rules
+    )
+    examples, panel, place = next(iter(shapes.values())).shape[0], Panel(mesh), sharding.Place(mesh, rules)
+    with Monitor(stage.name, workdir, start, settings, examples, surroundings.clips) as monitor:
+        def keep(steps: Sequence[int]) -> set[int]:
+            waits = settings.policy.wait_for_evaluation
+            return settings.policy.kept(steps, monitor.values, surroundings.evaluated() if waits else ())
 
-        def save(step: int, state: TrainState) -> None:
-            checkpointer.save(step, state, part_digests(state, parts), last=step == steps)
+        with Checkpointer(workdir, keep) as checkpointer:
+            state = checkpointer.restore(start, plan.abstract) if start else plan.create()
+            if start:
+                checkpoint.check_digests(workdir, start, part_digests(state, parts))
+            record.write(workdir, config)
+            monitor.begin()
+            for hook in _left_out(hooks, start, settings.steps, monitor):
+                monitor.run(hook, start, state)
+            if start >= settings.steps:
+                return state, Summary(start, start)
+            if start == 0:
+                checkpointer.write_frozen(state)
+            began = time.perf_counter()
+            step_fn = compile_for(
+                mesh, rules, make_train_step(
+                    stage, optimizer, ema_decay=settings.ema_decay, accumulate=settings.accumulate, ways=place.ways,
+                    guard=settings.guard,
+                ), plan.abstract, shapes, panel.shapes,
+                out_shardings=(plan.layout, sharding.replicated(mesh)), donate_argnums=0,
+            )
+            compile_seconds = time.perf_counter() - began
 
-        with Monitor(stage.name, workdir, start, steps, log_every, examples) as monitor:
-            state = _run(step_fn, state, device_batches, range(start, steps), monitor, hooks, save, checkpoint_every)
+            def save(step: int, state: TrainState) -> None:
+                checkpointer.save(step, state, part_digests(state, parts), last=step == settings.steps)
+
+            run = _Run(
+                step_fn, (sharding.put_batch(batch, mesh, rules) for batch in batches), panel,
+                optimizer.rates(range(start, settings.steps)), settings.policy, monitor, hooks, save,
+            )
+            with surroundings.listening() as interrupted:
+                state, step, stopped = run(state, range(start, settings.steps), interrupted)
     rate = monitor.steps_per_second
-    return state, Summary(start, steps, compile_seconds, rate, rate * examples, monitor.metrics)
+    return state, Summary(start, step, stopped, compile_seconds, rate, rate * examples, monitor.metrics)
+
+
+def _left_out(hooks: Sequence[Hook], start: int, last: int, monitor: Monitor) -> list[Hook]:
+    """Hooks that were due at `start` and have written nothing there, as process 0 finds."""
+    due = [hook for hook in hooks if start and hook.due(start, last)]
+    missing = together.first(np.array([not monitor.has(hook.name) for hook in due], bool))
+    return [hook for hook, left in zip(due, missing, strict=True) if left]
 
 
 def part_digests(state: TrainState, parts: Parts) -> dict[str, str]:
@@ -103,34 +111,54 @@ def part_digests(state: TrainState, parts: Parts) -> dict[str, str]:
     }
 
 
-def _run(
-    step_fn: Callable, state: TrainState, batches: Iterator[Batch], steps: range, monitor: Monitor,
-    hooks: Sequence[Hook], save_state: Callable[[int, TrainState], None], checkpoint_every: int,
-) -> TrainState:
-    """Runs `steps`; the metrics of a step are read once the next one is under way, so that devices never wait."""
-    pending = None
-    for step in range(steps.start + 1, steps.stop + 1):
-        with jax.transfer_guard("disallow"):
-            batch = next(batches, None)
-            if batch is None:
-                raise ValueError(f"the data ended before step {step} of {steps.stop}")
-            state, metrics = step_fn(state, batch)
-            if pending is not None:
-                monitor.read(*pending)
-            pending = step, metrics
-        save = step == steps.stop or (checkpoint_every > 0 and step % checkpoint_every == 0)
-        due = [hook for hook in hooks if hook.due(step, steps.stop)]
-        if not (save or due):
-            continue
-        # Nothing is evaluated or saved before its step is known to be finite.
-        monitor.read(*pending)
-        pending = None
-        with monitor.paused():
-            for hook in due:
-                monitor.write(step, {f"{hook.name}/{key}": value for key, value in hook.run(step, state).items()})
-            if save:
-                save_state(step, state)
-    return state
+@dataclasses.dataclass
+class _Run:
+    """The loop itself, with what it needs."""
+
+    step_fn: Callable
+    batches: Iterator[Batch]
+    panel: Panel
+    rates: np.ndarray
+    policy: Policy
+    monitor: Monitor
+    hooks: Sequence[Hook]
+    save: Callable[[int, TrainState], None]
+
+    def __call__(
+        self, state: TrainState, steps: range, interrupted: Callable[[], bool]
+    ) -> tuple[TrainState, int, bool]:
+        """Runs `steps`, or fewer where a process is told to end: (state, last step, which is saved, whether something
+        is left to do).
+
+        The metrics of a step are read once the next one is under way, so that devices never wait.
+        """
+        clock, pending = Clock(self.policy.minutes), None
+        for step in range(steps.start + 1, steps.stop + 1):
+            with jax.transfer_guard("disallow"):
+                batch = next(self.batches, None)
+                if batch is None:
+                    raise ValueError(f"the data ended before step {step} of {steps.stop}")
+                wanted = {STOP: interrupted() or together.preempted(step), SAVE: clock.due}
+                votes = [name for name, wants in wanted.items() if wants]
+                control = self.panel.set(self.rates[step - 1 - steps.start], votes)
+                state, metrics = self.step_fn(state, batch, control)
+                agreed = self.monitor.read(*pending) if pending is not None else frozenset()
+                pending = step, metrics
+            due = [hook for hook in self.hooks if hook.due(step, steps.stop)]
+            if not (agreed or due or step == steps.stop or self.policy.due(step)):
+                continue
+            # Nothing is evaluated or saved before its step is known to be good.
+            agreed |= self.monitor.read(*pending)
+            pending = None
+            with self.monitor.paused():
+                if agreed or step == steps.stop or self.policy.due(step):
+                    self.save(step, state)
+                    clock.reset()
+                if STOP in agreed:
+                    return state, step, step < steps.stop or bool(due)
+                for hook in due:
+                    self.monitor.run(hook, step, state)
+        return state, steps.stop, False
 
 
 def _peek(iterator: Iterator[Batch], start: int) -> tuple[Batch, Iterator[Batch]]:

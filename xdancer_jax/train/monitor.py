@@ -1,14 +1,18 @@
-"""Reads the metrics of finished steps: stops on what is not finite, keeps time, logs."""
+"""Reads the metrics of finished steps: ends the run on bad ones, keeps time, logs."""
 
 import contextlib
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import jax
 
-from xdancer_jax.train.writers import MetricWriter, Progress
+from xdancer_jax.train import bad_steps, control
+from xdancer_jax.train.hooks import Hook
+from xdancer_jax.train.settings import Settings
+from xdancer_jax.train.state import TrainState
+from xdancer_jax.train.writers import MetricWriter, Progress, rows
 from xdancer_jax.typing import Metrics
 
 _FINITE = ("loss", "grad_norm", "update_norm")  # the last one, because nothing follows the last step that would show it
@@ -20,51 +24,104 @@ class Monitor:
 
     Attributes:
       metrics: of the step read last.
+      values: what was written of the policy's metric, by step, in this call and before it.
     """
 
-    def __init__(self, name: str, workdir: str | Path, start_step: int, steps: int, log_every: int, examples: int):
-        """`examples` is the global batch size, for the speeds."""
+    def __init__(
+        self, name: str, workdir: str | Path, start_step: int, settings: Settings, examples: int,
+        clips: Callable[[int], Sequence[str]],
+    ):
+        """Writes nothing before `begin`. `examples` is the global batch size, for the speeds; clips: see
+        settings.Surroundings."""
         self.metrics: dict[str, float] = {}
-        self._last_step, self._log_every, self._examples = steps, log_every, examples
-        self._writer = MetricWriter(workdir, start_step)
-        self._progress = Progress(name, start_step, steps, log_every)
+        self.values: dict[int, float] = {}
+        self._name, self._workdir, self._start = name, Path(workdir), start_step
+        self._settings, self._examples, self._clips = settings, examples, clips
+        self._begun: set[str] = set()  # metrics that were written of the first step before
+        self._writer: MetricWriter | None = None
+        self._progress: Progress | None = None
         self._read, self._seconds = 0, 0.0
         self._lap: list[float] = []  # seconds of the steps since the last line
-        self._since = time.perf_counter()
 
     def __enter__(self) -> "Monitor":
         return self
 
     def __exit__(self, *unused) -> None:
-        self._progress.close()
-        self._writer.close()
+        for each in (self._progress, self._writer):
+            if each is not None:
+                each.close()
 
-    def read(self, step: int, metrics: Metrics) -> None:
-        """Waits for the metrics of `step`, checks and logs them.
+    def begin(self) -> None:
+        """Continues the files of the work directory at the first step."""
+        self._writer = MetricWriter(self._workdir, self._start)
+        for row in rows(self._workdir):
+            if row["step"] <= self._start:
+                self._note(row["step"], row)
+            if row["step"] == self._start:
+                self._begun |= row.keys()
+        self._progress = Progress(self._name, self._start, self._settings.steps, self._settings.log_every)
+        self._since = time.perf_counter()
+
+    def has(self, hook: str) -> bool:
+        """Whether `hook` wrote metrics of the first step before."""
+        return any(name.startswith(f"{hook}/") for name in self._begun)
+
+    def run(self, hook: Hook, step: int, state: TrainState) -> None:
+        """Runs `hook` and writes what it finds."""
+        self.write(step, {f"{hook.name}/{key}": value for key, value in hook.run(step, state).items()})
+
+    def read(self, step: int, metrics: Metrics) -> frozenset[str]:
+        """Waits for the metrics of `step`, checks and logs them; what the processes voted for (train.control).
 
         Raises:
-          FloatingPointError: the loss, or the norm of the gradient or of the update, is not finite.
+          FloatingPointError: a bad step (train.guard) that may not be skipped.
         """
-        self.metrics = {name: float(value) for name, value in jax.device_get(metrics).items()}
+        found = jax.device_get(dict(metrics))
+        votes = control.voted(found.pop("votes"))
+        self.metrics = {name: float(value) for name, value in found.items()}
         now = time.perf_counter()
         seconds, self._since = now - self._since, now
         self._read += 1
         if self._read > 1:  # the first one also waits for the loader to start
             self._seconds += seconds
-        if not all(math.isfinite(self.metrics[name]) for name in _FINITE if name in self.metrics):
-            raise FloatingPointError(f"step {step}: not finite: {self._shown()}; checkpoints of earlier steps are kept")
+        self._check(step)
         # The mean since the last line: where a dispatch waits for its step, as on a CPU, the last step before a save is
         # read at once, and the one before it took the time of both.
         self._lap.append(seconds)
         mean = sum(self._lap) / len(self._lap)
         self._progress.update(step, self.metrics, mean, self._examples)
-        if step % self._log_every == 0 or step == self._last_step:
+        if step % self._settings.log_every == 0 or step == self._settings.steps:
             self.write(step, self.metrics | {"examples_per_second": self._examples / mean})
             self._lap.clear()
+        return votes
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Writes `metrics` of `step` as they are."""
-        self._writer.write(step, metrics)
+        """Writes `metrics` of `step` as they are; what is not finite is left out."""
+        metrics = {name: value for name, value in metrics.items() if math.isfinite(value)}
+        if metrics:
+            self._note(step, metrics)
+            self._writer.write(step, metrics)
+
+    def _check(self, step: int) -> None:
+        skipped = int(self.metrics["skipped"])
+        if not skipped:
+            return
+        clips, allowed = self._clips(step), self._settings.guard.skip
+        path = bad_steps.add(self._workdir, step, self.metrics, clips)
+        finite = all(math.isfinite(self.metrics[name]) for name in _FINITE)
+        what = "the gradient norm leaps" if finite else "not finite"
+        told = f"step {step}: {what}: {self._shown()}"
+        if skipped > allowed:
+            row = f", {skipped} bad steps in a row" if allowed else ""
+            raise FloatingPointError(
+                f"{told}{row}; checkpoints of earlier steps are kept, {path} names the clips of the batch"
+            )
+        bad_steps.warn(f"{told}; left out, {skipped} in a row of at most {allowed}; {path} names the clips")
+
+    def _note(self, step: int, metrics: Mapping[str, float]) -> None:
+        name = self._settings.policy.metric
+        if name in metrics:
+            self.values[step] = metrics[name]
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:

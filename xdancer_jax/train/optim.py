@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import optax
 
 from xdancer_jax.train import trees
@@ -18,10 +20,16 @@ _UNDECAYED = ("bias", "scale")
 
 @dataclasses.dataclass(frozen=True)
 class Optimizer:
-    """`transform` acts on the trainable parameters alone; `learning_rate` maps a step to its rate."""
+    """`transform` turns gradients of the trainable parameters into what is subtracted of them, less the learning rate:
+    that is the host's, of `schedule`, and no part of the compiled step."""
 
     transform: optax.GradientTransformation
-    learning_rate: Callable[[Array], Array]
+    schedule: Callable[[Array], Array]
+
+    def rates(self, steps: range) -> np.ndarray:
+        """float32, of the steps in `steps`, counted from 0."""
+        rates = np.asarray(self.schedule(jnp.arange(steps.start, steps.stop)), np.float32)
+        return np.broadcast_to(rates, (len(steps),))
 
 
 def make_optimizer(
@@ -33,15 +41,13 @@ def make_optimizer(
     Weight decay leaves out vectors, and biases and norm scales of stacked layers. `factors` of the rate by part; a part
     without one has 1.
     """
-    rate = make_schedule(schedule, learning_rate, steps, warmup_steps)
     transform = optax.chain(
         optax.clip_by_global_norm(clip_norm) if clip_norm else optax.identity(),
         optax.scale_by_adam(b1=b1, b2=b2, eps=eps),
         _decay(weight_decay),
         _scale_parts({name: factor for name, factor in (factors or {}).items() if factor != 1}),
-        optax.scale_by_learning_rate(rate),
     )
-    return Optimizer(transform, rate)
+    return Optimizer(transform, make_schedule(schedule, learning_rate, steps, warmup_steps))
 
 
 def make_schedule(kind: str, learning_rate: float, steps: int, warmup_steps: int) -> Callable[[Array], Array]:

@@ -11,7 +11,7 @@ import jax
 from xdancer_jax.train import disk
 
 # Of work directories: how config.json, checkpoints/ and frozen/ are laid out. Another one is refused.
-FORMAT = 2
+FORMAT = 3
 _DEPTH = 40  # no config is nested as deep
 
 

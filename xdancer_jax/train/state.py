@@ -16,7 +16,7 @@ from xdancer_jax import sharding
 from xdancer_jax.rng import stream
 from xdancer_jax.sharding import Rules
 from xdancer_jax.stage import Stage
-from xdancer_jax.train import optim, trees
+from xdancer_jax.train import guard, optim, trees
 from xdancer_jax.train.optim import Optimizer
 from xdancer_jax.train.parts import Parts
 from xdancer_jax.typing import Array, Batch, Extra, Params, PyTree
@@ -35,6 +35,7 @@ class TrainState:
       extra: mutable collections by part (codebooks, running statistics), nested dicts.
       opt_state: optimizer state of `params`.
       ema: averaged `params`; None when off.
+      guard: what it remembers of its steps, see train.guard.
       rng: typed key; never advanced, every key is folded from it, a stream name and the step.
     """
 
@@ -44,6 +45,7 @@ class TrainState:
     extra: Extra
     opt_state: PyTree
     ema: Params | None
+    guard: guard.Record
     rng: Array
 
     @property
@@ -91,7 +93,7 @@ def plan_state(
         params, frozen = trees.split(jax.tree.map(lambda x, dtype: x.astype(dtype), made["params"], dtypes), mask)
         return TrainState(
             step=jnp.zeros((), jnp.int32), params=params, frozen=frozen, extra=made["extra"],
-            opt_state=optimizer.transform.init(params), ema=params if ema else None,
+            opt_state=optimizer.transform.init(params), ema=params if ema else None, guard=guard.begin(),
             rng=stream(jax.random.key(seed), "state"),
         )
 
@@ -103,7 +105,7 @@ def plan_state(
         opt_state=optax.tree.map_params(
             optimizer.transform, lambda _, leaf: leaf, state.opt_state, trained, transform_non_params=lambda _: whole
         ),
-        ema=trained if ema else None, rng=whole,
+        ema=trained if ema else None, guard=jax.tree.map(lambda _: whole, state.guard), rng=whole,
     )
     _log.info("stage %s\n%s", stage.name, optim.overview(shapes["params"], mask))
     abstract = jax.tree.map(lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), state, layout)

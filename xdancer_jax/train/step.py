@@ -8,46 +8,66 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 
-from xdancer_jax.rng import at_step
+from xdancer_jax.rng import Chance, at_step
 from xdancer_jax.sharding import Rules
 from xdancer_jax.stage import Stage
 from xdancer_jax.train import trees
+from xdancer_jax.train.accumulation import accumulated
+from xdancer_jax.train.control import Control
+from xdancer_jax.train.guard import Guard, choose, judge
 from xdancer_jax.train.optim import Optimizer
 from xdancer_jax.train.state import TrainState, strong
 from xdancer_jax.typing import Array, Batch, Extra, Metrics, PyTree
 
-TrainStep = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
+TrainStep = Callable[[TrainState, Batch, Control], tuple[TrainState, Metrics]]
 EvalStep = Callable[[TrainState, Batch, Array], Metrics]
 
 
-def make_train_step(stage: Stage, optimizer: Optimizer, ema_decay: float) -> TrainStep:
-    """One optimizer step: (state, batch) -> (state, metrics).
+def make_train_step(
+    stage: Stage, optimizer: Optimizer, *, ema_decay: float, accumulate: int = 1, ways: int = 1,
+    guard: Guard = Guard(),  # noqa: B008 (frozen)
+) -> TrainStep:
+    """One optimizer step: (state, batch, control) -> (state, metrics).
 
     Only state.params are differentiated, state.frozen are not; of a part of which nothing trains `extra` stays,
-    too. The key is a pure function of state.rng and state.step. Metrics: the stage's own, and "loss", "grad_norm"
-    (before clipping), "learning_rate" and "update_norm", of what the step adds to parameters and to floating `extra`.
+    too. All chance is a pure function of state.rng and state.step. Metrics: the stage's own, and "loss", "grad_norm"
+    (before clipping), "learning_rate", "update_norm", of what the step adds to parameters and to floating `extra`,
+    "skipped", bad steps in a row (train.guard), and "votes" (train.control).
+
+    accumulate: parts that the batch, split over `ways` devices, is worked off in. guard: what becomes of bad steps.
     """
 
-    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        key = at_step(state.rng, "train", state.step)
+    def train_step(state: TrainState, batch: Batch, control: Control) -> tuple[TrainState, Metrics]:
+        chance = Chance.whole(at_step(state.rng, "train", state.step), jax.tree.leaves(batch)[0].shape[0])
 
-        def loss_fn(params):
-            return stage.loss(trees.merge(params, state.frozen), state.extra, batch, key, True)
+        def gradient(params, batch, chance):
+            def loss_fn(params):
+                params = trees.merge(params, state.frozen)
+                loss, (metrics, sums) = stage.loss(params, state.extra, batch, chance, True)
+                return loss, (metrics | {"loss": loss}, sums)
 
-        (loss, (metrics, extra)), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
+            (_, found), grads = jax.value_and_grad(loss_fn, has_aux=True)(params)
+            return grads, found
+
+        grads, (metrics, sums) = accumulated(gradient, accumulate, ways)(state.params, batch, chance)
         updates, opt_state = optimizer.transform.update(grads, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
+        updates = jax.tree.map(lambda x: -control.learning_rate * x, updates)
+        extra, more = stage.finish(state.extra, sums, True)
         extra = extra | {name: state.extra[name] for name in state.extra if not jax.tree.leaves(state.params[name])}
         extra = _same_shapes(stage, state.extra, extra)
-        metrics = metrics | {
-            "loss": loss, "grad_norm": optax.tree.norm(grads), "learning_rate": optimizer.learning_rate(state.step),
-            "update_norm": optax.tree.norm((updates, _added(state.extra, extra))),
+        params = optax.apply_updates(state.params, updates)
+        norms = optax.tree.norm(grads), optax.tree.norm((updates, _added(state.extra, extra)))
+        good, record = judge(guard, state.guard, (metrics["loss"], norms[1]), norms[0])
+        metrics |= more | {
+            "grad_norm": norms[0], "update_norm": norms[1], "learning_rate": control.learning_rate,
+            "skipped": record.skipped,
         }
-        state = state.replace(
-            step=state.step + 1, params=params, extra=extra, opt_state=opt_state,
-            ema=_average(state.ema, params, ema_decay),
-        )
-        return state, {name: jnp.asarray(value, jnp.float32) for name, value in metrics.items()}
+        new = state.replace(params=params, extra=extra, opt_state=opt_state, ema=_average(state.ema, params, ema_decay))
+        if guard.skip:
+            new = choose(good, new, state)
+        new = new.replace(step=state.step + 1, guard=record)
+        metrics = {name: jnp.asarray(value, jnp.float32) for name, value in metrics.items()}
+        return new, metrics | {"votes": control.votes.max(axis=0)}
 
     return train_step
 
@@ -59,9 +79,10 @@ def make_eval_step(stage: Stage) -> EvalStep:
     """
 
     def eval_step(state: TrainState, batch: Batch, index: Array) -> Metrics:
-        key = at_step(state.rng, "eval", index)
-        loss, (metrics, _) = stage.loss(state.eval_params, state.extra, batch, key, False)
-        return {name: jnp.asarray(value, jnp.float32) for name, value in (metrics | {"loss": loss}).items()}
+        chance = Chance.whole(at_step(state.rng, "eval", index), jax.tree.leaves(batch)[0].shape[0])
+        loss, (metrics, sums) = stage.loss(state.eval_params, state.extra, batch, chance, False)
+        _, more = stage.finish(state.extra, sums, False)
+        return {name: jnp.asarray(value, jnp.float32) for name, value in (metrics | more | {"loss": loss}).items()}
 
     return eval_step
 
@@ -92,5 +113,5 @@ def _same_shapes(stage: Stage, old: Extra, new: Extra) -> Extra:
     before, after = ({p: (x.shape, x.dtype) for p, x in trees.by_path(tree).items()} for tree in (old, new))
     changed = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
     if changed or jax.tree.structure(old) != jax.tree.structure(new):
-        raise ValueError(f"stage {stage.name}: loss returned an `extra` that differs from the one it got at {changed}")
+        raise ValueError(f"stage {stage.name}: finish returned an `extra` that differs from what it got at {changed}")
     return jax.tree.map(strong, new)

@@ -119,6 +119,12 @@ def _records(events: Sequence[event_pb2.Event]) -> bytes:
     return found
 
 
+def rows(workdir: str | Path) -> list[dict[str, float]]:
+    """The lines of workdir/metrics.jsonl, as MetricWriter wrote them: {"step", **metrics}; [] where there are none."""
+    path = Path(workdir) / "metrics.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
 def truncate(path: Path, last_step: int) -> None:
     """Drops the lines of `path` after `last_step`, and a last line that was cut short; no file is no error.
 

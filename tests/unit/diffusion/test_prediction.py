@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from xdancer_jax.diffusion import prediction
+from xdancer_jax.rng import Chance
 
 
 def _pair(shape=(3, 2, 4)):
@@ -46,8 +47,9 @@ def test_min_snr_weights():
 
 
 def test_noise_offset_is_shared_by_a_clip_and_channel():
-    plain = prediction.sample_noise(jax.random.key(1), (2, 3, 4, 4, 2))
-    shifted = prediction.sample_noise(jax.random.key(1), (2, 3, 4, 4, 2), offset=0.5)
+    chance = Chance.whole(jax.random.key(1), 2)
+    plain = prediction.sample_noise(chance, (3, 4, 4, 2))
+    shifted = prediction.sample_noise(chance, (3, 4, 4, 2), offset=0.5)
     offset = np.asarray(shifted - plain)
     np.testing.assert_allclose(offset, np.broadcast_to(offset[:, :1, :1, :1], offset.shape), atol=1e-6)
     assert len(np.unique(offset[:, 0, 0, 0].round(4))) == 4

@@ -6,6 +6,7 @@ import pytest
 
 from tests import parts
 from xdancer_jax.models.autoencoder import AutoencoderKL
+from xdancer_jax.rng import Chance
 from xdancer_jax.stage import variables
 from xdancer_jax.stages import autoencoder
 
@@ -28,7 +29,7 @@ def state(stage):
 
 @pytest.fixture(scope="module")
 def loss(stage):
-    return jax.jit(stage.loss, static_argnums=4)
+    return jax.jit(parts.loss(stage), static_argnums=4)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,8 @@ def test_loss_is_stable_diffusions_sum_over_pictures_divided_by_the_pixel_values
     """LPIPSWithDiscriminator: sum |x - y| + weight * sum 0.5 (mean^2 + var - 1 - log var), over pictures."""
     total, (metrics, extra) = loss(*state, BATCH, jax.random.key(1), False)
     images = autoencoder.to_signed(BATCH["frames"])
-    output, _, _ = jax.jit(MODEL.apply)({"params": state[0]["autoencoder"]}, images, jax.random.key(1))
+    chance = Chance.whole(jax.random.key(1), len(images))
+    output, _, _ = jax.jit(MODEL.apply)({"params": state[0]["autoencoder"]}, images, chance)
     mean, logvar = (np.asarray(x, np.float64) for x in encoded)
     pictures, values = len(mean), 8 * 6 * 3
     fit = np.abs(np.asarray(output - images, np.float64)).sum() / pictures
@@ -77,7 +79,7 @@ def test_latents_are_drawn_in_training_and_means_else(state, encoded):
     latents, weights = state[1]["autoencoder"]["latents"], variables(*state, "autoencoder")
     centre = ENCODE(MODEL, weights, BATCH["frames"], None)
     np.testing.assert_allclose(centre, (mean - latents["mean"]) / latents["std"], atol=1e-5)
-    drawn = ENCODE(MODEL, weights, BATCH["frames"], jax.random.key(3))
+    drawn = ENCODE(MODEL, weights, BATCH["frames"], Chance.whole(jax.random.key(3), 3))
     noise = (drawn - centre) * latents["std"] / jnp.exp(0.5 * logvar)
     assert abs(float(noise.mean())) < 0.3 and 0.8 < float(noise.std()) < 1.2  # 72 of them
 
@@ -90,7 +92,7 @@ def test_pixels_round_trip():
 
 
 def test_squares_in_place_of_absolute_errors(state):
-    loss = autoencoder.make(MODEL, reconstruction="l2").loss
+    loss = parts.loss(autoencoder.make(MODEL, reconstruction="l2"))
     _, (metrics, _) = jax.jit(lambda params, extra: loss(params, extra, BATCH, jax.random.key(1), False))(*state)
     np.testing.assert_allclose(metrics["psnr"], 10 * np.log10(4 / metrics["reconstruction"]), rtol=1e-5)
 

@@ -43,7 +43,7 @@ def state(stage, batch):
 
 @pytest.fixture(scope="module")
 def loss(stage):
-    return jax.jit(stage.loss, static_argnames="train")
+    return jax.jit(parts.loss(stage), static_argnames="train")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def trained(stage, state, batch):
 
     def body(carry, key):
         params, extra, moments = carry
-        (_, (metrics, extra)), gradients = jax.value_and_grad(stage.loss, has_aux=True)(
+        (_, (metrics, extra)), gradients = jax.value_and_grad(parts.loss(stage), has_aux=True)(
             params, extra, batch, key, True
         )
         updates, moments = optimizer.update(gradients, moments)

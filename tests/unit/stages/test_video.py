@@ -18,6 +18,7 @@ from xdancer_jax.models.pose_tokenizer import PoseTokenizer
 from xdancer_jax.models.reference_net import ReferenceNet
 from xdancer_jax.models.unet import UNet
 from xdancer_jax.nn.linear import conv
+from xdancer_jax.rng import Chance
 from xdancer_jax.sharding import unbox
 from xdancer_jax.stage import variables
 from xdancer_jax.stages import autoencoder, video, video_networks, video_sampling
@@ -77,7 +78,7 @@ def state(stage, batch):
 @pytest.fixture(scope="module")
 def evaluate(stage):
     """(params, extra, batch, key) -> (loss, gradients by part) in evaluation."""
-    return jax.jit(jax.value_and_grad(lambda *args: stage.loss(*args, False)[0]))
+    return jax.jit(jax.value_and_grad(lambda *args: parts.loss(stage)(*args, False)[0]))
 
 
 # Clean latents and condition of two photos; the U-Net's answer to two clips.
@@ -142,7 +143,7 @@ def test_loss_of_a_batch_is_the_mean_of_its_clips(evaluate, state, batch):
     clean = (means - jnp.linspace(-1, 1, 4)) / jnp.linspace(0.5, 3, 4)
     clean, references = clean[: CLIPS * FRAMES].reshape(CLIPS, FRAMES, 4, 4, 4), clean[CLIPS * FRAMES :]
     tokens = jax.jit(encode, static_argnums=0)(TOKENIZER, variables(*state, "tokenizer"), batch["pose_window"])
-    noise = prediction.sample_noise(jax.random.split(jax.random.key(0), 5)[0], clean.shape)
+    noise = prediction.sample_noise(Chance.whole(jax.random.key(0), CLIPS).stream("noise"), clean.shape[1:])
     losses = []
     for clip, timestep in enumerate((250, 750)):
         def twice(x, clip=clip):
@@ -185,7 +186,11 @@ def _silent(**objective):
         reference_net=SimpleNamespace(apply=lambda *_: ()),
     )
     objective = video.Objective(SCHEDULE, **objective)
-    return jax.jit(lambda *args: video.diffusion_loss(silent, objective, *args)[0], static_argnums=4)
+
+    def loss(params, extra, batch, key, train):
+        return video.diffusion_loss(silent, objective, params, extra, batch, Chance.whole(key, CLIPS), train)[0]
+
+    return jax.jit(loss, static_argnums=4)
 
 
 def test_training_draws_latents_where_evaluation_takes_their_means(state, batch):
@@ -218,7 +223,7 @@ def test_the_objectives_weights_and_noise_are_used(state, batch):
 def test_clips_lose_their_photo_in_training_as_often_as_asked(state, batch):
     """Both clips lose it a quarter of the time: then no photo makes a difference. In evaluation none does."""
     objective = dataclasses.replace(OBJECTIVE, condition_dropout=0.5)
-    train = jax.jit(lambda *args: video.make(NETWORKS, objective).loss(*state, *args, True)[0])
+    train = jax.jit(lambda *args: parts.loss(video.make(NETWORKS, objective))(*state, *args, True)[0])
     other = batch | {"reference": 255 - batch["reference"]}
     differ = [float(train(batch, jax.random.key(i)) - train(other, jax.random.key(i))) != 0 for i in range(24)]
     assert 0.5 < np.mean(differ) < 0.95
@@ -300,7 +305,7 @@ def test_other_choices_of_parts_have_a_loss(networks, batch):
     def loss(batch, key):
         init_key, loss_key = jax.random.split(key)
         state = unbox(init_parts(stage, parts.fates(stage), batch, {}, init_key))
-        return stage.loss(state["params"], state["extra"], batch, loss_key, True)[0]
+        return parts.loss(stage)(state["params"], state["extra"], batch, loss_key, True)[0]
 
     assert jax.eval_shape(loss, batch, key).shape == ()
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from tests import toy_stage
-from xdancer_jax.train import checkpoint, disk, trees
+from xdancer_jax.train import checkpoint, disk, guard, trees
 from xdancer_jax.train.checkpoint import Checkpointer
+from xdancer_jax.train.retention import newest
 from xdancer_jax.train.state import TrainState
 
 
@@ -22,13 +23,13 @@ def state(step=1, **changes):
         frozen={"dense": {"kernel": None, "bias": None}, "teacher": {"w": jnp.ones(2, jnp.bfloat16)}},
         extra={"dense": {"codebook": jnp.ones((4, 2), jnp.bfloat16)}}, opt_state=(),
         ema={"dense": {"kernel": jnp.full((2, 3), -1.0), "bias": jnp.zeros(3)}, "teacher": {"w": None}},
-        rng=jax.random.key(step),
+        guard=guard.begin(), rng=jax.random.key(step),
     )
     return TrainState(**(fields | changes))
 
 
 def save(workdir, states, keep=3):
-    with Checkpointer(workdir, keep) as checkpointer:
+    with Checkpointer(workdir, newest(keep)) as checkpointer:
         checkpointer.write_frozen(states[0])
         for each in states:
             checkpointer.save(int(each.step), each, {"dense": f"digest {int(each.step)}", "teacher": "t"})
@@ -40,7 +41,7 @@ def abstract(tree):
 
 def test_newest_are_kept_and_restore_is_exact(tmp_path):
     save(tmp_path, [state(step) for step in (1, 2, 3)], keep=2)
-    with Checkpointer(tmp_path, 2) as checkpointer:
+    with Checkpointer(tmp_path, newest(2)) as checkpointer:
         assert checkpoint.newest(tmp_path) == 3
         assert sorted(entry.name for entry in checkpointer.directory.iterdir()) == ["2", "3"]
         toy_stage.assert_same(checkpointer.restore(3, abstract(state())), state(3))
@@ -49,10 +50,10 @@ def test_newest_are_kept_and_restore_is_exact(tmp_path):
 def test_saved_state_may_be_donated_at_once(tmp_path):
     clobber = jax.jit(lambda x: jax.tree.map(lambda leaf: leaf * 0 - 1, x), donate_argnums=0)
     params = {"w": jnp.arange(1_000_000, dtype=jnp.float32)}
-    with Checkpointer(tmp_path, 1) as checkpointer:
+    with Checkpointer(tmp_path, newest(1)) as checkpointer:
         checkpointer.save(1, state(params=params, frozen={}), {})
         clobber(params)
-    with Checkpointer(tmp_path, 1) as checkpointer:
+    with Checkpointer(tmp_path, newest(1)) as checkpointer:
         back = checkpointer.restore(1, abstract(state(params={"w": jnp.zeros(1_000_000)}, frozen={})))
     np.testing.assert_array_equal(back.params["w"], np.arange(1_000_000, dtype=np.float32))
 
@@ -60,7 +61,7 @@ def test_saved_state_may_be_donated_at_once(tmp_path):
 def test_restore_lists_every_leaf_that_differs(tmp_path):
     save(tmp_path, [state()])
     other = state(params={"dense": {"kernel": jnp.zeros((2, 4)), "scale": jnp.zeros(3)}, "teacher": {"w": None}})
-    with Checkpointer(tmp_path, 1) as checkpointer, pytest.raises(ValueError, match="does not fit") as error:
+    with Checkpointer(tmp_path, newest(1)) as checkpointer, pytest.raises(ValueError, match="does not fit") as error:
         checkpointer.restore(1, abstract(other))
     text = str(error.value)
     assert str(tmp_path / "checkpoints" / "1") in text
@@ -115,7 +116,7 @@ def test_frozen_weights_are_written_once_and_named_by_every_checkpoint(tmp_path)
     save(tmp_path, [state(1), state(2)])
     [frozen] = (tmp_path / "frozen").iterdir()
     before = {path: path.stat().st_mtime_ns for path in frozen.rglob("*")}
-    with Checkpointer(tmp_path, 3) as checkpointer:
+    with Checkpointer(tmp_path, newest(3)) as checkpointer:
         back = checkpointer.restore(2, abstract(state()))
         toy_stage.assert_same(back, state(2))
         checkpointer.save(3, back, {})
@@ -158,7 +159,7 @@ def test_unfinished_writes_are_ignored_and_removed_by_the_next_run(tmp_path):
     save(tmp_path, [state(1)])
     (tmp_path / "checkpoints" / "2.orbax-checkpoint-tmp").mkdir()
     assert checkpoint.stored(tmp_path).step == 1
-    with Checkpointer(tmp_path, 1) as checkpointer:
+    with Checkpointer(tmp_path, newest(1)) as checkpointer:
         assert checkpoint.newest(tmp_path) == 1
         until = time.monotonic() + 30  # Orbax removes it in the background
         while (names := [entry.name for entry in checkpointer.directory.iterdir()]) != ["1"]:
@@ -251,7 +252,7 @@ def test_a_damaged_older_checkpoint_is_named_where_a_run_goes_on(tmp_path):
     save(tmp_path, [state(1), state(2)])
     other_json(tmp_path / "checkpoints" / "1" / "_CHECKPOINT_METADATA")
     with pytest.raises(ValueError, match="checkpoints/1: a damaged checkpoint"):
-        Checkpointer(tmp_path, 3)
+        Checkpointer(tmp_path, newest(3))
 
 
 def test_a_file_named_like_a_step_is_no_checkpoint(tmp_path):
@@ -269,7 +270,7 @@ def no_room(monkeypatch, message="No space left on device"):
 
 
 def test_a_failed_save_is_one_warning_and_the_next_one_is_tried(tmp_path, monkeypatch, caplog):
-    with Checkpointer(tmp_path, 2) as checkpointer:
+    with Checkpointer(tmp_path, newest(2)) as checkpointer:
         for step in (1, 2):
             checkpointer.save(step, state(step, frozen={}), {})
         with monkeypatch.context() as patch:
@@ -294,7 +295,7 @@ def test_the_last_failed_save_is_an_error_without_a_warning(tmp_path, monkeypatc
 
 def test_a_save_that_fails_under_way_leaves_nothing_and_later_ones_work(tmp_path, full_disk, caplog):
     params = {"w": jnp.asarray(np.random.default_rng(0).random(100_000, np.float32))}
-    with Checkpointer(tmp_path, 1) as checkpointer:
+    with Checkpointer(tmp_path, newest(1)) as checkpointer:
         for step, changes in ((1, {}), (2, {"params": params}), (3, {}), (4, {})):
             checkpointer.save(step, state(step, frozen={}, **changes), {})
     assert caplog.text.count("could not be written") == 1
@@ -305,17 +306,18 @@ def test_a_folder_that_takes_no_files_is_said_at_once(tmp_path):
     (tmp_path / "checkpoints").touch()
     began = time.monotonic()
     with pytest.raises(OSError, match=f"{tmp_path}/checkpoints: is a file, and must be a folder; move it away"):
-        Checkpointer(tmp_path, 1)
+        Checkpointer(tmp_path, newest(1))
     (tmp_path / "frozen").touch()
     (tmp_path / "checkpoints").unlink()
-    with Checkpointer(tmp_path, 1) as checkpointer, pytest.raises(OSError, match=f"{tmp_path}/frozen: a checkpoint"):
+    told = f"{tmp_path}/frozen: a checkpoint"
+    with Checkpointer(tmp_path, newest(1)) as checkpointer, pytest.raises(OSError, match=told):
         checkpointer.write_frozen(state(1))
     assert time.monotonic() - began < 5
 
 
 def test_a_folder_that_orbax_cannot_make_leaves_no_thread_that_waits_for_it(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(disk, "check", lambda folder, size: None)  # it becomes so just after
-    with Checkpointer(tmp_path, 1) as checkpointer:
+    with Checkpointer(tmp_path, newest(1)) as checkpointer:
         checkpointer.save(1, state(1, frozen={}), {})
         checkpointer._settle()
         before = set(threading.enumerate())

@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -11,6 +12,9 @@ import pytest
 
 from tests import toy_stage
 from xdancer_jax.train import checkpoint, digest, disk, hooks, loop
+from xdancer_jax.train.guard import Guard
+from xdancer_jax.train.retention import Clock, Policy
+from xdancer_jax.train.settings import Surroundings
 
 ONE = {"data": 1, "fsdp": 1, "tensor": 1}
 
@@ -66,15 +70,15 @@ def test_a_last_step_whose_update_is_not_finite_is_not_saved(tmp_path, what):
     stage = toy_stage.make()
     rate = toy_stage.optimizer()
 
-    def loss(params, extra, batch, rng, train):
-        value, (metrics, new) = stage.loss(params, extra, batch, rng, train)
-        return value, (metrics, jax.tree.map(lambda leaf: leaf * jnp.nan, new) if what == "codebook" else new)
+    def finish(extra, sums, train):
+        new, metrics = stage.finish(extra, sums, train)
+        return jax.tree.map(lambda leaf: leaf * jnp.nan, new) if what == "codebook" else new, metrics
 
     if what == "parameters":  # a rate that is NaN: the loss and the gradient do not show it
         transform = optax.chain(rate.transform, optax.scale(float("nan")))
         rate = dataclasses.replace(rate, transform=transform)
     with pytest.raises(FloatingPointError, match="step 1: not finite.*update_norm nan"):
-        toy_stage.run(tmp_path, 1, stage=dataclasses.replace(stage, loss=loss), optimizer=rate)
+        toy_stage.run(tmp_path, 1, stage=dataclasses.replace(stage, finish=finish), optimizer=rate)
     assert checkpoint.newest(tmp_path) == 0
 
 
@@ -133,7 +137,7 @@ def two_batches(start):
     return itertools.islice(toy_stage.batches(start), 2)
 
 
-def test_hooks_run_before_the_checkpoint_and_evaluation_is_the_same_each_time(tmp_path):
+def test_hooks_run_once_the_checkpoint_is_on_its_way_and_evaluation_is_the_same_each_time(tmp_path):
     seen = []
 
     def look(step, state):
@@ -147,7 +151,7 @@ def test_hooks_run_before_the_checkpoint_and_evaluation_is_the_same_each_time(tm
     state, _ = toy_stage.run(
         tmp_path, 3, stage=stage, mesh=mesh, hooks=(evaluate, hooks.Hook("look", 3, look)), checkpoint_every=0
     )
-    assert seen == [(3, [])]
+    assert [step for step, _ in seen] == [3] and seen[0][1]
     rows = {row["step"]: row for row in lines(tmp_path) if "eval/loss" in row}
     assert list(rows) == [2, 3]
     assert evaluate.run(3, state)["loss"] == rows[3]["eval/loss"] != rows[2]["eval/loss"]
@@ -163,13 +167,16 @@ def test_evaluation_of_too_little_data_is_an_error(tmp_path):
 
 
 def run_loop(step_fn, monitor, steps):
-    return loop._run(step_fn, "state", iter(["batch"] * steps), range(steps), monitor, (), mock.Mock(), 0)
+    panel = mock.Mock(**{"set.return_value": "control"})
+    run = loop._Run(step_fn, iter(["batch"] * steps), panel, np.ones(steps), Policy(every=0), monitor, (), mock.Mock())
+    return run("state", range(steps), lambda: False)
 
 
 def test_metrics_of_a_step_are_read_after_the_next_one_is_dispatched():
     calls = mock.Mock()
     calls.dispatch.return_value = ("state", {})
     calls.monitor.paused = mock.MagicMock()
+    calls.monitor.read.return_value = frozenset()
     run_loop(calls.dispatch, calls.monitor, 3)
     order = [name for name, *_ in calls.mock_calls if name in ("dispatch", "monitor.read")]
     assert order == ["dispatch", "dispatch", "monitor.read", "dispatch", "monitor.read", "monitor.read"]
@@ -178,7 +185,85 @@ def test_metrics_of_a_step_are_read_after_the_next_one_is_dispatched():
 
 def test_a_hidden_transfer_inside_the_loop_raises():
     with pytest.raises(Exception, match="Disallowed host-to-device transfer"):
-        run_loop(lambda state, batch: (state, {"loss": jnp.sin(np.ones(3))}), mock.MagicMock(), 1)
+        run_loop(lambda state, batch, control: (state, {"loss": jnp.sin(np.ones(3))}), mock.MagicMock(), 1)
+
+
+def told_at(step):
+    """Surroundings that tell the run to end once it is at `step`."""
+    calls = itertools.count(1)
+
+    @contextlib.contextmanager
+    def listening():
+        yield lambda: next(calls) >= step
+
+    return Surroundings(listening=listening)
+
+
+@pytest.mark.parametrize("every", [0, 2])
+def test_a_run_that_is_told_to_end_saves_the_step_and_goes_on_as_if_nothing_had_been(tmp_path, every):
+    whole, _ = toy_stage.run(tmp_path / "whole", 9, checkpoint_every=every)
+    _, summary = toy_stage.run(tmp_path / "cut", 9, checkpoint_every=every, surroundings=told_at(4))
+    assert summary.interrupted and summary.step == checkpoint.newest(tmp_path / "cut") == 5
+    rest, summary = toy_stage.run(tmp_path / "cut", 9, checkpoint_every=every)
+    assert (summary.start_step, summary.step, summary.interrupted) == (5, 9, False)
+    toy_stage.assert_same(whole, rest)
+    assert without_speed(lines(tmp_path / "whole")) == without_speed(lines(tmp_path / "cut"))
+
+
+def test_an_evaluation_that_was_left_out_is_made_up_for(tmp_path):
+    seen = []
+    look = hooks.Hook("look", 3, lambda step, state: seen.append(step) or {"at": float(state.step)})
+    _, summary = toy_stage.run(tmp_path, 6, hooks=(look,), surroundings=told_at(3))
+    assert summary.interrupted and summary.step == 4 and seen == [3]
+    toy_stage.run(tmp_path / "last", 6, hooks=(look,))
+    assert seen.pop() == 6 and seen.pop() == 3
+    _, summary = toy_stage.run(tmp_path / "last_cut", 3, hooks=(look,), surroundings=told_at(3))
+    assert summary.interrupted and summary.step == 3 and seen == [3]  # the last step is done, its evaluation is not
+    for expected in (2 * [3], 2 * [3]):  # the second time nothing is left to do
+        _, summary = toy_stage.run(tmp_path / "last_cut", 3, hooks=(look,))
+        assert not summary.interrupted and seen == expected
+    assert [row for row in lines(tmp_path / "last_cut") if "look/at" in row] == [{"step": 3, "look/at": 3.0}]
+
+
+def test_minutes_save_as_well(tmp_path, monkeypatch):
+    now = itertools.count(0, 50)
+    monkeypatch.setattr(loop, "Clock", lambda minutes: Clock(minutes, lambda: next(now)))
+    saved = []
+    save = checkpoint.Checkpointer.save
+    monkeypatch.setattr(checkpoint.Checkpointer, "save", lambda self, step, *args, **options: (
+        saved.append(step), save(self, step, *args, **options)))
+    toy_stage.run(tmp_path, 8, policy=Policy(every=0, minutes=1.5, newest=2))
+    assert len(saved) > 2 and saved[-1] == 8 and saved[0] > 1
+
+
+def test_bad_steps_are_left_out_up_to_so_many_in_a_row(tmp_path, caplog):
+    def poisoned(bad):
+        def batches(start):
+            for step, batch in enumerate(toy_stage.batches(start), start):
+                yield {"x": batch["x"] * (np.nan if step in bad else 1)}
+
+        return batches
+
+    def run(folder, steps, bad, **options):
+        return toy_stage.run(
+            tmp_path / folder, steps, stage=toy_stage.make(poison=True), make_iterator=poisoned(bad),
+            guard=Guard(skip=2), surroundings=Surroundings(clips=lambda step: [f"clip {step}"]), **options,
+        )
+
+    before, _ = run("short", 3, ())
+    state, _ = run("skipping", 5, (3, 4))
+    toy_stage.assert_same((before.params, before.extra, before.opt_state, before.ema), (
+        state.params, state.extra, state.opt_state, state.ema))
+    assert int(state.step) == 5 and int(state.guard.skipped) == 2
+    rows = [json.loads(line) for line in (tmp_path / "skipping" / "bad_steps.jsonl").read_text().splitlines()]
+    assert [(row["step"], row["clips"], row["metrics"]["loss"]) for row in rows] == [
+        (4, ["clip 4"], "nan"), (5, ["clip 5"], "nan")]
+    assert "step 4: not finite" in caplog.text and "left out, 1 in a row of at most 2" in caplog.text
+    with pytest.raises(FloatingPointError, match="step 6: not finite.*3 bad steps in a row; checkpoints .* bad_steps"):
+        run("skipping", 9, (3, 4, 5))  # the two before the restart count
+    straight, _ = run("straight", 9, (3, 4, 6))
+    again, _ = run("skipping", 9, (3, 4, 6))
+    toy_stage.assert_same(straight, again)
 
 
 def test_checkpoints_tell_the_digest_of_every_part_as_it_is_read_back(tmp_path):

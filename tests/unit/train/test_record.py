@@ -13,7 +13,7 @@ def test_config_is_replaced_whole(tmp_path):
     record.write(tmp_path, RUN | {"facts": {"x": "1"}})
     assert record.exists(tmp_path)
     content = record.read(tmp_path, "toy")
-    assert content == {"format": 2, "stage": "toy", "config": {"name": "toy", "a": [2]}, "facts": {"x": "1"}}
+    assert content == {"format": 3, "stage": "toy", "config": {"name": "toy", "a": [2]}, "facts": {"x": "1"}}
     assert [entry.name for entry in tmp_path.iterdir()] == ["config.json"]
 
 
@@ -34,7 +34,7 @@ def test_errors_name_the_path_and_what_is_there(tmp_path):
     '{"stage": "toy", "config": {"name": "toy"}, "facts": {"a": 3}}',
     '{"stage": "toy", "config": {"name": "toy"}, "changes": {}}',
     '{"stage": "toy", "config": {"name": "toy"}, "changes": [3]}',
-    '{"format": 2, "stage": "toy", "config": {"name": "other"}}', "[" * 100_000, '{"a":' * 100_000,
+    '{"format": 3, "stage": "toy", "config": {"name": "other"}}', "[" * 100_000, '{"a":' * 100_000,
     '{"stage": "toy", "config": {"name": "toy", "a": ' + "[" * 60 + "]" * 60 + "}}", "9" * 5_000, "",
 ])
 def test_a_damaged_config_is_named(tmp_path, content):

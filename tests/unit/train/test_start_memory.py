@@ -13,7 +13,8 @@ from configs.sharding import TABLES
 from xdancer_jax import sharding
 from xdancer_jax.pretrained import gpt2
 from xdancer_jax.stage import Stage
-from xdancer_jax.train import checkpoint, trees
+from xdancer_jax.train import checkpoint
+from xdancer_jax.train.retention import newest, trees
 from xdancer_jax.train.optim import Optimizer
 from xdancer_jax.train.parts import Part
 from xdancer_jax.train.state import plan_state
@@ -56,7 +57,7 @@ def report(planned):
     print(peak[0] - before, sum(sizes), max(sizes))
 """
 WRITE_RUN = """
-with checkpoint.Checkpointer(sys.argv[1], 1) as checkpointer:
+with checkpoint.Checkpointer(sys.argv[1], newest(1)) as checkpointer:
     checkpointer.save(1, plan(init, Part()).create(), {"gpt": "digest"})
 """
 READ_RUN = "report(plan(init, Part(read=checkpoint.stored(sys.argv[1]).read)))"

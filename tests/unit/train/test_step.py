@@ -1,6 +1,7 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -8,6 +9,7 @@ from configs import sharding as tables
 from tests import toy_stage
 from xdancer_jax import sharding
 from xdancer_jax.train import trees
+from xdancer_jax.train.control import Control
 from xdancer_jax.train.parts import Part
 from xdancer_jax.train.state import plan_state
 from xdancer_jax.train.step import make_eval_step, make_train_step
@@ -19,7 +21,11 @@ BATCH = next(toy_stage.batches(0))
 def stepped():
     """(state before, state after, metrics) of one step that trains the decoder alone."""
     state, step = setup(toy_stage.make(), ("decoder",))
-    return (state, *jax.jit(step)(state, BATCH))
+    return (state, *jax.jit(step)(state, BATCH, control()))
+
+
+def control(rate=1e-2):
+    return Control(jnp.float32(rate), jnp.zeros((1, 2), jnp.int32))
 
 
 def setup(stage, trainable=("encoder", "decoder")):
@@ -27,7 +33,7 @@ def setup(stage, trainable=("encoder", "decoder")):
     optimizer = toy_stage.optimizer()
     fates = toy_stage.parts(trainable)
     plan = plan_state(stage, optimizer, fates, BATCH, seed=0, ema=True, mesh=mesh, rules=tables.data)
-    return plan.create(), make_train_step(stage, optimizer, 0.9)
+    return plan.create(), make_train_step(stage, optimizer, ema_decay=0.9)
 
 
 def test_only_trainable_parameters_move(stepped):
@@ -50,15 +56,17 @@ def test_average_follows_the_trained_parameters(stepped):
 
 def test_metrics(stepped):
     *_, metrics = stepped
-    assert sorted(metrics) == ["grad_norm", "learning_rate", "loss", "update_norm", "usage"]
+    assert dict(metrics).pop("votes").tolist() == [0, 0]
+    metrics = {name: value for name, value in metrics.items() if name != "votes"}
+    assert sorted(metrics) == ["error", "grad_norm", "learning_rate", "loss", "skipped", "update_norm", "usage"]
     assert all(value.dtype == np.float32 and value.shape == () for value in metrics.values())
     assert float(metrics["learning_rate"]) == pytest.approx(1e-2) and float(metrics["grad_norm"]) > 0
 
 
 def test_evaluation_noise_depends_on_the_batch_index_not_on_the_step(stepped):
     before, *_ = stepped
-    noisy = dataclasses.replace(toy_stage.make(), loss=lambda params, extra, batch, rng, train: (
-        jax.random.normal(rng), ({}, extra)))
+    noisy = dataclasses.replace(toy_stage.make(), loss=lambda params, extra, batch, chance, train: (
+        jax.random.normal(chance.key), ({}, {"hits": np.ones(8), "sums": np.ones((8, 16))})))
     evaluate = make_eval_step(noisy)
     later = before.replace(step=before.step + 5)
     first = evaluate(before, BATCH, 0)["loss"]
@@ -69,20 +77,19 @@ def test_training_noise_depends_on_the_step():
     stage = toy_stage.make()
     state, step = setup(stage)
     step = jax.jit(step)
-    losses = [float(step(state.replace(step=state.step + n), BATCH)[1]["loss"]) for n in (0, 0, 1)]
+    losses = [float(step(state.replace(step=state.step + n), BATCH, control())[1]["loss"]) for n in (0, 0, 1)]
     assert losses[0] == losses[1] != losses[2]
 
 
 def test_a_changed_extra_is_an_error():
     stage = toy_stage.make()
 
-    def loss(params, extra, batch, rng, train):
-        value, (metrics, extra) = stage.loss(params, extra, batch, rng, train)
-        return value, (metrics, {"student": {"codebook": extra["student"]["codebook"][:4]}})
+    def finish(extra, sums, train):
+        return {"student": {"codebook": extra["student"]["codebook"][:4]}}, {}
 
-    state, step = setup(dataclasses.replace(stage, loss=loss))
-    with pytest.raises(ValueError, match=r"stage toy: loss returned an `extra`.*\['student/codebook'\]"):
-        jax.eval_shape(step, state, BATCH)
+    state, step = setup(dataclasses.replace(stage, finish=finish))
+    with pytest.raises(ValueError, match=r"stage toy: finish returned an `extra`.*\['student/codebook'\]"):
+        jax.eval_shape(step, state, BATCH, control())
 
 
 def test_the_collections_of_a_frozen_part_stay_whatever_the_loss_returns():
@@ -90,6 +97,6 @@ def test_the_collections_of_a_frozen_part_stay_whatever_the_loss_returns():
     mesh = sharding.make_mesh({"data": 1, "fsdp": 1, "tensor": 1}, jax.devices()[:1])
     optimizer, stage = toy_stage.optimizer(), toy_stage.make()
     state = plan_state(stage, optimizer, fates, BATCH, seed=0, ema=False, mesh=mesh, rules=tables.data).create()
-    after, _ = jax.jit(make_train_step(stage, optimizer, 0.0))(state, BATCH)
+    after, _ = jax.jit(make_train_step(stage, optimizer, ema_decay=0.0))(state, BATCH, control())
     toy_stage.assert_same(state.extra, after.extra)
     assert np.any(state.params["teacher"]["kernel"] != after.params["teacher"]["kernel"])

@@ -8,6 +8,7 @@ from configs import motion, tokenizer
 from launch.runs import training
 from tests import untrained_run
 from xdancer_jax.train import checkpoint, record
+from xdancer_jax.train.retention import newest
 
 
 @pytest.fixture
@@ -75,12 +76,12 @@ def stub(monkeypatch):
     """loop.train that only writes what a first checkpoint would: parts are made and saved, nothing is trained."""
     calls = []
 
-    def train(stage, optimizer, parts, make_iterator, *, workdir, config, start, steps, **options):
+    def train(stage, optimizer, parts, make_iterator, settings, *, workdir, config, start, **options):
         calls.append((parts, start))
         if not start:
             record.write(workdir, config)
             untrained = untrained_run.state_of(training.sources.as_config(config["config"]))
-            with checkpoint.Checkpointer(workdir, 1) as checkpointer:
+            with checkpoint.Checkpointer(workdir, newest(1)) as checkpointer:
                 checkpointer.save(1, untrained, {name: part.digest or "own" for name, part in parts.items()})
         else:
             record.write(workdir, config)
@@ -142,8 +143,44 @@ def test_a_work_directory_of_another_stage_is_refused(trained, tmp_path):
 def test_a_run_of_another_format_is_refused(run, small):
     told = json.loads((run / "config.json").read_text())
     (run / "config.json").write_text(json.dumps({key: value for key, value in told.items() if key != "format"}))
-    with pytest.raises(ValueError, match="a run of format 1, this version reads 2"):
+    with pytest.raises(ValueError, match="a run of format 1, this version reads 3"):
         training.train(small(), run)
+
+
+def damage(run, step):
+    """Cuts every file of arrays of a checkpoint short."""
+    files = [path for path in (run / "checkpoints" / str(step)).rglob("*") if path.is_file()]
+    for path in files:
+        path.write_bytes(path.read_bytes()[:99] if path.stat().st_size > 999 else path.read_bytes())
+
+
+def test_a_damaged_checkpoint_stops_a_run_or_is_set_aside_as_the_config_says(run, small, caplog, tmp_path):
+    training.train(small(steps=4), run)
+    damage(run, 4)
+    with pytest.raises(ValueError, match="checkpoints/4: a damaged checkpoint .*on_damage=previous does"):
+        training.train(small(steps=5), run)
+    assert checkpoint.steps(run) == [2, 4]
+    config = small(steps=5, checkpoint=small().checkpoint.copy_and_resolve_references())
+    with config.unlocked():
+        config.checkpoint.on_damage = "previous"
+    assert training.train(config, run).start_step == 2
+    assert "checkpoints/4: a damaged checkpoint" in caplog.text and f"it lies in {run}/damaged/4 now" in caplog.text
+    assert "goes on from step 2" in caplog.text and checkpoint.steps(run) == [2, 5]
+    training.train(small(steps=5), tmp_path / "straight")
+    assert checkpoint.stored(run).digests == checkpoint.stored(tmp_path / "straight").digests
+
+
+def test_a_batch_that_cannot_be_cut_is_refused_with_the_nearest_that_can(small, tmp_path):
+    with pytest.raises(ValueError, match=r"config.batch_size=4: .* accumulate=3 parts, .* a multiple of 3: 3 or 6"):
+        training.train(small(accumulate=3), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_goes_on_with_its_batches_in_other_parts(run, small, tmp_path):
+    training.train(small(steps=4, accumulate=2), run)
+    training.train(small(steps=4), tmp_path / "whole")
+    ours, theirs = (checkpoint.stored(path) for path in (run, tmp_path / "whole"))
+    assert ours.step == theirs.step == 4 and ours.leaves.keys() == theirs.leaves.keys()
 
 
 def test_no_large_array_is_a_constant_of_the_compiled_step(small, tmp_path, monkeypatch):

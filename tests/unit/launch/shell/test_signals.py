@@ -11,6 +11,8 @@ import pytest
 from launch.runs import training
 from launch.shell import cli, signals
 from tests import command_line
+from xdancer_jax.train import checkpoint
+from xdancer_jax.train.settings import Summary
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +50,39 @@ def test_handlers_come_back_where_no_signal_came():
     assert signal.getsignal(signal.SIGINT) is before and cli.EXPECTED
 
 
+def test_where_work_is_saved_first_a_signal_is_noted_and_the_next_one_leaves(monkeypatch):
+    monkeypatch.setattr(signals, "_came", [])
+    left = []
+    monkeypatch.setattr(signals, "_leave", left.append)
+    with signals.handled():
+        with signals.deferred() as interrupted:
+            assert not interrupted()
+            signal.raise_signal(signal.SIGTERM)
+            assert interrupted() and not left
+            signal.raise_signal(signal.SIGINT)
+            assert left == [signal.SIGINT]
+        with signals.deferred() as again:
+            assert not again()
+
+
+def test_outside_of_it_a_signal_stops_at_once(monkeypatch):
+    monkeypatch.setattr(signals, "_came", [])
+    with signals.handled(), pytest.raises(signals.Stopped):
+        with signals.deferred():
+            pass
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_a_run_that_was_told_to_end_is_no_success(monkeypatch, tmp_path):
+    told = Summary(0, 7, interrupted=True)
+    monkeypatch.setattr(training, "train", lambda *args, **options: told)
+    monkeypatch.setattr(training.checkpoint, "newest", lambda workdir: 7)
+    monkeypatch.setattr(signals, "_statuses", [])
+    done = command_line.run("launch.train", "--config=configs/tokenizer.py:tiny", f"--workdir={tmp_path}")
+    assert done.returncode == 75 and done.stdout == ""
+    assert done.stderr.startswith(f"interrupted: the checkpoint of step 7 is saved in {tmp_path}; the same command")
+
+
 @pytest.mark.process
 def test_ctrl_c_leaves_one_line_and_no_process(data, tmp_path):
     """The whole process group gets it, as from a terminal, once loaders are at work and a checkpoint is there."""
@@ -66,9 +101,12 @@ def test_ctrl_c_leaves_one_line_and_no_process(data, tmp_path):
         os.killpg(process.pid, signal.SIGINT)
         _, told = process.communicate(timeout=60)
         time.sleep(0.2)
-        assert process.returncode == 130, told
+        assert process.returncode == signals.RESUMABLE, told
         lines = [line for line in told.splitlines() if not line.startswith(("stage", "parameters", "tokenizer", "tot"))]
-        assert len(lines) == 1 and lines[0].startswith("interrupted: the checkpoint of step "), told
+        step = checkpoint.newest(tmp_path / "run")
+        assert lines == [
+            f"interrupted: the checkpoint of step {step} is saved in {tmp_path}/run; the same command goes on from it"
+        ]
         assert not _alive(process.pid)
     finally:
         if _alive(process.pid):
