@@ -264,6 +264,21 @@ def check_digests(workdir: str | Path, step: int, digests: Mapping[str, str]) ->
             raise damage.told(found.directory, f"the weights of part {part} are not those that were saved")
 
 
+def leaves(workdir: str | Path, step: int) -> dict[str, np.ndarray]:
+    """All that the checkpoint of `step` holds by path, optimizer and all, on the host; typed keys as their data."""
+    directory = _checkpoints(workdir) / str(step)
+    place = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    wanted = {
+        path: jax.ShapeDtypeStruct(tuple(leaf.shape), leaf.dtype, sharding=place)
+        for path, leaf in _metadata(directory)[0].items()
+    }
+    found = _load(directory, wanted)
+    return {
+        path: np.asarray(jax.random.key_data(x) if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key) else x)
+        for path, x in found.items()
+    }
+
+
 def steps(workdir: str | Path) -> list[int]:
     """Of all finished checkpoints in `workdir`, oldest first."""
     return sorted(_steps(_checkpoints(workdir)))
@@ -342,4 +357,6 @@ def _load(directory: Path, wanted: Mapping[str, Any]) -> dict[str, Array]:
     return damage.reading(directory, load)
 
 
-__all__ = ["Checkpointer", "Stored", "check_digests", "check_leaves", "newest", "set_aside", "steps", "stored"]
+__all__ = [
+    "Checkpointer", "Stored", "check_digests", "check_leaves", "leaves", "newest", "set_aside", "steps", "stored",
+]
