@@ -16,7 +16,8 @@ RANGES = {
     "name": FREE, "start": FREE,  # checked where they are looked up
     "seed": whole(0, 2**32 - 1), "steps": whole(1), "batch_size": whole(1),
     "dtype": OneOf(DTYPES), "param_dtype": OneOf(DTYPES),
-    "mesh.data": _AXIS, "mesh.fsdp": _AXIS, "mesh.tensor": _AXIS, "sharding": OneOf(tuple(TABLES)),
+    "mesh.dcn_data": whole(1), "mesh.data": _AXIS, "mesh.fsdp": _AXIS, "mesh.tensor": _AXIS,
+    "sharding": OneOf(tuple(TABLES)),
     "optimizer.learning_rate": POSITIVE, "optimizer.schedule": OneOf(("constant", "cosine")),
     "optimizer.warmup_steps": whole(0), "optimizer.weight_decay": NOT_NEGATIVE, "optimizer.b1": DECAY,
     "optimizer.b2": DECAY, "optimizer.eps": POSITIVE, "optimizer.clip_norm": NOT_NEGATIVE,
@@ -40,11 +41,12 @@ def get_base() -> ConfigDict:
     config.name = ""  # stage: "tokenizer", "motion", "autoencoder" or "video"; every stage's config sets it
     config.seed = 0  # the one seed: initial weights, training noise and data order
     config.steps = 10_000  # optimizer steps of the whole run; a resumed run stops at the same step
-    config.batch_size = 64  # examples a step over all processes; a multiple of data x fsdp
+    config.batch_size = 64  # examples a step over all processes; a multiple of dcn_data x data x fsdp
     config.dtype = "float32"  # activations: "float32" or "bfloat16"
     config.param_dtype = "float32"  # parameters, optimizer moments and EMA; training takes no other
 
     config.mesh = ConfigDict()  # devices along each mesh axis; -1 on one of them means the rest
+    config.mesh.dcn_data = 1  # TPU slices, or groups of hosts with a slow network between them; the batch is split
     config.mesh.data = -1  # batch split, parameters copied
     config.mesh.fsdp = 1  # batch and parameters split
     config.mesh.tensor = 1  # heads, hidden widths and vocabularies split

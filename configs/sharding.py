@@ -4,9 +4,10 @@ Models know only the logical names (xdancer_jax/axes.py); this file alone says w
 mesh axis is used once, by the first dimension that asks for it.
 """
 
-# Every device holds all parameters; the batch is split.
+# Every device holds all parameters; the batch is split. dcn_data (slices) splits nothing else in any table: only
+# gradients cross the slow network between slices.
 data = (
-    ("batch", ("data", "fsdp")),
+    ("batch", ("dcn_data", "data", "fsdp")),
     ("embed", None),
     ("heads", None),
     ("mlp", None),
@@ -18,7 +19,7 @@ data = (
 
 # Parameters, moments and EMA are split along one dimension over fsdp and gathered where they are used.
 fsdp = (
-    ("batch", ("data", "fsdp")),
+    ("batch", ("dcn_data", "data", "fsdp")),
     ("embed", "fsdp"),
     ("heads", None),
     ("mlp", None),
@@ -30,7 +31,7 @@ fsdp = (
 
 # As fsdp, with heads, hidden widths and vocabularies split over tensor as well.
 fsdp_tensor = (
-    ("batch", ("data", "fsdp")),
+    ("batch", ("dcn_data", "data", "fsdp")),
     ("embed", "fsdp"),
     ("heads", "tensor"),
     ("mlp", "tensor"),

@@ -26,12 +26,12 @@ flags.mark_flags_as_required(["config", "workdir"])
 def main(argv: list[str]) -> None:
     del argv
     began = time.perf_counter()
-    distributed.join()
-    try:
-        summary = training.train(_CONFIG.value, _WORKDIR.value, allow_change=tuple(_ALLOW.value))
-    except KeyboardInterrupt as stopped:
-        stopped.args = (training.left(_WORKDIR.value),)
-        raise
+    with distributed.join(lambda: training.left(_WORKDIR.value)):
+        try:
+            summary = training.train(_CONFIG.value, _WORKDIR.value, allow_change=tuple(_ALLOW.value))
+        except KeyboardInterrupt as stopped:
+            stopped.args = (training.left(_WORKDIR.value),)
+            raise
     if summary.interrupted:
         signals.leave_resumable(training.left(_WORKDIR.value))
     speed = f"{summary.steps_per_second:.2f} steps/s, " if summary.steps_per_second else ""

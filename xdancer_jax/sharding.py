@@ -15,34 +15,76 @@ from collections.abc import Iterator, Mapping, Sequence
 import flax.linen as nn
 import jax
 import numpy as np
+from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from xdancer_jax import axes
 from xdancer_jax.typing import Array, Batch, PyTree
 
+MESH_AXES = ("dcn_data", "data", "fsdp", "tensor")  # from the slowest network to the fastest
 Rules = Sequence[tuple[str, str | tuple[str, ...] | None]]
 
 _log = logging.getLogger(__name__)
 
 
 def make_mesh(sizes: Mapping[str, int], devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """Mesh with the axes of `sizes`, in that order; a size of -1 means the devices that remain.
+    """Mesh with all of MESH_AXES; those that `sizes` lack have size 1, and a size of -1 means the devices that remain.
+
+    "dcn_data" counts groups of devices between which the network is slow: TPU slices, or else processes where these are
+    as many. Each group is one index of it.
 
     Raises:
-      ValueError: the sizes do not multiply to the number of devices.
+      ValueError: another axis, sizes that do not multiply to the number of devices, TPU slices that are not dcn_data.
     """
     devices = jax.devices() if devices is None else devices
-    sizes = dict(sizes)
+    unknown = sorted(set(sizes) - set(MESH_AXES))
+    if unknown:
+        raise ValueError(f"mesh.{unknown[0]}: no axis of a mesh; choose from {MESH_AXES}")
+    sizes = {name: sizes.get(name, 1) for name in MESH_AXES}
     free = [name for name, size in sizes.items() if size == -1]
     fixed = math.prod(size for size in sizes.values() if size != -1)
+    filled = dict(sizes)
     if len(free) == 1 and fixed > 0:
-        sizes[free[0]] = len(devices) // fixed
-    if len(free) > 1 or math.prod(sizes.values()) != len(devices):
-        raise ValueError(f"mesh {dict(sizes)} does not fit {len(devices)} devices: their product must be that number")
+        filled[free[0]] = len(devices) // fixed
+    if len(free) > 1 or math.prod(filled.values()) != len(devices):
+        fits = ", ".join(f"mesh.{name}={size}" for name, size in nearest_mesh(sizes, len(devices)).items())
+        raise ValueError(f"mesh {sizes} does not fit {len(devices)} devices; the nearest that does: {fits}")
     # Auto: under the default, Explicit, linen's constraints and Dropout break.
-    return jax.make_mesh(
-        tuple(sizes.values()), tuple(sizes), axis_types=(AxisType.Auto,) * len(sizes), devices=devices
-    )
+    return Mesh(arranged(filled, devices), MESH_AXES, axis_types=(AxisType.Auto,) * len(MESH_AXES))
+
+
+def arranged(sizes: Mapping[str, int], devices: Sequence[jax.Device]) -> np.ndarray:
+    """`devices` by their place in a mesh of `sizes`, which multiply to their number. Raises ValueError as make_mesh."""
+    shape, groups = tuple(sizes.values()), sizes["dcn_data"]
+    slices = len({getattr(device, "slice_index", 0) for device in devices})
+    if devices[0].platform == "tpu" and slices not in (1, groups):
+        raise ValueError(f"mesh.dcn_data={groups}: the devices lie in {slices} slices; give mesh.dcn_data={slices}")
+    if groups > 1 and groups in (slices, len({device.process_index for device in devices})):
+        return mesh_utils.create_hybrid_device_mesh(
+            (1, *shape[1:]), (groups, 1, 1, 1), devices, process_is_granule=groups != slices,
+            allow_split_physical_axes=True,
+        )
+    if slices > 1:  # GPUs, a slice being a host: jax.make_mesh would refuse them
+        return mesh_utils.create_device_mesh(shape, devices)
+    return jax.make_mesh(shape, tuple(sizes), axis_types=(AxisType.Auto,) * len(shape), devices=devices).devices
+
+
+def nearest_mesh(wanted: Mapping[str, int], count: int) -> dict[str, int]:
+    """The sizes whose product is `count` that differ from `wanted` in as few axes as can be, and by as little; where
+    that is -1 any will do; among equals dcn_data stays as it is."""
+    def cost(sizes: tuple[int, ...]) -> tuple[int, float, bool]:
+        off = [abs(math.log(size / max(want, 0.5))) for size, want in zip(sizes, wanted.values(), strict=True)
+               if want not in (-1, size)]
+        return len(off), sum(off), sizes[0] != wanted[MESH_AXES[0]]
+
+    def products(axes_left: int, left: int) -> Iterator[tuple[int, ...]]:
+        if axes_left == 1:
+            yield (left,)
+            return
+        for size in (size for size in range(1, left + 1) if left % size == 0):
+            yield from ((size, *rest) for rest in products(axes_left - 1, left // size))
+
+    return dict(zip(wanted, min(products(len(wanted), count), key=cost), strict=True))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,35 +133,67 @@ def batch_sharding(mesh: Mesh, rules: Rules, batch_size: int) -> NamedSharding:
     names = _mesh_axes("batch", axes.BATCH, mesh, rules)
     ways = math.prod(mesh.shape[name] for name in names)
     if batch_size % ways:
-        raise ValueError(f"batch_size {batch_size} is no multiple of the {ways} devices of mesh axes {names}")
+        nearest = max(1, round(batch_size / ways)) * ways
+        raise ValueError(
+            f"batch_size {batch_size} is no multiple of the {ways} devices of mesh axes {names}; the nearest that is: "
+            f"{nearest}"
+        )
     return NamedSharding(mesh, PartitionSpec(names) if names else PartitionSpec())
 
 
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """The rows of a global batch that a process loads: `blocks` (ascending) of `count` equal ones."""
+
+    blocks: tuple[int, ...]
+    count: int
+
+
 @functools.cache
-def _check_mesh(mesh: Mesh, rules: Rules) -> None:
-    """Raises ValueError where two processes would hold the same examples: each loads its own."""
+def rows(mesh: Mesh, rules: Rules) -> Rows:
+    """Of this process: those that its devices hold. Raises ValueError as `rows_of` does."""
     names = _mesh_axes("batch", axes.BATCH, mesh, rules)
-    processes = np.vectorize(lambda device: device.process_index)(mesh.devices)
-    check_processes(processes, [name in names for name in mesh.axis_names], dict(mesh.shape))
+    order = [mesh.axis_names.index(name) for name in names]
+    order += [axis for axis in range(mesh.devices.ndim) if axis not in order]
+    processes = np.vectorize(lambda device: device.process_index)(mesh.devices).transpose(order)
+    ways = math.prod(mesh.shape[name] for name in names)
+    return rows_of(processes.reshape(ways, -1), jax.process_index(), dict(mesh.shape))
 
 
-def check_processes(processes: np.ndarray, splits_batch: Sequence[bool], shape: Mapping[str, int]) -> None:
-    """`processes`: the process of each device of a mesh of `shape`. See _check_mesh."""
-    whole = tuple(axis for axis, splits in enumerate(splits_batch) if not splits)
-    if (processes.min(axis=whole, keepdims=True) != processes).any():
+def rows_of(processes: np.ndarray, own: int, shape: Mapping[str, int]) -> Rows:
+    """Of process `own`. processes: (parts of the batch, devices that hold this part), of each device its process.
+
+    Processes whose devices share a part of the batch (an axis such as tensor reaches over them) load it each. A part's
+    rows need not lie beside the others' of its process: on a TPU the mesh follows the wires, not the hosts.
+
+    Raises:
+      ValueError: processes hold different numbers of parts, so that none knows how large a batch is.
+    """
+    held = {process: np.flatnonzero((processes == process).any(1)).tolist() for process in np.unique(processes)}
+    fewest, most = (choose(len(parts) for parts in held.values()) for choose in (min, max))
+    if fewest != most:
         raise ValueError(
-            f"mesh {dict(shape)}: axes {[list(shape)[axis] for axis in whole]} reach over processes, which load "
-            "different examples; keep the product of these axes within the devices of one process"
+            f"mesh {dict(shape)}: processes hold from {fewest} to {most} of the {len(processes)} parts of a batch, and "
+            "must hold equally many; choose axes that the devices of one process fill evenly"
         )
+    # Blocks as large as can be: a process reads each as a stream of its own.
+    parts, ways = held[own], len(processes)
+    starts = [part for part in parts if part - 1 not in parts]
+    stops = [part + 1 for part in parts if part + 1 not in parts]
+    size = math.gcd(ways, *starts, *stops)
+    return Rows(tuple(part // size for part in parts if part % size == 0), ways // size)
 
 
 def put_batch(batch: Batch, mesh: Mesh, rules: Rules) -> dict[str, Array]:
-    """Global device arrays, split along B, from this process's share of a batch (host arrays, B first)."""
-    _check_mesh(mesh, rules)
-    local = len(next(iter(batch.values())))
-    split = batch_sharding(mesh, rules, local * jax.process_count())
+    """Global device arrays, split along B, from this process's rows of a batch (host arrays, B first): see `rows`."""
+    own, local = rows(mesh, rules), len(next(iter(batch.values())))
+    size = local * own.count // len(own.blocks)
+    split = batch_sharding(mesh, rules, size)
     with jax.transfer_guard("allow"):  # between processes this function counts as an implicit transfer
-        return {name: jax.make_array_from_process_local_data(split, array) for name, array in batch.items()}
+        return {
+            name: jax.make_array_from_process_local_data(split, array, (size, *array.shape[1:]))
+            for name, array in batch.items()
+        }
 
 
 def shardings(boxed: PyTree, mesh: Mesh, rules: Rules) -> PyTree:

@@ -1,13 +1,15 @@
 """A config becomes the trainer's objects: optimizer, mesh, sharding table, batches. Models: launch/stages."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import jax
+import numpy as np
 from ml_collections import ConfigDict
 
 from configs.sharding import TABLES
 from data_pipeline import loaders
 from launch import stages
+from xdancer_jax import sharding
 from xdancer_jax.sharding import Rules
 from xdancer_jax.train.guard import Guard
 from xdancer_jax.train.optim import Optimizer, make_optimizer
@@ -34,17 +36,34 @@ def rules(config: ConfigDict) -> Rules:
 
 
 def batches(config: ConfigDict, split: str, start_step: int = 0, *, train: bool = True) -> Iterator[loaders.Batch]:
-    """The stage's batches of a split: endless, shuffled and from `start_step` for training, in file order else."""
+    """The stage's batches of a split: endless, shuffled and from `start_step` for training, in file order else.
+
+    Of each, the rows that this process's devices hold on the config's mesh. Raises ValueError for a missing data set, a
+    mesh that does not fit, a batch size that it does not divide.
+    """
     data, window = config.data, stages.find(config.name).window(config, train)
     if not data.dir:
         raise ValueError("config.data.dir is empty: give the prepared data set, --config.data.dir=DIR")
-    order = {"process_index": jax.process_index(), "process_count": jax.process_count()}
+    mesh, table = sharding.make_mesh(config.mesh), rules(config)
+    sharding.batch_sharding(mesh, table, config.batch_size)
+    own = sharding.rows(mesh, table)
     if train:
-        order |= {"start_step": start_step, "worker_count": data.workers, "share": data.share, **window.mix}
+        order = {"start_step": start_step, "worker_count": data.workers, "share": data.share, **window.mix}
     else:
-        order |= {"shuffle": False}
+        order = {"shuffle": False}
     loader = getattr(loaders, window.loader)
-    return loader(data.dir, split, config.batch_size, config.seed, **window.cut, **order)
+    streams = [
+        loader(
+            data.dir, split, config.batch_size, config.seed, **window.cut, **order,
+            process_index=block, process_count=own.count,
+        ) for block in own.blocks
+    ]
+    return streams[0] if len(streams) == 1 else map(_joined, zip(*streams, strict=False))
+
+
+def _joined(blocks: Sequence[loaders.Batch]) -> loaders.Batch:
+    """One batch of several blocks of rows."""
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
 def settings(config: ConfigDict) -> Settings:

@@ -14,7 +14,7 @@ from configs.sharding import TABLES
 from launch import stages
 from launch.runs import build, sources
 from tests.multidevice.collectives import collectives
-from tests.small_stages import STAGES, batch_of, smallest
+from tests.small_stages import VARIANTS, batch_of, smallest
 from xdancer_jax import sharding
 from xdancer_jax.train.control import Panel
 from xdancer_jax.train.state import plan_state
@@ -58,7 +58,7 @@ def alone(name):
 # The video stage's motion phase has all that the others have; they take a minute each to compile.
 CASES = [
     pytest.param(name, table, marks=pytest.mark.xdist_group(name))  # one process computes what one device does
-    for name in STAGES for table in MESHES if not (name in ONCE and table != "fsdp")
+    for name in VARIANTS for table in MESHES if not (name in ONCE and table != "fsdp")
 ]
 
 

@@ -19,7 +19,7 @@ MESH = sharding.make_mesh({"data": 1, "fsdp": 1, "tensor": 1}, jax.devices()[:1]
 
 def gradients(name, accumulate):
     """(what a step adds, its metrics, extra) of one step of plain gradient descent, before Adam divides by sizes."""
-    config = small_stages.smallest(name, batch=12)
+    config = small_stages.smallest(name, 12)
     if name == "motion":
         config.model.dropout = 0.5
     stage, rules = stages.find(config.name).make(config), build.rules(config)

@@ -1,7 +1,10 @@
+import numpy as np
 import pytest
+from jax.sharding import AbstractMesh
 
 from configs import motion, tokenizer, video
 from launch.runs import build, resolve
+from xdancer_jax import sharding
 
 
 def motion_config(variant="tiny"):
@@ -43,8 +46,7 @@ def test_share_replay_seed_and_start_reach_the_loader_in_training_alone(monkeypa
     config.seed = 7
     config, calls = resolve.resolve(config), []
     monkeypatch.setattr(build.loaders, "motion", lambda *args, **options: calls.append((args, options)))
-    monkeypatch.setattr(build.jax, "process_index", lambda: 1)
-    monkeypatch.setattr(build.jax, "process_count", lambda: 2)
+    monkeypatch.setattr(build.sharding, "rows", lambda *where: sharding.Rows((1,), 2))
     build.batches(config, "train", 5)
     build.batches(config, "test", train=False)
     for (args, options), split in zip(calls, ("train", "test"), strict=True):
@@ -55,6 +57,24 @@ def test_share_replay_seed_and_start_reach_the_loader_in_training_alone(monkeypa
     assert train["replay_static_context_rate"] == 0.8 and train["static_context_rate"] == 0.2
     assert not {"share", "replay", "replay_rate", "start_step"} & set(test)
     assert (test["shuffle"], test["static_context_rate"]) == (False, 0.0)
+
+
+@pytest.mark.parametrize("blocks", [(1,), (0, 2), (1, 2, 3)])
+def test_a_process_loads_its_blocks_of_each_batch(small, monkeypatch, blocks):
+    config = small(batch_size=8)
+    whole = next(build.batches(config, "train", 3))["poses"]
+    monkeypatch.setattr(build.sharding, "rows", lambda *where: sharding.Rows(blocks, 4))
+    found = next(build.batches(config, "train", 3))["poses"]
+    np.testing.assert_array_equal(found, np.concatenate([whole[2 * block : 2 * block + 2] for block in blocks]))
+
+
+def test_a_batch_or_a_mesh_that_does_not_fit_is_refused_before_anything_is_read(small, monkeypatch):
+    with pytest.raises(ValueError, match="mesh .* does not fit 1 devices; the nearest that does: .*mesh.data=1,"):
+        build.batches(small(mesh={"data": 3}), "train")
+    monkeypatch.setattr(build.sharding, "make_mesh", lambda sizes: AbstractMesh((4,), ("data",)))
+    monkeypatch.setitem(build.TABLES, "data", (("batch", ("data",)),))
+    with pytest.raises(ValueError, match="batch_size 6 is no multiple of the 4 devices of .*; the nearest that is: 8"):
+        build.batches(small(batch_size=6), "train")
 
 
 def test_shapes_of_a_batch_without_data():

@@ -1,68 +1,69 @@
-"""Training in two real processes, connected by gloo, into one work directory."""
+"""Training in real processes, connected by gloo, into one work directory: they train as one does, and end together."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 
+import jax
 import numpy as np
+import optax
 import pytest
 
+from data_pipeline import builders
 from launch.runs import training
-from launch.shell import fields
-from tests import command_line
+from tests import processes, small_stages
+from xdancer_jax.sharding import make_mesh, replicated
 from xdancer_jax.train import checkpoint
 
-
-def losses(workdir):
-    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [1, 2, 3]
-    return [line["loss"] for line in lines]
+STEPS = 10
 
 
-def run(config, workdirs, *of_second):
-    """launch.train of a tokenizer's config in two processes, with more arguments of the second: (status, stderr)."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        address = f"localhost:{free.getsockname()[1]}"
-    given = [f"--config.{'.'.join(path)}={value}" for path, value in fields.leaves(config) if path[0] != "parts"]
-    command = [sys.executable, "-m", "launch.train", "--config=configs/tokenizer.py:tiny", *given]
-    command += [f"--coordinator={address}", "--num_processes=2"]
-    processes = [
-        subprocess.Popen(
-            [*command, f"--process_id={i}", f"--workdir={workdir}", *(of_second if i else ())], text=True,
-            cwd=command_line.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=os.environ | {"JAX_PLATFORMS": "cpu"},
-        ) for i, workdir in enumerate(workdirs)
-    ]
-    try:
-        told = [process.communicate(timeout=300)[1] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    return [process.returncode for process in processes], told
+@pytest.fixture(scope="module")
+def dances(tmp_path_factory):
+    """A toy data set for every stage."""
+    config = builders.ToyConfig(seed=0, train_clips=4, test_clips=2, frames=48, height=40, width=24)
+    return builders.prepare(str(tmp_path_factory.mktemp("dances")), config, workers=0)
+
+
+def metrics(workdir):
+    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+
+
+def gradients(workdir, b1):
+    """Of the first step, by path, from Adam's first moment after it: (1 - b1) times them."""
+    directory = workdir / "checkpoints" / "1"
+    place = replicated(make_mesh({}, jax.devices()[:1]))
+    wanted = {
+        path: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place)
+        for path, leaf in checkpoint._metadata(directory)[0].items() if "/mu/" in path
+    }
+    assert wanted
+    return {path: leaf / (1 - b1) for path, leaf in checkpoint._load(directory, wanted).items()}
 
 
 @pytest.mark.process
-def test_two_processes_train_as_one_does(small, tmp_path):
-    config = small(steps=3, eval_every=0)
-    training.train(config, tmp_path / "one")
-    status, told = run(config, [tmp_path / "two"] * 2)
-    assert status == [0, 0], "\n".join(told)
-    np.testing.assert_allclose(losses(tmp_path / "two"), losses(tmp_path / "one"), rtol=1e-4)
-    one, two = (checkpoint.stored(tmp_path / name) for name in ("one", "two"))
-    assert one.step == two.step == 3 and one.leaves.keys() == two.leaves.keys()
+@pytest.mark.parametrize(("name", "count", "table", "mesh"), [
+    ("tokenizer", 4, "fsdp_tensor", {"data": 2, "tensor": 2}),  # each replica group reaches over two processes
+    ("motion", 2, "data", {"dcn_data": 2}),
+    ("autoencoder", 2, "fsdp", {"fsdp": 2}),
+    ("video_motion", 2, "data", {"data": 2}),
+], ids=str)
+def test_processes_train_as_one_does(name, count, table, mesh, dances, tmp_path):
+    config = small_stages.config(name, batch_size=4)
+    config.update(steps=STEPS, log_every=1, eval_every=STEPS, eval_batches=2)
+    config.optimizer.clip_norm = 0.0
+    config.data.dir, config.checkpoint.every, config.checkpoint.keep = dances, 1, STEPS
+    training.train(config.copy_and_resolve_references().lock(), tmp_path / "one")
+    config.sharding = table
+    config.mesh.update({"data": 1} | mesh)
+    done = processes.train([processes.arguments(small_stages.VARIANTS[name], config, tmp_path / "all")] * count)
+    assert done.statuses == [0] * count, "\n".join(done.told)
 
-
-@pytest.mark.process
-def test_processes_that_were_given_other_things_are_refused_all_of_them(small, tmp_path):
-    config = small(steps=3, eval_every=0)
-    status, told = run(config, [tmp_path / "a", tmp_path / "b"], "--config.optimizer.learning_rate=0.5")
-    assert status == [1, 1]
-    host = socket.gethostname()
-    for text in told:
-        assert text.startswith("error: the processes of this run differ: ") and text.count("\n") == 1, text
-        assert f'--workdir: "{tmp_path}/b" in process 1 on {host}, "{tmp_path}/a" in process 0' in text
-        assert f"config.optimizer.learning_rate: 0.5 in process 1 on {host}, 0.004 in process 0; start all" in text
-    assert not list(tmp_path.iterdir())
+    one, many = metrics(tmp_path / "one"), metrics(tmp_path / "all")
+    assert [line["step"] for line in many] == [line["step"] for line in one] == [*range(1, STEPS + 1), STEPS]
+    for figure in ("loss", "eval/loss"):
+        found, expected = ([line[figure] for line in lines if figure in line] for lines in (many, one))
+        assert len(found) == (1 if figure == "eval/loss" else STEPS)
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+    found, expected = (gradients(tmp_path / run, config.optimizer.b1) for run in ("all", "one"))
+    assert optax.tree.norm(optax.tree.sub(found, expected)) / optax.tree.norm(expected) < 1e-5
+    stored = [checkpoint.stored(tmp_path / run) for run in ("all", "one")]
+    assert stored[0].step == STEPS and stored[0].leaves.keys() == stored[1].leaves.keys()
