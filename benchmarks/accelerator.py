@@ -3,7 +3,8 @@
     python -m benchmarks.accelerator --out FILE.json [--variant medium --variant small] [--batch_size 24] [--remat dots]
 
 bfloat16 over float32 weights, random weights and poses, one device, medians; the file grows by each part. The step is
-the trainer's own, over an untrained tokenizer; its MFU (model FLOPs utilisation) is over xdancer_jax/models/flops.py.
+the trainer's own, over an untrained tokenizer; its MFU (model FLOPs utilisation) is over what xdancer_jax/flops.py
+counts.
 The sampler's speed is that of whole dances, as `generate` makes them, at each number of rows.
 """
 
@@ -23,7 +24,6 @@ from benchmarks.training_flags import OUT
 from configs import motion
 from data_pipeline.files import write_atomically
 from launch.shell import cli, devices, outputs
-from xdancer_jax.models import flops
 from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.stages import motion_sampling
 
@@ -51,11 +51,11 @@ def training(variant: str, repeats: int, **changes) -> dict[str, float]:
         metrics["loss"].block_until_ready()
 
     seconds, model = medians(repeats, run)[0], MusicGPT(**config.model)
-    needed = flops.music_gpt_step(model, config.batch_size)
-    peak = devices.peak_flops(jax.devices()[0].device_kind)
+    chip = devices.chip(jax.devices()[0])
     return {
         "seconds": seconds, "slots_per_second": config.batch_size * model.num_positions / seconds,
-        "model_flops": needed, "mfu": peak and needed / seconds / peak, "compile_seconds": step.compile_seconds,
+        "model_flops": step.model_flops, "mfu": chip and step.model_flops / seconds / chip.flops,
+        "compile_seconds": step.compile_seconds,
         "temporary_gigabytes": step.program.memory_analysis().temp_size_in_bytes / 1e9,
     }
 

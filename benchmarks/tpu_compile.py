@@ -33,17 +33,18 @@ def main(argv: list[str]) -> None:
     config = trainer.configured(
         _VARIANT.value, batch_size=_BATCH.value, sharding=_SHARDING.value, remat=_REMAT.value
     )
-    program, _, _, seconds = trainer.compiled(config, devices)
-    memory, text = program.memory_analysis(), program.as_text()
+    step = trainer.compiled(config, devices)
+    memory, text = step.program.memory_analysis(), step.program.as_text()
     found = {
         "topology": _TOPOLOGY.value, "devices": len(devices), "device_kind": devices[0].device_kind,
         "variant": _VARIANT.value, "batch_size": _BATCH.value, "sharding": _SHARDING.value, "remat": _REMAT.value,
-        "jax": jax.__version__, "compile_seconds": seconds,
+        "jax": jax.__version__, "compile_seconds": step.compile_seconds,
         "gigabytes_a_device": {
             "arguments": memory.argument_size_in_bytes / 1e9, "temporaries": memory.temp_size_in_bytes / 1e9,
             "outputs": memory.output_size_in_bytes / 1e9, "outputs_in_arguments": memory.alias_size_in_bytes / 1e9,
         },
-        "flops_a_device": program.cost_analysis()["flops"],  # custom calls and all but one turn of loops left out
+        "model_flops": step.model_flops,  # over all devices
+        "xla_flops_a_device": step.program.cost_analysis()["flops"],  # no custom calls, one turn of each loop
         "pallas_calls": text.count("tpu_custom_call"), "all_gathers": text.count(" all-gather"),
         "reduce_scatters": text.count(" reduce-scatter"), "all_reduces": text.count(" all-reduce"),
     }

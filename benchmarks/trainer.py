@@ -12,19 +12,21 @@ from launch import stages
 from launch.runs import build, resolve, sources
 from xdancer_jax import sharding
 from xdancer_jax.train.control import Panel
+from xdancer_jax.train.model_flops import model_flops
 from xdancer_jax.train.state import Plan, plan_state
 from xdancer_jax.train.step import compile_for, make_train_step
 
 
 class Step(NamedTuple):
     """program: (state, batch, control) -> (state, metrics). batch: shapes with shardings. panel: makes controls.
-    compile_seconds: tracing included."""
+    compile_seconds: tracing included. model_flops: over all devices."""
 
     program: jax.stages.Compiled
     plan: Plan
     batch: dict[str, jax.ShapeDtypeStruct]
     panel: Panel
     compile_seconds: float
+    model_flops: float
 
 
 def configured(variant: str, **changes) -> ConfigDict:
@@ -53,7 +55,8 @@ def compiled(config: ConfigDict, devices: Sequence[jax.Device]) -> Step:
         mesh, rules, make_train_step(stage, optimizer, ema_decay=config.ema_decay), plan.abstract, batch, panel.shapes,
         out_shardings=(plan.layout, sharding.replicated(mesh)), donate_argnums=0,
     )
-    return Step(program, plan, batch, panel, time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    return Step(program, plan, batch, panel, seconds, model_flops(stage, plan.abstract, batch, mesh, rules))
 
 
 __all__ = ["Step", "compiled", "configured"]

@@ -31,7 +31,7 @@ from xdancer_jax.train.state import TrainState
 STEPS, CUT = 20, 11  # of a run; the step at which one is cut
 _EVERY = 5  # steps between checkpoints
 # Losses of steps 1, 10 and 20 on one CPU in float32 (jax 0.10.2), with products at their highest precision.
-RECORDED = {1: 0.0, 10: 0.0, 20: 0.0}
+RECORDED = {1: 11.3032703, 10: 6.9243603, 20: 5.3358512}
 _CLOSE, _RECORDED_CLOSE = 1e-4, 1e-3  # relative: between meshes here; to another platform, whose exp and tanh differ
 _BATCH = 64  # or the next multiple of the devices
 _ARRAYS = 8  # that are written

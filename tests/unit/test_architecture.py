@@ -31,7 +31,7 @@ MAY_IMPORT = {
     ),
     "xdancer_jax.train": (
         "xdancer_jax.typing", "xdancer_jax.axes", "xdancer_jax.rng", "xdancer_jax.stage", "xdancer_jax.sharding",
-        "xdancer_jax.train",
+        "xdancer_jax.flops", "xdancer_jax.train",
     ),
     "xdancer_jax.pretrained": ("xdancer_jax.typing", "xdancer_jax.pretrained"),
     "xdancer_jax.evals": ("xdancer_jax.typing", "xdancer_jax.stage", "xdancer_jax.evals"),
