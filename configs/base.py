@@ -28,6 +28,8 @@ RANGES = {
     "checkpoint.keep_every": whole(0), "checkpoint.keep_best": whole(0), "checkpoint.best_metric": FREE,
     "checkpoint.best_is": OneOf(("smallest", "largest")), "checkpoint.wait_for_evaluation": FREE,
     "checkpoint.on_damage": OneOf(("stop", "previous")),
+    "telemetry.watchdog_seconds": NOT_NEGATIVE, "telemetry.profile_start": whole(0),
+    "telemetry.profile_steps": whole(1), "telemetry.wandb": FREE, "compile_cache": FREE,
     "data.dir": FREE, "data.train_split": FREE, "data.eval_split": FREE,
     "data.share": Range(0, 1, open_low=True), "data.workers": whole(0, 512),
     "parts.*.source": FREE, "parts.*.trainable": TEXTS, "parts.*.variant": FREE,
@@ -68,6 +70,13 @@ def get_base() -> ConfigDict:
     config.eval_batches = 8  # batches of an evaluation, the same ones each time
 
     config.checkpoint = _checkpoint()
+
+    config.telemetry = ConfigDict()
+    config.telemetry.watchdog_seconds = 1800.0  # no step has ended for so long: all stacks are written; 0: never
+    config.telemetry.profile_start = 0  # first step of a profile in WORKDIR/profile; 0: none (SIGUSR1 asks for one)
+    config.telemetry.profile_steps = 5  # steps of a profile
+    config.telemetry.wandb = ""  # project at Weights & Biases that metrics go to as well; "" for none
+    config.compile_cache = ""  # folder of compiled programs; "": WORKDIR/../compile_cache, "none": none is kept
 
     config.data = ConfigDict()
     config.data.dir = ""  # prepared data set (launch/prepare.py)

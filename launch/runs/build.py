@@ -74,7 +74,8 @@ def settings(config: ConfigDict) -> Settings:
         kept.best_is == "largest", kept.wait_for_evaluation,
     )
     return Settings(
-        config.seed, config.steps, config.ema_decay, config.log_every, config.accumulate, Guard(**config.guard), policy
+        config.seed, config.steps, config.ema_decay, config.log_every, config.accumulate, Guard(**config.guard), policy,
+        config.telemetry.watchdog_seconds, config.telemetry.profile_start, config.telemetry.profile_steps,
     )
 
 

@@ -12,12 +12,13 @@ from ml_collections import ConfigDict
 from data_pipeline import sources as data_sets
 from launch import stages
 from launch.runs import agreement, build, changes, resolve, skeleton, sources
-from launch.shell import signals
+from launch.shell import compile_cache, devices, on_demand, signals
 from xdancer_jax import sharding
-from xdancer_jax.train import checkpoint, damage, hooks, lock, loop, record
+from xdancer_jax.train import accounting, checkpoint, damage, hooks, lock, loop, record, wandb_writer
 from xdancer_jax.train.parts import Parts
-from xdancer_jax.train.settings import Summary, Surroundings
+from xdancer_jax.train.settings import Summary, Surroundings, Writer
 
+_BEGAN = accounting.now()  # this module is imported as the command starts
 _log = logging.getLogger(__name__)
 
 
@@ -36,6 +37,7 @@ def train(config: ConfigDict, workdir: str | Path, allow_change: Sequence[str] =
         "--workdir": str(workdir), "--allow_change": list(allow_change), "code": agreement.code_version(),
         "jax": jax.__version__, **{f"config.{name}": value for name, value in changes.flat(config).items()},
     })
+    compile_cache.enable(str(workdir), config.compile_cache)
     with lock.held(workdir):
         while True:
             start, resolved, parts, content = agreement.everywhere(lambda: _prepared(config, workdir, allow_change))
@@ -88,7 +90,7 @@ def _run(
         stage, lambda: build.batches(config, config.data.eval_split, train=False), every=config.eval_every,
         batches=config.eval_batches, mesh=mesh, rules=rules,
     )
-    surroundings = Surroundings(listening=signals.deferred, clips=lambda step: build.clips(config, step))
+    surroundings = _surroundings(config, workdir)
     _check_batch(config, sharding.Place(mesh, rules).ways)
     _, summary = loop.train(
         stage, build.optimizer(config), parts, lambda step: build.batches(config, config.data.train_split, step),
@@ -97,6 +99,22 @@ def _run(
         hooks=[evaluation], surroundings=surroundings,
     )
     return summary
+
+
+def _surroundings(config: ConfigDict, workdir: str | Path) -> Surroundings:
+    chips = [devices.chip(device) for device in jax.devices()]
+    project, name = config.telemetry.wandb, Path(workdir).name
+
+    def writers() -> list[Writer]:
+        return [wandb_writer.WandbWriter(workdir, project, name, config.to_dict())] if project else []
+
+    if project:
+        wandb_writer.check()
+    return Surroundings(
+        listening=signals.deferred, clips=lambda step: build.clips(config, step), answered=on_demand.answered,
+        began=_BEGAN, peak_flops=sum(chip.flops for chip in chips) if all(chips) else None,
+        memory=lambda: devices.memory(jax.local_devices()), writers=writers,
+    )
 
 
 def _check_batch(config: ConfigDict, ways: int) -> None:

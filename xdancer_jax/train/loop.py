@@ -18,6 +18,7 @@ from xdancer_jax.train import checkpoint, digest, record, together
 from xdancer_jax.train.checkpoint import Checkpointer
 from xdancer_jax.train.control import SAVE, STOP, Panel
 from xdancer_jax.train.hooks import Hook
+from xdancer_jax.train.model_flops import model_flops
 from xdancer_jax.train.monitor import Monitor
 from xdancer_jax.train.optim import Optimizer
 from xdancer_jax.train.parts import Parts
@@ -25,6 +26,7 @@ from xdancer_jax.train.retention import Clock, Policy
 from xdancer_jax.train.settings import Settings, Summary, Surroundings
 from xdancer_jax.train.state import TrainState, plan_state
 from xdancer_jax.train.step import compile_for, make_train_step
+from xdancer_jax.train.telemetry import Telemetry
 from xdancer_jax.typing import Batch
 
 
@@ -55,7 +57,10 @@ def train(
         stage, optimizer, parts, shapes, seed=settings.seed, ema=settings.ema_decay > 0, mesh=mesh, rules=rules
     )
     examples, panel, place = next(iter(shapes.values())).shape[0], Panel(mesh), sharding.Place(mesh, rules)
-    with Monitor(stage.name, workdir, start, settings, examples, surroundings.clips) as monitor:
+    with (
+        Telemetry(Path(workdir), start, settings, surroundings) as telemetry,
+        Monitor(stage.name, workdir, start, settings, examples, surroundings, telemetry) as monitor,
+    ):
         def keep(steps: Sequence[int]) -> set[int]:
             waits = settings.policy.wait_for_evaluation
             return settings.policy.kept(steps, monitor.values, surroundings.evaluated() if waits else ())
@@ -73,21 +78,25 @@ def train(
             if start == 0:
                 checkpointer.write_frozen(state)
             began = time.perf_counter()
-            step_fn = compile_for(
-                mesh, rules, make_train_step(
-                    stage, optimizer, ema_decay=settings.ema_decay, accumulate=settings.accumulate, ways=place.ways,
-                    guard=settings.guard,
-                ), plan.abstract, shapes, panel.shapes,
-                out_shardings=(plan.layout, sharding.replicated(mesh)), donate_argnums=0,
-            )
+            with telemetry.phase("compile"):
+                step_fn = compile_for(
+                    mesh, rules, make_train_step(
+                        stage, optimizer, ema_decay=settings.ema_decay, accumulate=settings.accumulate,
+                        ways=place.ways, guard=settings.guard,
+                    ), plan.abstract, shapes, panel.shapes,
+                    out_shardings=(plan.layout, sharding.replicated(mesh)), donate_argnums=0,
+                )
+                if surroundings.peak_flops:
+                    telemetry.model_flops = model_flops(stage, plan.abstract, shapes, mesh, rules)
             compile_seconds = time.perf_counter() - began
 
             def save(step: int, state: TrainState) -> None:
-                checkpointer.save(step, state, part_digests(state, parts), last=step == settings.steps)
+                with telemetry.phase("checkpoint"):
+                    checkpointer.save(step, state, part_digests(state, parts), last=step == settings.steps)
 
             run = _Run(
                 step_fn, (sharding.put_batch(batch, mesh, rules) for batch in batches), panel,
-                optimizer.rates(range(start, settings.steps)), settings.policy, monitor, hooks, save,
+                optimizer.rates(range(start, settings.steps)), settings.policy, monitor, telemetry, hooks, save,
             )
             with surroundings.listening() as interrupted:
                 state, step, stopped = run(state, range(start, settings.steps), interrupted)
@@ -121,6 +130,7 @@ class _Run:
     rates: np.ndarray
     policy: Policy
     monitor: Monitor
+    telemetry: Telemetry
     hooks: Sequence[Hook]
     save: Callable[[int, TrainState], None]
 
@@ -134,21 +144,26 @@ class _Run:
         """
         clock, pending = Clock(self.policy.minutes), None
         for step in range(steps.start + 1, steps.stop + 1):
+            self.telemetry.before(step, state)
             with jax.transfer_guard("disallow"):
-                batch = next(self.batches, None)
+                with self.telemetry.phase("data_wait"):
+                    batch = next(self.batches, None)
                 if batch is None:
                     raise ValueError(f"the data ended before step {step} of {steps.stop}")
                 wanted = {STOP: interrupted() or together.preempted(step), SAVE: clock.due}
                 votes = [name for name, wants in wanted.items() if wants]
                 control = self.panel.set(self.rates[step - 1 - steps.start], votes)
-                state, metrics = self.step_fn(state, batch, control)
-                agreed = self.monitor.read(*pending) if pending is not None else frozenset()
+                with self.telemetry.phase("step"):
+                    state, metrics = self.step_fn(state, batch, control)
+                    agreed = self.monitor.read(*pending) if pending is not None else frozenset()
                 pending = step, metrics
+            self.telemetry.after(step, metrics)
             due = [hook for hook in self.hooks if hook.due(step, steps.stop)]
             if not (agreed or due or step == steps.stop or self.policy.due(step)):
                 continue
             # Nothing is evaluated or saved before its step is known to be good.
-            agreed |= self.monitor.read(*pending)
+            with self.telemetry.phase("step"):
+                agreed |= self.monitor.read(*pending)
             pending = None
             with self.monitor.paused():
                 if agreed or step == steps.stop or self.policy.due(step):

@@ -3,15 +3,16 @@
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import jax
 
 from xdancer_jax.train import bad_steps, control
 from xdancer_jax.train.hooks import Hook
-from xdancer_jax.train.settings import Settings
+from xdancer_jax.train.settings import Settings, Surroundings, Writer
 from xdancer_jax.train.state import TrainState
+from xdancer_jax.train.telemetry import Telemetry
 from xdancer_jax.train.writers import MetricWriter, Progress, rows
 from xdancer_jax.typing import Metrics
 
@@ -29,16 +30,16 @@ class Monitor:
 
     def __init__(
         self, name: str, workdir: str | Path, start_step: int, settings: Settings, examples: int,
-        clips: Callable[[int], Sequence[str]],
+        surroundings: Surroundings, telemetry: Telemetry,
     ):
-        """Writes nothing before `begin`. `examples` is the global batch size, for the speeds; clips: see
-        settings.Surroundings."""
+        """Writes nothing before `begin`. `examples` is the global batch size, for the speeds."""
         self.metrics: dict[str, float] = {}
         self.values: dict[int, float] = {}
         self._name, self._workdir, self._start = name, Path(workdir), start_step
-        self._settings, self._examples, self._clips = settings, examples, clips
+        self._settings, self._examples = settings, examples
+        self._around, self._telemetry = surroundings, telemetry
         self._begun: set[str] = set()  # metrics that were written of the first step before
-        self._writer: MetricWriter | None = None
+        self._writers: list[Writer] = []
         self._progress: Progress | None = None
         self._read, self._seconds = 0, 0.0
         self._lap: list[float] = []  # seconds of the steps since the last line
@@ -47,13 +48,15 @@ class Monitor:
         return self
 
     def __exit__(self, *unused) -> None:
-        for each in (self._progress, self._writer):
-            if each is not None:
-                each.close()
+        if self._progress is not None:
+            self._progress.close()
+        for writer in self._writers:
+            writer.close()
 
     def begin(self) -> None:
         """Continues the files of the work directory at the first step."""
-        self._writer = MetricWriter(self._workdir, self._start)
+        self._telemetry.begin()
+        self._writers = [MetricWriter(self._workdir, self._start), *self._around.writers()]
         for row in rows(self._workdir):
             if row["step"] <= self._start:
                 self._note(row["step"], row)
@@ -68,7 +71,9 @@ class Monitor:
 
     def run(self, hook: Hook, step: int, state: TrainState) -> None:
         """Runs `hook` and writes what it finds."""
-        self.write(step, {f"{hook.name}/{key}": value for key, value in hook.run(step, state).items()})
+        with self._telemetry.phase("evaluation"):
+            found = hook.run(step, state)
+        self.write(step, {f"{hook.name}/{key}": value for key, value in found.items()})
 
     def read(self, step: int, metrics: Metrics) -> frozenset[str]:
         """Waits for the metrics of `step`, checks and logs them; what the processes voted for (train.control).
@@ -91,7 +96,7 @@ class Monitor:
         mean = sum(self._lap) / len(self._lap)
         self._progress.update(step, self.metrics, mean, self._examples)
         if step % self._settings.log_every == 0 or step == self._settings.steps:
-            self.write(step, self.metrics | {"examples_per_second": self._examples / mean})
+            self.write(step, self.metrics | self._telemetry.figures(self._lap, self._examples))
             self._lap.clear()
         return votes
 
@@ -100,13 +105,14 @@ class Monitor:
         metrics = {name: value for name, value in metrics.items() if math.isfinite(value)}
         if metrics:
             self._note(step, metrics)
-            self._writer.write(step, metrics)
+            for writer in self._writers:
+                writer.write(step, metrics)
 
     def _check(self, step: int) -> None:
         skipped = int(self.metrics["skipped"])
         if not skipped:
             return
-        clips, allowed = self._clips(step), self._settings.guard.skip
+        clips, allowed = self._around.clips(step), self._settings.guard.skip
         path = bad_steps.add(self._workdir, step, self.metrics, clips)
         finite = all(math.isfinite(self.metrics[name]) for name in _FINITE)
         what = "the gradient norm leaps" if finite else "not finite"

@@ -5,13 +5,16 @@ import jax.numpy as jnp
 import pytest
 
 from xdancer_jax.train.monitor import Monitor
-from xdancer_jax.train.settings import Settings
+from xdancer_jax.train.settings import Settings, Surroundings
+from xdancer_jax.train.telemetry import Telemetry
 
 
 @contextlib.contextmanager
 def watching(workdir, steps, log_every, **settings):
     settings = Settings(0, steps, log_every=log_every, **settings)
-    with Monitor("toy", workdir, 0, settings, 8, lambda step: ["a", "b"]) as it:
+    around = Surroundings(clips=lambda step: ["a", "b"])
+    telemetry = Telemetry(workdir, 0, settings, around)
+    with telemetry, Monitor("toy", workdir, 0, settings, 8, around, telemetry) as it:
         it.begin()
         yield it
 
