@@ -3,7 +3,8 @@
     python -m launch.train --config configs/motion.py:tiny --workdir DIR [--config.optimizer.learning_rate=1e-4]
         [--allow_change FIELD] [--coordinator HOST:PORT --num_processes N --process_id I]
 
-On Cloud TPU, GKE, Slurm and Open MPI start the same command on every host, without the three last flags.
+On Cloud TPU, GKE, Slurm and Open MPI start the same command on every host, without the three last flags. A process that
+dies ends the others within a minute, with one line that names it; start all again.
 Ctrl-C and SIGTERM save the step under way; the exit status is then 75: the same command goes on from there.
 A run goes on with the fields and data that it was begun with; --allow_change lets a named one differ, and records it.
 """

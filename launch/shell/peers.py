@@ -23,6 +23,7 @@ JOIN_SECONDS = 300  # for all processes to arrive
 SILENT_SECONDS = 60  # without a sign of life a process is taken for dead, and the others end
 _BEAT_SECONDS = 5  # between signs of life
 _GRACE_SECONDS = 10  # after another process ended with an error of its own: ours, if it has one, is told instead
+_LONGEST = 1 << 24  # bytes of a line; the longest has the hosts of all processes
 _FLUSH_SECONDS = 1  # a connection that is closed at once may lose what was just written
 
 
@@ -73,7 +74,7 @@ class Group:
     async def _call_roll(self) -> tuple[str, str]:
         """Of process 0."""
         try:
-            self._server = await asyncio.start_server(self._answer, port=self._port)
+            self._server = await asyncio.start_server(self._answer, port=self._port, limit=_LONGEST)
         except OSError as error:
             raise ConnectionError(
                 f"--coordinator={self.address}: process 0 cannot listen there ({os.strerror(error.errno)}); is "
@@ -127,9 +128,8 @@ class Group:
         deadline, reason = time.monotonic() + JOIN_SECONDS, "no answer"
         while 0 not in self._writers:
             try:
-                reader, self._writers[0] = await asyncio.wait_for(
-                    asyncio.open_connection(self._host, self._port), max(1.0, deadline - time.monotonic())
-                )
+                coming = asyncio.open_connection(self._host, self._port, limit=_LONGEST)
+                reader, self._writers[0] = await asyncio.wait_for(coming, max(1.0, deadline - time.monotonic()))
             except (OSError, TimeoutError) as error:
                 reason = _reason(error) or reason
             if 0 not in self._writers and time.monotonic() > deadline:
@@ -162,7 +162,7 @@ class Group:
                 return await self._lost(number, f"gave no sign of life for {SILENT_SECONDS} s (cut off, or stopped)")
             except OSError:
                 line = b""
-            if not line:
+            if not line.endswith(b"\n"):  # the end, perhaps within a line
                 return await self._lost(number, "ended without a word (killed, or out of memory)")
             told = json.loads(line)
             if "here" in told:

@@ -20,22 +20,22 @@ from xdancer_jax.train.state import init_parts
 VARIANTS = ["tokenizer:paper", "motion:medium", "autoencoder:paper", "video:paper_appearance", "video:paper_motion"]
 
 
-def _shapes(stage, variant):
-    """Of all parameters by path, over untrained earlier stages as the config's variants describe them."""
+def boxed(stage, variant):
+    """Shapes of all parameters with their logical axes, over untrained earlier stages as the config's variants describe
+    them."""
     config = importlib.import_module(f"configs.{stage}").get_config(variant)
     for part in config.parts.values():
         part.source = "random"
     config = resolve.resolve(config)
     made, parts, batch = stages.find(stage).make(config), sources.parts(config), build.batch_shapes(config, 1)
-    tree = jax.eval_shape(lambda key: init_parts(made, parts, batch, {}, key), jax.random.key(0))
-    return {path: leaf.shape for path, leaf in trees.by_path(sharding.unbox(tree)["params"]).items()}
+    return jax.eval_shape(lambda key: init_parts(made, parts, batch, {}, key), jax.random.key(0))["params"]
 
 
 @pytest.mark.full_size
 @pytest.mark.parametrize("name", VARIANTS)
 def test_parameters_keep_their_names_and_shapes(name):
     stage, variant = name.split(":")
-    shapes = _shapes(stage, variant)
+    shapes = {path: leaf.shape for path, leaf in trees.by_path(sharding.unbox(boxed(stage, variant))).items()}
     lines = [f"{path} {' '.join(map(str, shape))}".rstrip() for path, shape in sorted(shapes.items())]
     lines.append(f"{sum(map(math.prod, shapes.values()))} parameters in {len(shapes)} arrays")
     path = Path(__file__).with_name(f"{stage}_{variant}.txt")
