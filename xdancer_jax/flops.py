@@ -37,7 +37,7 @@ def of_gradient(loss: Callable, first: Any, *rest: Any) -> float:
     """FLOPs of the scalar `loss`(first, *rest) and of its gradient in `first`, with nothing computed twice.
 
     jax.checkpoint is taken out of the loss before it is differentiated. What is written by hand stays as it was traced:
-    attention on a CPU is in blocks that see a sixteenth more than the causal half, splash pads lengths to 128.
+    attention on a CPU is in blocks that see about a ninth more than the causal half, splash pads lengths to 128.
     """
     traced = jax.make_jaxpr(loss)(first, *rest)
     kept = core.jaxpr_as_fun(core.ClosedJaxpr(_without_remat(traced.jaxpr), traced.consts))
