@@ -129,6 +129,7 @@ def _run(
             for hook in due:
                 monitor.write(step, {f"{hook.name}/{key}": value for key, value in hook.run(step, state).items()})
             if save:
+                monitor.flush()
                 save_state(step, state)
     return state
 

@@ -66,6 +66,10 @@ class Monitor:
         """Writes `metrics` of `step` as they are."""
         self._writer.write(step, metrics)
 
+    def flush(self) -> None:
+        """Leaves no metrics unwritten, as a checkpoint of their steps asks for."""
+        self._writer.flush()
+
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """Leaves the time spent inside out of the speeds."""
