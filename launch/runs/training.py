@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from data_pipeline import sources as data_sets
 from launch import stages
 from launch.runs import agreement, build, changes, resolve, skeleton, sources
-from xdancer_jax import sharding
+from xdancer_jax import paths, sharding
 from xdancer_jax.train import checkpoint, hooks, lock, loop, record
 from xdancer_jax.train.parts import Parts
 
@@ -119,6 +119,8 @@ def _facts(config: ConfigDict, parts: Parts) -> dict[str, str]:
 def _fingerprints(config: ConfigDict) -> dict[str, str]:
     """Of the data sets, by field."""
     names = [name for name in ("dir", "replay_dir") if config.data.get(name)]
+    for name in names:
+        paths.check_reachable(config.data[name])
     return {f"data.{name}": data_sets.fingerprint(config.data[name]) for name in names}
 
 
