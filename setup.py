@@ -34,7 +34,11 @@ EXTRAS = {
     "parity": ["torch>=2.13", "diffusers>=0.42.1", "transformers>=5.23"],
     "wandb": ["wandb>=0.31"],
     "heic": ["pillow-heif>=1.8.1"],  # its wheels hold x265 (GPL 2): not for everyone
-    "dev": ["beartype>=0.23.1", "pillow-heif>=1.8.1", "pytest>=9.2", "pytest-xdist>=3.8", "ruff>=0.17.6"],
+    "gcs": ["gcsfs>=2026.10.1"],  # runs and data sets on gs://
+    "dev": [
+        "beartype>=0.23.1", "gcsfs>=2026.10.1", "pillow-heif>=1.8.1", "pytest>=9.2", "pytest-xdist>=3.8",
+        "ruff>=0.17.6",
+    ],
 }
 
 setup(

@@ -28,7 +28,7 @@ from absl import flags
 
 from data_pipeline.files import write_atomically
 from launch.shell import cli
-from xdancer_jax.train import checkpoint, writers
+from xdancer_jax.train import checkpoint, metrics
 
 _DATA = flags.DEFINE_string("data", None, "Prepared data set (launch.prepare).")
 _OUT = flags.DEFINE_string("out", None, "Folder for the runs and report.json; its runs must not be there yet.")
@@ -187,7 +187,7 @@ def _last_line(workdir: Path) -> int:
 
 def compare(alone: Path, killed: Path, steps: int) -> tuple[int, int, int, int]:
     """(steps missing, steps twice, steps of other batches, leaves that differ) of run `killed`."""
-    ours, theirs = ([row for row in writers.rows(path) if "loss" in row] for path in (killed, alone))
+    ours, theirs = ([row for row in metrics.read(path) if "loss" in row] for path in (killed, alone))
     seen = Counter(row["step"] for row in ours)
     expected = {row["step"]: [row[name] for name in _COMPARED] for row in theirs}
     other = sum([row[name] for name in _COMPARED] != expected[row["step"]] for row in ours)

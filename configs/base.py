@@ -65,7 +65,7 @@ def get_base() -> ConfigDict:
     config.parts = ConfigDict()  # what becomes of each part of the model, by its name: see part()
     config.start = ""  # work directory of a run: parts whose source is "start" are read from it
 
-    config.log_every = 50  # steps between lines of metrics.jsonl
+    config.log_every = 50  # steps between lines of metrics
     config.eval_every = 1000  # steps between evaluations; 0 for none
     config.eval_batches = 8  # batches of an evaluation, the same ones each time
 

@@ -139,6 +139,7 @@ def prepare(data_dir: str, config: ToyConfig, workers: int = 2) -> str:
     `workers` processes render and analyse clips; 0 does it in this one. tfds writes beside the folder and renames it
     when done, so an interrupted build leaves no data set.
     """
+    files.check_here(data_dir)
     files.check_no_pattern(data_dir)
     tfds.display_progress_bar(False)  # ours counts clips
     with _mapper(workers) as run:

@@ -1,12 +1,32 @@
 """What reading and writing of all files share: each is there or named in one line; none is left half-written."""
 
+import importlib.util
 import os
 import tempfile
 from pathlib import Path
 
 
+def check_here(path: str | os.PathLike) -> None:
+    """Raises ValueError for a URL, where only files of this machine are read and written."""
+    if "://" in os.fspath(path):
+        raise ValueError(f"{path}: only files of this machine are read and written here; give a local path, and copy")
+
+
+def check_known(folder: str | os.PathLike) -> None:
+    """Raises ValueError for a URL of something else than gs://, which data sets are read from as from local folders,
+    and ImportError for that one without the extra."""
+    kind, is_url, _ = os.fspath(folder).partition("://")
+    if not is_url:
+        return
+    if kind != "gs":
+        raise ValueError(f"{folder}: neither a folder of this machine nor gs://BUCKET/PATH, which are what is known")
+    if importlib.util.find_spec("gcsfs") is None:
+        raise ImportError(f"{folder}: the extra gcs is not installed; install it, pip install xdancer_jax[gcs]")
+
+
 def existing(path: str | os.PathLike) -> Path:
     """The path of a file that holds something. Raises FileNotFoundError, or ValueError for an empty one."""
+    check_here(path)
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
@@ -42,12 +62,13 @@ def write_atomically(path: str | os.PathLike, content) -> None:
 
 def check_no_pattern(folder: str | os.PathLike) -> None:
     """Raises ValueError for a path that TFDS takes for a pattern: it would write what it cannot find."""
-    found = sorted(set("[]*?\\").intersection(os.path.abspath(folder)))
+    whole = folder if "://" in os.fspath(folder) else os.path.abspath(folder)
+    found = sorted(set("[]*?\\").intersection(os.fspath(whole)))
     if found:
         raise ValueError(
-            f"{folder}: the path {os.path.abspath(folder)} holds {' '.join(found)}, which TFDS takes for a pattern; "
+            f"{folder}: the path {whole} holds {' '.join(found)}, which TFDS takes for a pattern; "
             "rename that folder, or give a link to it"
         )
 
 
-__all__ = ["check_no_pattern", "existing", "one_line", "write_atomically"]
+__all__ = ["check_here", "check_known", "check_no_pattern", "existing", "one_line", "write_atomically"]

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from data_pipeline import builders, pose_files, pose_formats, poses, schema
-from data_pipeline.files import check_no_pattern
+from data_pipeline.files import check_here, check_no_pattern
 from data_pipeline.music import FPS
 from data_pipeline.pose_formats import Clip
 
@@ -133,6 +133,7 @@ def read(file: str) -> np.ndarray:
 
 def prepare(data_dir: str, files: Sequence[str], held_out: float) -> str:
     """Builds the set under `data_dir` unless it is complete there. Returns its folder, which loaders take."""
+    check_here(data_dir)
     check_no_pattern(data_dir)
     clips = [read(file) for file in files]  # first, so that a bad file is named before anything is written
     tfds.display_progress_bar(False)

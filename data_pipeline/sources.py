@@ -188,9 +188,10 @@ def fingerprint(data_dir: str) -> str:
 
 
 def find(data_dir: str) -> str:
-    """The one folder at or up to three levels below `data_dir` that holds a dataset_info.json."""
+    """The one folder at or up to three levels below `data_dir`, here or in gs://, that holds a dataset_info.json."""
     from etils import epath
 
+    files.check_known(data_dir)
     files.check_no_pattern(data_dir)
     root = epath.Path(data_dir)
     name = "dataset_info.json"

@@ -5,7 +5,6 @@ added, with all its constants and what was measured, as a line to FILE (default:
 """
 
 import dataclasses
-from pathlib import Path
 
 from absl import flags
 
@@ -13,6 +12,7 @@ from launch import stages
 from launch.figures.data import Data
 from launch.runs import loading
 from launch.shell import cli, outputs
+from xdancer_jax import paths
 from xdancer_jax.evals import protocols
 
 _RUN = flags.DEFINE_string("run", None, "Work directory of a run.")
@@ -29,7 +29,7 @@ def main(argv: list[str]) -> None:
     del argv
     run = loading.load(_RUN.value)
     data = Data(_DATA.value, _SPLIT.value, _CLIPS.value, _FRAMES.value, _SEED.value)
-    out = Path(_OUT.value or run.workdir / "evaluation.jsonl")
+    out = paths.at(_OUT.value or run.workdir / "evaluation.jsonl")
     outputs.check_out(str(out), ".jsonl")
     results = stages.find(run.config.name).figures(run, data)
     print(f"{run.workdir}: stage {run.config.name}, step {run.step}, {_DATA.value} {_SPLIT.value}")

@@ -8,6 +8,8 @@ import tempfile
 
 import pytest
 
+from tests import object_store
+
 os.environ["XDANCER_TYPECHECK"] = "1"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["JAX_DEBUG_KEY_REUSE"] = "1"
@@ -20,6 +22,22 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 # Two test processes that fill numba's default cache at once leave one that crashes whoever loads it.
 os.environ["NUMBA_CACHE_DIR"] = os.path.join(_cache, "numba")
 os.environ["NUMBA_OPT"] = "0"  # compiling librosa, once a session: 26 s of a core where 3 takes 45 s
+
+
+@pytest.fixture(scope="session")
+def _one_store():
+    with object_store.running("bucket") as running:
+        yield running
+
+
+@pytest.fixture
+def store(_one_store, monkeypatch):
+    """An object store on loopback whose gs://bucket is empty, and which this process and those it starts take for
+    Google's. One a session, because tensorstore looks for its address once."""
+    _one_store.reset()
+    for name, value in _one_store.environment.items():
+        monkeypatch.setenv(name, value)
+    return _one_store
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from data_pipeline import poses
 from data_pipeline.files import write_atomically
 from launch.figures.data import Data
 from xdancer_jax.evals.protocols import Result
+from xdancer_jax.train import metrics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +83,7 @@ def curves(path: Path, workdirs: Sequence[Path]) -> None:
     count = -(-len(workdirs) // columns)
     figure, axes = pyplot.subplots(count, columns, figsize=(4 * columns, 2.6 * count), squeeze=False)
     for axis, workdir in zip(axes.flat, workdirs, strict=False):
-        lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+        lines = metrics.read(workdir)
         points = [(line["step"], line["loss"]) for line in lines if "loss" in line]
         axis.plot(*zip(*points, strict=True))
         axis.set(title=workdir.name, xlabel="step", ylabel="loss", yscale="log")

@@ -21,7 +21,7 @@ from data_pipeline.skeleton import NUM_JOINTS
 from launch import stages
 from launch.runs import agreement, build, resolve, sources
 from xdancer_jax import sharding
-from xdancer_jax.train import checkpoint, guard, loop, writers
+from xdancer_jax.train import checkpoint, guard, loop, metrics
 from xdancer_jax.train.checkpoint import Checkpointer
 from xdancer_jax.train.hooks import Hook
 from xdancer_jax.train.retention import newest
@@ -155,7 +155,7 @@ class _Training:
 
     def _losses(self, name: str) -> dict[int, float]:
         """By step, as process 0 finds them."""
-        rows = writers.rows(self._workdir / name) if jax.process_index() == 0 else []
+        rows = metrics.read(self._workdir / name) if jax.process_index() == 0 else []
         return {row["step"]: row["loss"] for row in agreement.gather(rows)[0] if "loss" in row}
 
     def _same(self, name: str) -> bool:

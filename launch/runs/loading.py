@@ -2,12 +2,12 @@
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from etils.epath import Path
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 

@@ -3,12 +3,13 @@
 import dataclasses
 import importlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import flax.linen as nn
+from etils.epath import Path
 from ml_collections import ConfigDict
 
+from data_pipeline import files
 from launch import stages
 from launch.runs import kinds, skeleton
 from xdancer_jax.pretrained import gpt2
@@ -107,6 +108,7 @@ def _run(config: ConfigDict, name: str, module: nn.Module, where: str) -> dict[s
 def _gpt2(config: ConfigDict, name: str, module: nn.Module, where: str) -> dict[str, Any]:
     if name != "gpt":
         raise ValueError(f"config.parts.{name}.source=gpt2:{where}: only part gpt can start from GPT-2")
+    files.check_here(where)
     return {"read": _under("params/gpt/", gpt2.reader(where, module.num_layers, module.width, module.num_positions))}
 
 

@@ -13,7 +13,7 @@ from data_pipeline import sources as data_sets
 from launch import stages
 from launch.runs import agreement, build, changes, resolve, skeleton, sources
 from launch.shell import compile_cache, devices, on_demand, signals
-from xdancer_jax import sharding
+from xdancer_jax import paths, sharding
 from xdancer_jax.train import accounting, checkpoint, damage, hooks, lock, loop, record, wandb_writer
 from xdancer_jax.train.parts import Parts
 from xdancer_jax.train.settings import Summary, Surroundings, Writer
@@ -172,6 +172,8 @@ def _facts(config: ConfigDict, parts: Parts) -> dict[str, str]:
 def _fingerprints(config: ConfigDict) -> dict[str, str]:
     """Of the data sets, by field."""
     names = [name for name in ("dir", "replay_dir") if config.data.get(name)]
+    for name in names:
+        paths.check_reachable(config.data[name])
     return {f"data.{name}": data_sets.fingerprint(config.data[name]) for name in names}
 
 

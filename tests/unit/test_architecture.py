@@ -31,10 +31,10 @@ MAY_IMPORT = {
     ),
     "xdancer_jax.train": (
         "xdancer_jax.typing", "xdancer_jax.axes", "xdancer_jax.rng", "xdancer_jax.stage", "xdancer_jax.sharding",
-        "xdancer_jax.flops", "xdancer_jax.train",
+        "xdancer_jax.flops", "xdancer_jax.paths", "xdancer_jax.train",
     ),
     "xdancer_jax.pretrained": ("xdancer_jax.typing", "xdancer_jax.pretrained"),
-    "xdancer_jax.evals": ("xdancer_jax.typing", "xdancer_jax.stage", "xdancer_jax.evals"),
+    "xdancer_jax.evals": ("xdancer_jax.typing", "xdancer_jax.stage", "xdancer_jax.evals", "xdancer_jax.paths"),
 }
 # package prefix -> third-party modules that must not be imported anywhere in it
 FORBIDDEN = {

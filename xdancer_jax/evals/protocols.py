@@ -9,8 +9,9 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
+
+from xdancer_jax import paths
 
 
 class MetricProtocol(Protocol):
@@ -53,15 +54,14 @@ def record(protocol: MetricProtocol, values: Mapping[str, float], counts: Mappin
 
 
 def append(path: str | os.PathLike[str], result: Result) -> None:
-    """Adds `result` as a line to the file at `path`."""
-    with Path(path).open("a") as file:
-        file.write(result.as_json() + "\n")
+    """Adds `result` as a line to the file at `path`, here or in a store. Raises OSError."""
+    paths.append(path, f"{result.as_json()}\n".encode())
 
 
 def read(path: str | os.PathLike[str]) -> list[Result]:
     """Every Result of the file at `path`. Raises ValueError naming the line that is not one."""
     results = []
-    for number, line in enumerate(Path(path).read_text().splitlines(), 1):
+    for number, line in enumerate(paths.at(path).read_text().splitlines(), 1):
         try:
             fields = json.loads(line)
             fields["values"] = {k: math.nan if v is None else v for k, v in fields["values"].items()}

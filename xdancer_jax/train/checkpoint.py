@@ -10,13 +10,14 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+from etils.epath import Path
 from orbax.checkpoint import v1 as ocp
 
+from xdancer_jax import paths
 from xdancer_jax.train import damage, digest, disk, saving, together, trees
 from xdancer_jax.train.leaves import check_leaves
 from xdancer_jax.train.retention import Keep
@@ -35,7 +36,7 @@ class Checkpointer:
 
     def __init__(self, workdir: str | Path, keep: Keep):
         """At each save keeps the checkpoints that `keep` names; what an interrupted write has left is removed."""
-        self.directory, self._workdir, self._frozen = _checkpoints(workdir), Path(workdir), ""
+        self.directory, self._workdir, self._frozen = _checkpoints(workdir), paths.at(workdir), ""
         self._failure: OSError | None = None  # of the newest save
         self._saving: saving.Saving | None = None
         self._keep, self._preserved = keep, _Preserved()
@@ -46,11 +47,13 @@ class Checkpointer:
         try:
             with _synchronous():
                 self._orbax = training.Checkpointer(
-                    self.directory.absolute(), cleanup_tmp_directories=True,
+                    paths.whole(self.directory), cleanup_tmp_directories=True,
                     save_decision_policy=training.save_decision_policies.FixedIntervalPolicy(1),
                     preservation_policy=self._preserved,
                 )
-        except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
+        except (
+            ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError, *paths.errors(self.directory)
+        ) as error:
             for step in _steps(self.directory):  # it reads their metadata
                 damage.facts(self.directory / str(step), _metadata(self.directory / str(step))[1])
             raise OSError(f"{self.directory}: cannot be a folder of checkpoints: {disk.reason(error)}") from error
@@ -72,13 +75,13 @@ class Checkpointer:
             return
         self._frozen = digest.of(leaves)
         path = _frozen(self._workdir, self._frozen)
-        if path.is_dir():
+        if path.is_dir() and saving.finished(path):
             return
         with self._naming_what_failed(path.parent), _synchronous():
             if jax.process_index() == 0 and path.parent.is_dir():  # left by a process that was killed
                 saving.remove_unfinished(path.parent)
             saving.check_disk(path.parent, leaves)
-            ocp.save_checkpointables(path.absolute(), {_ITEM: leaves})
+            ocp.save_checkpointables(paths.whole(path), {_ITEM: leaves})
 
     def save(self, step: int, state: TrainState, digests: Mapping[str, str], *, last: bool = False) -> None:
         """Starts to write `state` but its frozen weights; returns once it is copied, so that it may be donated.
@@ -134,7 +137,7 @@ class Checkpointer:
     def _naming_what_failed(self, directory: Path | None = None) -> Iterator[None]:
         try:
             yield
-        except (ValueError, OSError) as error:  # tensorstore says ValueError for a full disk
+        except (OSError, ValueError, *paths.errors(self.directory)) as error:  # a full disk is tensorstore's ValueError
             raise OSError(
                 f"{directory or self.directory}: a checkpoint could not be written; the finished ones stay, and the "
                 f"same command goes on from the newest: {disk.reason(error)}"
@@ -286,13 +289,13 @@ def steps(workdir: str | Path) -> list[int]:
 
 def set_aside(workdir: str | Path, step: int) -> Path:
     """Moves the checkpoint of `step` out of the way; its new place. Every process must call it."""
-    place = Path(workdir) / "damaged" / str(step)
+    place = paths.at(workdir) / "damaged" / str(step)
     if jax.process_index() == 0:
-        place.parent.mkdir(exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
         tries = (place.with_name(f"{step}-{number}") for number in itertools.count(2))
         while place.exists():
             place = next(tries)
-        (_checkpoints(workdir) / str(step)).rename(place)
+        paths.translated(place, lambda: (_checkpoints(workdir) / str(step)).rename(place))
     together.any_of(False)  # nobody looks before it is gone
     return place
 
@@ -304,17 +307,18 @@ def newest(workdir: str | Path) -> int:
 
 def _steps(directory: Path) -> list[int]:
     """Of finished checkpoints: Orbax writes under another name, and renames what is finished to its step number."""
-    names = [entry.name for entry in directory.iterdir() if entry.is_dir()] if directory.is_dir() else []
-    return [int(name) for name in names if name.isascii() and name.isdecimal()]
+    found = [entry for entry in directory.iterdir() if entry.is_dir()] if directory.is_dir() else []
+    found = [entry for entry in found if entry.name.isascii() and entry.name.isdecimal()]
+    return [int(entry.name) for entry in found if saving.finished(entry)]
 
 
 def _checkpoints(workdir: str | Path) -> Path:
     disk.check_no_pattern(workdir)
-    return Path(workdir) / "checkpoints"
+    return paths.at(workdir) / "checkpoints"
 
 
 def _frozen(workdir: str | Path, name: str) -> Path:
-    return Path(workdir) / "frozen" / name
+    return paths.at(workdir) / "frozen" / name
 
 
 def _find(directory: Path, step: int | None) -> int:
@@ -331,7 +335,7 @@ def _metadata(directory: Path) -> tuple[dict[str, Any], Any]:
     """Shape and dtype of every leaf of a checkpoint, by path, and what was saved beside it."""
     if not directory.is_dir():
         raise ValueError(f"{directory}: not found; restore it, or train the run anew")
-    found = damage.reading(directory, lambda: ocp.checkpointables_metadata(directory.absolute()))
+    found = damage.reading(directory, lambda: ocp.checkpointables_metadata(paths.whole(directory)))
     leaves = (found.metadata or {}).get(_ITEM)
     if not leaves or not isinstance(leaves, dict):
         raise damage.told(directory, f"no folder {_ITEM}, or nothing in it")
@@ -351,7 +355,7 @@ def _load(directory: Path, wanted: Mapping[str, Any]) -> dict[str, Array]:
 
     def load() -> dict[str, Array]:
         with context:
-            found = ocp.load_checkpointables(directory.absolute(), {_ITEM: leaves})[_ITEM]
+            found = ocp.load_checkpointables(paths.whole(directory), {_ITEM: leaves})[_ITEM]
         return {path: found[path] for path in wanted}
 
     return damage.reading(directory, load)

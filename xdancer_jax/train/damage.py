@@ -4,18 +4,22 @@ They have no list of it: a missing file is a NoEntryError of a registry, a cut o
 """
 
 import gc
+import re
 import sys
 import warnings
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
+from etils.epath import Path
 
+from xdancer_jax import paths
 from xdancer_jax.train import disk
 
 _Read = TypeVar("_Read")
 _GONE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+# Kinds of tensorstore's errors, which it raises as ValueError.
+_NOT_NOW = re.compile(r"UNAVAILABLE|PERMISSION_DENIED|UNAUTHENTICATED|DEADLINE_EXCEEDED|RESOURCE_EXHAUSTED|ABORTED")
 _STEP = "remove it to go on from an earlier one"
 _FROZEN = "restore it from a copy, or train the run anew"
 
@@ -47,9 +51,14 @@ def reading(directory: Path, read: Callable[[], _Read]) -> _Read:
 
 
 def told(directory: Path, what: str = "") -> Damaged:
-    """The error for a damaged checkpoint in `directory`; `what` is wrong with it."""
+    """The error for a damaged checkpoint in `directory`; `what` is wrong with it.
+
+    Of one in a store this is not certain: where that does not answer Orbax says no more than that it found nothing.
+    """
     way = _FROZEN if directory.parent.name == "frozen" else _STEP
-    return Damaged(directory, f"{directory}: a damaged checkpoint{f' ({what})' if what else ''}; {way}")
+    kind, first = ("a damaged checkpoint", "") if not paths.in_store(directory) else (
+        "a damaged checkpoint, or a store that does not answer", "try again; if it stays so, ")
+    return Damaged(directory, f"{directory}: {kind}{f' ({what})' if what else ''}; {first}{way}")
 
 
 def facts(directory: Path, found: Any) -> dict[str, Any]:
@@ -79,10 +88,18 @@ class _Digests(dict):
 def _told(directory: Path, error: Exception) -> Exception:
     if isinstance(error, OSError) and not isinstance(error, _GONE) and error.strerror:
         return OSError(f"{directory}: cannot be read: {error.strerror}")
+    if paths.in_store(directory) and _is_of_the_store(directory, error):
+        return OSError(f"{directory}: cannot be read: the store does not answer as it should: {disk.reason(error)}")
     first = error  # what it began with
     while first.__cause__ is not None:
         first = first.__cause__
     return told(directory, disk.reason(first))
+
+
+def _is_of_the_store(directory: Path, error: Exception) -> bool:
+    """Whether the checkpoint may be whole and was only not to be had, which tensorstore says in its text alone."""
+    known = isinstance(error, (OSError, *paths.errors(directory))) and not isinstance(error, _GONE)
+    return known or _NOT_NOW.search(str(error)) is not None
 
 
 def hush() -> None:

@@ -4,16 +4,26 @@
 import os
 import shutil
 import tempfile
-from pathlib import Path
+
+from etils import epath
+
+from xdancer_jax import paths
 
 _PROBE = b"\0" * 4096
 
 
-def check(folder: Path, size: int) -> None:
+def check(folder: epath.Path, size: int) -> None:
     """Makes `folder`, writes a small file into it that nobody sees, and compares `size` bytes with those that are free.
+
+    In a store, which is never full, an object beside it is put and removed.
 
     Raises OSError, which says what is wrong and leaves the folder to be named by the caller.
     """
+    if paths.in_store(folder):
+        probe = folder.parent / f"{folder.name}.probe"
+        paths.put(probe, _PROBE)
+        paths.translated(probe, probe.unlink)
+        return
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as file:
         file.write(_PROBE)
@@ -24,9 +34,9 @@ def check(folder: Path, size: int) -> None:
         raise OSError(f"it takes {_shown(size)}, and {_shown(free)} are free")
 
 
-def check_no_pattern(folder: str | Path) -> None:
+def check_no_pattern(folder: str | os.PathLike) -> None:
     """Raises ValueError for a path that Orbax takes for a pattern: it would write what it cannot read."""
-    whole = str(Path(folder).absolute())
+    whole = str(paths.whole(folder))
     found = sorted(set("[]*?\\").intersection(whole))
     if found:
         raise ValueError(

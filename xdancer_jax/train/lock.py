@@ -12,27 +12,32 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from xdancer_jax import paths
+from xdancer_jax.train import lease
+
 _log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def held(workdir: str | Path) -> Iterator[None]:
+def held(workdir: str | os.PathLike) -> Iterator[None]:
     """Keeps other trainings out of `workdir`, made if need be, while the block runs; every process must enter it.
 
     Process 0 holds an flock on WORKDIR/lock for its whole group. The kernel lets it go however the process ends. On
     NFS it holds between hosts as well (Linux 2.6.12 and newer); on a file system without locks a warning says that
-    nothing is held. A work directory that was empty before and after is removed again.
+    nothing is held. A work directory that was empty before and after is removed again. In a store it is a lease
+    (train.lease) in place of a lock.
 
     Raises:
       ValueError: another training holds it, on all processes of the group.
       OSError: `workdir` cannot be made or written.
     """
-    path = Path(workdir) / "lock"
+    path = paths.at(workdir) / "lock"
+    paths.check_reachable(path)
     with contextlib.ExitStack() as stack:
         refused = None
         if jax.process_index() == 0:
             try:
-                stack.enter_context(_file(path))
+                stack.enter_context(lease.held(path) if paths.in_store(path) else _file(Path(path)))
             except (ValueError, OSError) as error:
                 refused = error
         if jax.process_count() > 1:

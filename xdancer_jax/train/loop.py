@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from xdancer_jax import sharding
+from xdancer_jax import paths, sharding
 from xdancer_jax.sharding import Rules
 from xdancer_jax.stage import Stage
 from xdancer_jax.train import checkpoint, digest, record, together
@@ -58,7 +58,7 @@ def train(
     )
     examples, panel, place = next(iter(shapes.values())).shape[0], Panel(mesh), sharding.Place(mesh, rules)
     with (
-        Telemetry(Path(workdir), start, settings, surroundings) as telemetry,
+        Telemetry(paths.at(workdir), start, settings, surroundings) as telemetry,
         Monitor(stage.name, workdir, start, settings, examples, surroundings, telemetry) as monitor,
     ):
         def keep(steps: Sequence[int]) -> set[int]:
@@ -167,6 +167,7 @@ class _Run:
             pending = None
             with self.monitor.paused():
                 if agreed or step == steps.stop or self.policy.due(step):
+                    self.monitor.flush()
                     self.save(step, state)
                     clock.reset()
                 if STOP in agreed:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import jax
 
-from xdancer_jax.train import bad_steps, control
+from xdancer_jax import paths
+from xdancer_jax.train import bad_steps, control, metrics
 from xdancer_jax.train.hooks import Hook
 from xdancer_jax.train.settings import Settings, Surroundings, Writer
 from xdancer_jax.train.state import TrainState
 from xdancer_jax.train.telemetry import Telemetry
-from xdancer_jax.train.writers import MetricWriter, Progress, rows
+from xdancer_jax.train.writers import MetricWriter, Progress
 from xdancer_jax.typing import Metrics
 
 _FINITE = ("loss", "grad_norm", "update_norm")  # the last one, because nothing follows the last step that would show it
@@ -35,7 +36,7 @@ class Monitor:
         """Writes nothing before `begin`. `examples` is the global batch size, for the speeds."""
         self.metrics: dict[str, float] = {}
         self.values: dict[int, float] = {}
-        self._name, self._workdir, self._start = name, Path(workdir), start_step
+        self._name, self._workdir, self._start = name, paths.at(workdir), start_step
         self._settings, self._examples = settings, examples
         self._around, self._telemetry = surroundings, telemetry
         self._begun: set[str] = set()  # metrics that were written of the first step before
@@ -57,7 +58,7 @@ class Monitor:
         """Continues the files of the work directory at the first step."""
         self._telemetry.begin()
         self._writers = [MetricWriter(self._workdir, self._start), *self._around.writers()]
-        for row in rows(self._workdir):
+        for row in metrics.read(self._workdir):
             if row["step"] <= self._start:
                 self._note(row["step"], row)
             if row["step"] == self._start:
@@ -128,6 +129,11 @@ class Monitor:
         name = self._settings.policy.metric
         if name in metrics:
             self.values[step] = metrics[name]
+
+    def flush(self) -> None:
+        """Leaves no metrics unwritten, as a checkpoint of their steps asks for."""
+        for writer in self._writers:
+            writer.flush()
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:

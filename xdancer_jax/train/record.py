@@ -3,11 +3,11 @@
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
 
+from xdancer_jax import paths
 from xdancer_jax.train import disk
 
 # Of work directories: how config.json, checkpoints/ and frozen/ are laid out. Another one is refused.
@@ -15,33 +15,39 @@ FORMAT = 3
 _DEPTH = 40  # no config is nested as deep
 
 
-def write(workdir: str | Path, content: Mapping[str, Any]) -> None:
+def write(workdir: str | os.PathLike, content: Mapping[str, Any]) -> None:
     """Writes {"format", **content} to workdir/config.json (at once or not at all) from process 0.
 
     `content`: {"stage": name, "config": resolved config, ...}, JSON-able.
     """
     if jax.process_index() == 0:
-        path = Path(workdir) / "config.json"
+        path = paths.at(workdir) / "config.json"
+        text = json.dumps({"format": FORMAT, **content}, indent=2) + "\n"
+        if paths.in_store(path):
+            paths.put(path, text.encode())
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".tmp")
-        unfinished.write_text(json.dumps({"format": FORMAT, **content}, indent=2) + "\n")
+        unfinished.write_text(text)
         os.replace(unfinished, path)
 
 
-def read(workdir: str | Path, stage: str | None = None) -> dict[str, Any]:
+def read(workdir: str | os.PathLike, stage: str | None = None) -> dict[str, Any]:
     """What `write` wrote.
 
     Raises:
       ValueError: no such directory, no run in it, one of another version or of another stage than `stage`.
+      OSError: a store that does not answer.
     """
-    path = Path(workdir) / "config.json"
+    path = paths.at(workdir) / "config.json"
+    paths.check_reachable(path)
     if not path.parent.is_dir():
         raise ValueError(f"{path.parent}: no such directory; expected the work directory of a {stage or 'trained'} run")
     if not path.exists():
         found = sorted(entry.name for entry in path.parent.iterdir())
         raise ValueError(f"{path}: not found; {path.parent} is no work directory, it holds {found[:8] or 'nothing'}")
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(paths.translated(path, path.read_text))
         _check(content)
     except (ValueError, RecursionError) as error:
         raise damaged(workdir, disk.reason(error)) from error
@@ -58,9 +64,10 @@ def read(workdir: str | Path, stage: str | None = None) -> dict[str, Any]:
     return content
 
 
-def damaged(workdir: str | Path, what: str) -> ValueError:
+def damaged(workdir: str | os.PathLike, what: str) -> ValueError:
     """The error for a config.json of which `what` is wrong."""
-    return ValueError(f"{Path(workdir) / 'config.json'}: not the config of a run ({what}); restore it or train anew")
+    path = paths.at(workdir) / "config.json"
+    return ValueError(f"{path}: not the config of a run ({what}); restore it or train anew")
 
 
 def _check(content: Any) -> None:
@@ -89,9 +96,10 @@ def _check(content: Any) -> None:
         level = [item for items in inside for item in items if isinstance(item, (dict, list))]
 
 
-def exists(workdir: str | Path) -> bool:
+def exists(workdir: str | os.PathLike) -> bool:
     """Whether a run was begun in `workdir`."""
-    return (Path(workdir) / "config.json").exists()
+    path = paths.at(workdir) / "config.json"
+    return paths.translated(path, path.exists)
 
 
 __all__ = ["FORMAT", "damaged", "exists", "read", "write"]

@@ -6,17 +6,19 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import jax
+from etils import epath
 from jax.experimental import multihost_utils
 
+from xdancer_jax import paths
 from xdancer_jax.train import disk
 
 _log = logging.getLogger(__name__)
 _UNFINISHED = "orbax-checkpoint-tmp"  # in the names of folders that Orbax has not finished
+_FINISHED = "commit_success.txt"  # in those of a store that it has
 
 
 @contextlib.contextmanager
@@ -48,7 +50,7 @@ def undisturbed() -> Iterator[None]:
             handlers[came[0]](came[0], None)
 
 
-def check_disk(folder: Path, leaves: Mapping[str, Any]) -> None:
+def check_disk(folder: epath.Path, leaves: Mapping[str, Any]) -> None:
     """Raises OSError, in every process alike, where process 0 finds no room for `leaves` in `folder`."""
     problem = ""
     if jax.process_index() == 0:
@@ -62,11 +64,24 @@ def check_disk(folder: Path, leaves: Mapping[str, Any]) -> None:
         raise OSError(problem)
 
 
-def remove_unfinished(folder: Path) -> None:
+def finished(entry: epath.Path) -> bool:
+    """Whether a folder of Orbax's is whole. It takes its name last; in a store, where it has it from the first, the
+    object that says so is the last."""
+    return (entry / _FINISHED).exists() if paths.in_store(entry) else _UNFINISHED not in entry.name
+
+
+def remove_unfinished(folder: epath.Path) -> None:
     """Removes what is left in `folder` of writes that nobody goes on with."""
-    for entry in folder.iterdir() if jax.process_index() == 0 and folder.is_dir() else ():
-        if _UNFINISHED in entry.name:
+    if jax.process_index() != 0 or not folder.is_dir():
+        return
+    for entry in list(folder.iterdir()):
+        if finished(entry):
+            continue
+        if not paths.in_store(entry):
             shutil.rmtree(entry, ignore_errors=True)
+            continue
+        with contextlib.suppress(OSError):  # what stays is looked over, and removed the next time
+            paths.translated(entry, entry.rmtree)
 
 
 def warn(error: OSError) -> None:
@@ -99,4 +114,4 @@ class Saving:
         return self._error
 
 
-__all__ = ["Saving", "check_disk", "remove_unfinished", "undisturbed", "warn"]
+__all__ = ["Saving", "check_disk", "finished", "remove_unfinished", "undisturbed", "warn"]

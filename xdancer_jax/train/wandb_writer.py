@@ -56,6 +56,9 @@ class WandbWriter:
                 if step >= self._run.step:
                     self._run.log(dict(metrics), step=step)
 
+    def flush(self) -> None:
+        """Nothing: wandb sends what it has when it has it."""
+
     def close(self) -> None:
         """Waits until all is sent, for a minute at most."""
         if self._run is not None:

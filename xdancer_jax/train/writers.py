@@ -1,10 +1,12 @@
 """Where metrics go: metrics.jsonl, TensorBoard, and a line or bar on stderr. Only process 0 writes.
 
-A disk that takes no metrics stops no training: one warning is written, and every later write tries again.
+A disk that takes no metrics stops no training: one warning is written, and every later write tries again. A store,
+whose objects do not grow, gets a new one once there is enough to put (train.metrics).
 """
 
 import contextlib
 import errno
+import functools
 import json
 import logging
 import os
@@ -17,37 +19,52 @@ from pathlib import Path
 
 import jax
 import tqdm
+from etils import epath
 from tensorboardX.proto import event_pb2
 from tensorboardX.record_writer import masked_crc32c
 from tensorboardX.summary import scalar
 
-from xdancer_jax.train import disk
+from xdancer_jax import paths
+from xdancer_jax.train import disk, metrics
 
 _log = logging.getLogger(__name__)
+_SECONDS = 60.0  # between two parts, where no checkpoint asks for one
 
 
 class MetricWriter:
-    """Writes scalars to workdir/metrics.jsonl, a line a step that is there at once, and to workdir/tensorboard."""
+    """Writes scalars to workdir/metrics.jsonl, a line a step that is there at once, and to workdir/tensorboard.
 
-    def __init__(self, workdir: str | Path, start_step: int):
+    In a store both are written as parts: at `flush`, at the end, and with a line a minute after the last part.
+    """
+
+    def __init__(self, workdir: str | os.PathLike, start_step: int):
         """Continues a run restored at `start_step`: what was written of later steps is dropped.
 
         Raises ValueError for a metrics.jsonl of something else.
         """
         self._lines = self._events = None
         if jax.process_index() == 0:
-            path = Path(workdir) / "metrics.jsonl"
-            self._lines = _File(path, path, lambda: truncate(path, start_step))
+            workdir = paths.at(workdir)
             # Written here: tensorboardX's own thread ends training where the disk is full.
             name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}"
-            folder = Path(workdir) / "tensorboard"
-            self._events = _File(folder, folder / name)
+            if paths.in_store(workdir):
+                self._lines, self._events = _in_store(workdir, start_step, name)
+            else:
+                path, folder = Path(metrics.file(workdir)), Path(workdir) / "tensorboard"
+                self._lines = _File(path, path, lambda: truncate(path, start_step))
+                self._events = _File(folder, folder / name)
             self._lines.append(b"")
             self._events.append(_begun(start_step + 1))
 
     def close(self) -> None:
         for file in (self._lines, self._events) if self._lines is not None else ():
             file.append(b"")
+            file.flush()
+
+    def flush(self) -> None:
+        """Leaves nothing unwritten: a run that goes on from a checkpoint finds the metrics of all steps before it."""
+        for file in (self._lines, self._events) if self._lines is not None else ():
+            file.flush()
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
         """Appends {"step": step, **metrics}."""
@@ -55,6 +72,34 @@ class MetricWriter:
             self._lines.append((json.dumps({"step": step, **metrics}) + "\n").encode())
             events = [event_pb2.Event(step=step, summary=scalar(name, value)) for name, value in metrics.items()]
             self._events.append(_records(events))
+
+
+class _Parts:
+    """A series of objects of a store, each of whole records. What it does not take is kept, after one warning."""
+
+    def __init__(self, place: epath.Path, at: Callable[[int], epath.Path], head: bytes = b""):
+        """`at` tells where the part of a number lies. `head` begins every part; warnings name `place`."""
+        self._place, self._at, self._head = place, at, head
+        self._waiting: list[bytes] = []
+        self._number, self._put, self._warned = 0, time.monotonic(), False
+
+    def append(self, record: bytes) -> None:
+        """Keeps `record` for the next part, which is put now where the last one was long ago; b"" is none."""
+        self._waiting += [record] if record else []
+        if time.monotonic() - self._put >= _SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Puts what waits, if anything, as a part of its own."""
+        if not self._waiting:
+            return
+        self._put = time.monotonic()
+        try:
+            paths.put(self._at(self._number), self._head + b"".join(self._waiting))
+            self._waiting.clear()
+            self._number += 1
+        except OSError as error:
+            self._warned = _warn_once(self._warned, self._place, error)
 
 
 class _File:
@@ -78,12 +123,10 @@ class _File:
                 self._write(b"".join(self._waiting))
                 self._waiting.clear()
         except OSError as error:
-            if not self._warned:
-                _log.warning(
-                    "warning: %s: metrics could not be written, training goes on, later ones are tried again: %s",
-                    self._place, disk.reason(error),
-                )
-            self._warned = True
+            self._warned = _warn_once(self._warned, self._place, error)
+
+    def flush(self) -> None:
+        """Nothing: every record is written as it comes."""
 
     def _write(self, data: bytes) -> None:
         """All of `data` or, where the file can still be cut, nothing of it."""
@@ -96,6 +139,29 @@ class _File:
                 with contextlib.suppress(OSError):
                     file.truncate(before)
                 raise
+
+
+def _warn_once(warned: bool, place: os.PathLike, error: OSError) -> bool:
+    if not warned:
+        _log.warning(
+            "warning: %s: metrics could not be written, training goes on, later ones are tried again: %s",
+            place, disk.reason(error),
+        )
+    return True
+
+
+def _in_store(workdir: epath.Path, start_step: int, name: str) -> tuple[_Parts, _Parts]:
+    """Parts of metrics.jsonl, and of the TensorBoard file `name`; how many calls of train there were is asked once."""
+    session = functools.cache(lambda: metrics.next_session(workdir))
+    folder = workdir / "tensorboard"
+    return (
+        _Parts(metrics.folder(workdir), lambda number: metrics.part(workdir, session(), start_step, number)),
+        _Parts(folder, lambda number: folder / f"{name}.{session():05d}.{number:06d}", _versioned()),
+    )
+
+
+def _versioned() -> bytes:
+    return _records([event_pb2.Event(file_version="brain.Event:2")])
 
 
 def _begun(step: int) -> bytes:
@@ -119,25 +185,18 @@ def _records(events: Sequence[event_pb2.Event]) -> bytes:
     return found
 
 
-def rows(workdir: str | Path) -> list[dict[str, float]]:
-    """The lines of workdir/metrics.jsonl, as MetricWriter wrote them: {"step", **metrics}; [] where there are none."""
-    path = Path(workdir) / "metrics.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
 def truncate(path: Path, last_step: int) -> None:
     """Drops the lines of `path` after `last_step`, and a last line that was cut short; no file is no error.
 
+    Parts beside it, of a run that was copied here from a store, become lines of it.
+
     Raises ValueError, which names the file, for lines that are no metrics.
     """
-    if not path.exists():
+    workdir = epath.Path(path.parent)
+    parts = metrics.names(workdir)
+    if not path.exists() and not parts:
         return
-    try:
-        whole = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
-        kept = [line for line in whole if json.loads(line)["step"] <= last_step]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        told = f"{path}: not the metrics of a run ({disk.reason(error)}); move it away to go on"
-        raise ValueError(told) from error
+    kept = [line for step, line in metrics.lines(workdir) if step <= last_step]
     unfinished = path.with_suffix(".tmp")
     try:
         unfinished.write_text("".join(kept))
@@ -146,6 +205,8 @@ def truncate(path: Path, last_step: int) -> None:
         with contextlib.suppress(OSError):
             unfinished.unlink(missing_ok=True)
         raise
+    for name in parts:
+        (metrics.folder(workdir) / name).unlink()
 
 
 class Progress:
