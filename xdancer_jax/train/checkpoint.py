@@ -47,7 +47,7 @@ class Checkpointer:
                     preservation_policy=training.preservation_policies.LatestN(keep),
                 )
         except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
-            for step in _steps(self.directory):  # it reads their metadata
+            for step in steps(workdir):  # it reads their metadata
                 damage.facts(self.directory / str(step), _metadata(self.directory / str(step))[1])
             raise OSError(f"{self.directory}: cannot be a folder of checkpoints: {disk.reason(error)}") from error
 
@@ -235,13 +235,14 @@ def check_digests(workdir: str | Path, step: int, digests: Mapping[str, str]) ->
 
 def newest(workdir: str | Path) -> int:
     """Step of the newest finished checkpoint in `workdir`; 0 if there is none."""
-    return max(_steps(_checkpoints(workdir)), default=0)
+    return max(steps(workdir), default=0)
 
 
-def _steps(directory: Path) -> list[int]:
-    """Of finished checkpoints: Orbax writes under another name, and renames what is finished to its step number."""
+def steps(workdir: str | Path) -> list[int]:
+    """Of all finished checkpoints in `workdir`, oldest first: Orbax renames to its number what is done."""
+    directory = _checkpoints(workdir)
     names = [entry.name for entry in directory.iterdir() if entry.is_dir()] if directory.is_dir() else []
-    return [int(name) for name in names if name.isascii() and name.isdecimal()]
+    return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
 
 
 def _checkpoints(workdir: str | Path) -> Path:
@@ -293,4 +294,4 @@ def _load(directory: Path, wanted: Mapping[str, Any]) -> dict[str, Array]:
     return damage.reading(directory, load)
 
 
-__all__ = ["Checkpointer", "Stored", "check_digests", "check_leaves", "newest", "stored"]
+__all__ = ["Checkpointer", "Stored", "check_digests", "check_leaves", "newest", "steps", "stored"]
