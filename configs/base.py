@@ -19,7 +19,7 @@ RANGES = {
     "optimizer.warmup_steps": whole(0), "optimizer.weight_decay": NOT_NEGATIVE, "optimizer.b1": DECAY,
     "optimizer.b2": DECAY, "optimizer.eps": POSITIVE, "optimizer.clip_norm": NOT_NEGATIVE,
     "ema_decay": DECAY,
-    "log_every": whole(1), "eval_every": whole(0), "eval_batches": whole(1),
+    "log_every": whole(1), "eval_every": whole(0), "eval_batches": whole(1), "samples": whole(0, 64),
     "checkpoint.every": whole(0), "checkpoint.keep": whole(1),
     "data.dir": FREE, "data.train_split": FREE, "data.eval_split": FREE,
     "data.share": Range(0, 1, open_low=True), "data.workers": whole(0, 512),
@@ -53,6 +53,7 @@ def get_base() -> ConfigDict:
     config.log_every = 50  # steps between lines of metrics.jsonl
     config.eval_every = 1000  # steps between evaluations; 0 for none
     config.eval_batches = 8  # batches of an evaluation, the same ones each time
+    config.samples = 4  # examples drawn into WORKDIR/samples at each evaluation, the same clips and seed; 0 for none
 
     config.checkpoint = ConfigDict()
     config.checkpoint.every = 1000  # steps between checkpoints; 0 saves the last step only

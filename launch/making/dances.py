@@ -100,7 +100,8 @@ def choreograph(
     """A dance a song by the motion run, for the first `num_frames` of each or all that it has.
 
     given: tokens (n, S, K) from which each dance goes on, all of one n (motion_sampling.stream). sampling: instead of
-    the run's own.
+    the run's own. Of several processes each makes its own dances on its own devices; where the run's weights lie on
+    those of all, all must call it.
     """
     config = run.config
     features = [music.normalise(song.features) for song in songs]
@@ -118,7 +119,7 @@ def choreograph(
     mesh = _mesh(len(songs))
     with Bar("motion", "frame", quiet) as progress:
         tokens = motion_sampling.generate(
-            run.modules["gpt"], _on(mesh, run.params["gpt"]), made,
+            run.modules["gpt"], _on(mesh, sharding.here(run.params["gpt"])), made,
             np.stack([music.pool(song, config.model.global_tokens) for song in features]), np.stack(given),
             seeds=seeds, sampling=sampling or Sampling(**config.sampling),
             segments=motion_sampling.Segments(config.overlap_frames, config.data.previous), mesh=mesh,
@@ -130,13 +131,13 @@ def choreograph(
 
 
 def _tokenizer(run: Run):
-    return run.modules["tokenizer"], run.variables("tokenizer")
+    return run.modules["tokenizer"], sharding.here(run.variables("tokenizer"))
 
 
 def _mesh(rows: int) -> Mesh | None:
-    """As many devices as divide the dances; None for one device."""
-    count = math.gcd(rows, jax.device_count())
-    return sharding.make_mesh({"data": count}, jax.devices()[:count]) if count > 1 else None
+    """As many of this process's devices as divide the dances; None for one device."""
+    count = math.gcd(rows, jax.local_device_count())
+    return sharding.make_mesh({"data": count}, jax.local_devices()[:count]) if count > 1 else None
 
 
 def _on(mesh: Mesh | None, params: Params) -> Params:
@@ -159,7 +160,6 @@ def write_preview(path: Path, dance: Dance, song: Song, height: int, width: int)
     """A video of the skeleton with its song."""
     drawn = (poses.draw(pose, height, width) for pose in dance.poses)  # all at once would fill the memory
     video_files.write_video(path, drawn, music.FPS, song.audio, AUDIO_RATE)
-
 
 
 def write(path: Path, dance: Dance, song: Song, height: int, width: int) -> list[Path]:

@@ -1,5 +1,6 @@
 """From files to files: a photo and a dance in; a video, its poses and a skeleton preview out."""
 
+import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -56,13 +57,13 @@ def read_dancer(image: str, pose_file: str | None, pose_weights_dir: str | None,
 
 def painter(run: Run, steps: int | None) -> Callable[..., np.ndarray]:
     """paint(dancer, dance, seed, quiet=True) -> frames (F, H, W, 3) uint8 by the video run, on the devices where its
-    weights lie and in the dtype that it was loaded in; make it once, it compiles. The motion decoder needs the dance's
-    tokens."""
+    weights lie and in the dtype that it was loaded in; it compiles once for all runs of the same modules. The motion
+    decoder needs the dance's tokens. Where the weights lie on the devices of several processes all must paint alike."""
     config, video = run.config, stages.find("video")
     objective = video.objective(config)
     sampler = Sampler(**config.sampler) if steps is None else Sampler(**{**config.sampler, "num_steps": steps})
-    generate = video_sampling.make_generate(
-        video.networks(config), objective.schedule, objective.prediction, sampler, run.place
+    generate = _generate(
+        video.networks_of(run.modules), objective.schedule, objective.prediction, sampler, run.place
     )
 
     def paint(dancer: Dancer, dance: Dance, seed: int, quiet: bool = True) -> np.ndarray:
@@ -81,6 +82,8 @@ def painter(run: Run, steps: int | None) -> Callable[..., np.ndarray]:
     return paint
 
 
+# What is compiled belongs to the function: a run at its next checkpoint, with the modules of the one before, has it.
+_generate = functools.lru_cache(maxsize=4)(video_sampling.make_generate)
 _key = jax.jit(jax.random.key)  # by itself it would send the seed without being told to
 
 

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 # Fields that change nothing of what is computed, but where, how fast, how often something is looked at or kept. Where
 # data and sources lie is free as well: their content is compared (training._facts).
 FREE = re.compile(
-    r"log_every|eval_every|eval_batches|checkpoint\..*|mesh\..*|sharding|data\.(dir|replay_dir|workers)|start"
+    r"log_every|eval_every|eval_batches|samples|checkpoint\..*|mesh\..*|sharding|data\.(dir|replay_dir|workers)|start"
     r"|model\.(unet\.)?remat"
 )
 
