@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -37,8 +38,14 @@ def hook(tmp_path):
     return made
 
 
+def state_of(config, seed):
+    """All of it trained."""
+    state = untrained_run.state_of(config, seed)
+    return state.replace(frozen=jax.tree.map(lambda _: None, state.params))
+
+
 def test_the_same_clips_are_drawn_at_each_evaluation_by_the_weights_of_that_step(config, hook, tmp_path):
-    draw, states = hook(config), [untrained_run.state_of(config, seed) for seed in (1, 2)]
+    draw, states = hook(config), [state_of(config, seed) for seed in (1, 2)]
     assert draw.name == "samples" and [draw.due(step, 9) for step in (4, 5, 9)] == [False, True, True]
     assert draw.run(5, states[0])["seconds"] > 0
     draw.run(10, states[0])
@@ -65,7 +72,7 @@ def test_none_are_drawn_where_none_are_asked_for(small, hook):
 
 def test_a_folder_that_takes_no_samples_stops_no_training(config, hook, tmp_path, caplog):
     (tmp_path / "samples").touch()
-    assert "seconds" in hook(config).run(5, untrained_run.state_of(config, 1))
+    assert "seconds" in hook(config).run(5, state_of(config, 1))
     assert "samples: not written, training goes on: " in caplog.text
 
 
@@ -98,7 +105,7 @@ def test_frames_of_an_autoencoder_stand_over_their_reconstructions(records, tmp_
     run = loading.load(untrained_run.write(tmp_path / "run", config, 1))
     picture = stages.find("autoencoder").samples(run, Data("nowhere", clips=1))
     frame = image_files.decode_jpeg(records[0][FRAMES][0])
-    made = run.stage.functions["reconstruct"](run.params, run.extra, {"frames": frame[None]}, jax.random.key(0))
+    made = run.stage.functions["reconstruct"](run.params, run.extra, {"frames": jnp.asarray(frame[None])}, jax.random.key(0))
     assert picture.shape == (32, 8, 3)  # one frame: the clip is shorter than a second
     np.testing.assert_array_equal(picture[:16], frame)
     np.testing.assert_allclose(picture[16:].astype(int), np.round(255 * np.asarray(made["frames"][0])), atol=1)

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from launch.figures import measuring, results, scalars, watching
+from launch.figures import results, scalars, watching
 from launch.figures.data import Data
 from launch.runs import loading, training
 from launch.stages import tokenizer
@@ -78,10 +78,6 @@ def stopping(function, after):
     return called
 
 
-def with_figures(patch, figures):
-    patch.setattr(measuring.stages, "find", lambda name: SimpleNamespace(figures=figures))
-
-
 def test_every_checkpoint_is_evaluated_once_in_order_and_shown_at_its_step(run, held_out, capsys):
     watch(run, held_out)
     assert found(run) == ALL
@@ -106,7 +102,7 @@ def test_every_checkpoint_is_evaluated_once_in_order_and_shown_at_its_step(run, 
 def test_a_kill_at_any_place_loses_nothing_and_repeats_nothing(run, held_out, monkeypatch, place):
     with monkeypatch.context() as patch:
         if place == "measured":
-            with_figures(patch, stopping(tokenizer.figures, 1))
+            patch.setattr(tokenizer, "figures", stopping(tokenizer.figures, 1))
         elif place == "half_written":
             patch.setattr(results, "write_atomically", stopping(results.write_atomically, 1))
         elif place == "written":
@@ -195,8 +191,8 @@ def test_one_watch_has_a_run(run, held_out):
 
 
 def test_nothing_is_compiled_anew_for_the_next_checkpoint(run, held_out, monkeypatch):
-    seen = []
-    with_figures(monkeypatch, lambda run, data: seen.append(run) or tokenizer.figures(run, data))
+    seen, figures = [], tokenizer.figures
+    monkeypatch.setattr(tokenizer, "figures", lambda run, data: seen.append(run) or figures(run, data))
     watch(run, held_out)
     assert len({id(each.stage) for each in seen}) == 1 and [each.step for each in seen] == [1, 2, 3]
     assert seen[0].stage.functions["reconstruct"] is seen[2].stage.functions["reconstruct"]
