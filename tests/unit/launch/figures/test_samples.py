@@ -50,7 +50,7 @@ def test_the_same_clips_are_drawn_at_each_evaluation_by_the_weights_of_that_step
     assert draw.run(5, states[0])["seconds"] > 0
     draw.run(10, states[0])
     draw.run(15, states[1])
-    draw.run(20, states[0].replace(ema=states[1].params))  # as evaluations do
+    draw.run(20, states[0].replace(ema=states[1].params, extra=states[1].extra))  # averaged ones, as evaluations do
     files = sorted((tmp_path / "samples").iterdir())
     assert [path.name for path in files] == [f"step_{step:06d}.mp4" for step in (5, 10, 15, 20)]
     first, again, other, averaged = (
@@ -105,7 +105,8 @@ def test_frames_of_an_autoencoder_stand_over_their_reconstructions(records, tmp_
     run = loading.load(untrained_run.write(tmp_path / "run", config, 1))
     picture = stages.find("autoencoder").samples(run, Data("nowhere", clips=1))
     frame = image_files.decode_jpeg(records[0][FRAMES][0])
-    made = run.stage.functions["reconstruct"](run.params, run.extra, {"frames": jnp.asarray(frame[None])}, jax.random.key(0))
+    batch = {"frames": jnp.asarray(frame[None])}
+    made = run.stage.functions["reconstruct"](run.params, run.extra, batch, jax.random.key(0))
     assert picture.shape == (32, 8, 3)  # one frame: the clip is shorter than a second
     np.testing.assert_array_equal(picture[:16], frame)
     np.testing.assert_allclose(picture[16:].astype(int), np.round(255 * np.asarray(made["frames"][0])), atol=1)
