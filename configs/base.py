@@ -23,7 +23,7 @@ RANGES = {
     "optimizer.b2": DECAY, "optimizer.eps": POSITIVE, "optimizer.clip_norm": NOT_NEGATIVE,
     "ema_decay": DECAY,
     "accumulate": whole(1), "guard.skip": whole(0), "guard.spike": Range(1, math.inf, also=(0,)),
-    "log_every": whole(1), "eval_every": whole(0), "eval_batches": whole(1),
+    "log_every": whole(1), "eval_every": whole(0), "eval_batches": whole(1), "samples": whole(0, 64),
     "checkpoint.every": whole(0), "checkpoint.minutes": NOT_NEGATIVE, "checkpoint.keep": whole(1),
     "checkpoint.keep_every": whole(0), "checkpoint.keep_best": whole(0), "checkpoint.best_metric": FREE,
     "checkpoint.best_is": OneOf(("smallest", "largest")), "checkpoint.wait_for_evaluation": FREE,
@@ -68,6 +68,7 @@ def get_base() -> ConfigDict:
     config.log_every = 50  # steps between lines of metrics
     config.eval_every = 1000  # steps between evaluations; 0 for none
     config.eval_batches = 8  # batches of an evaluation, the same ones each time
+    config.samples = 4  # examples drawn into WORKDIR/samples at each evaluation, the same clips and seed; 0 for none
 
     config.checkpoint = _checkpoint()
 

@@ -35,7 +35,7 @@ def main(argv: list[str]) -> None:
     results = {name: _figures(out / name, data) for name in names}
     paintings = demo_steps.video_runs(setting)
     with ThreadPoolExecutor(2) as pool:  # most of it compiles, on one core each
-        clips = pool.map(lambda name: list(videos.self_driven(loading.load(out / name), data)), paintings)
+        clips = pool.map(lambda name: videos.self_driven(loading.load(out / name), data), paintings)
         painted = dict(zip(paintings, clips, strict=True))
     results |= {name: videos.video_figures(clips) for name, clips in painted.items()}
     report.curves(out / "curves.png", demo_steps.workdirs(setting, out))

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import flax.linen as nn
 import jax
@@ -89,7 +89,8 @@ def nearest_mesh(wanted: Mapping[str, int], count: int) -> dict[str, int]:
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """The devices on which a program runs, with the rules by which arrays lie there."""
+    """The devices on which a program runs, with the rules by which arrays lie there. Where they are several processes'
+    all of these do the same, and give `whole` and `split` the same arrays."""
 
     mesh: Mesh
     rules: Rules
@@ -101,11 +102,11 @@ class Place:
 
     def whole(self, tree: PyTree) -> PyTree:
         """The arrays of `tree` on every device; an explicit transfer, and none for what lies there already."""
-        return jax.device_put(tree, replicated(self.mesh))
+        return _put(tree, replicated(self.mesh))
 
     def split(self, tree: PyTree) -> PyTree:
         """The arrays of `tree` split along their first dimension, a multiple of `ways`; an explicit transfer."""
-        return jax.device_put(tree, batch_sharding(self.mesh, self.rules, len(jax.tree.leaves(tree)[0])))
+        return _put(tree, batch_sharding(self.mesh, self.rules, len(jax.tree.leaves(tree)[0])))
 
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
@@ -114,9 +115,40 @@ class Place:
             yield
 
 
+def _put(tree: PyTree, place: NamedSharding) -> PyTree:
+    if place.is_fully_addressable:
+        return jax.device_put(tree, place)
+
+    def put(leaf):
+        if isinstance(leaf, jax.Array):
+            return jax.device_put(leaf, place)
+        leaf = np.asarray(leaf)
+        return jax.make_array_from_callback(leaf.shape, place, lambda index: leaf[index])
+
+    with jax.transfer_guard("allow"):  # between processes this function counts as an implicit transfer
+        return jax.tree.map(put, tree)
+
+
 def one_device() -> Place:
-    """The first device."""
-    return Place(make_mesh({"data": 1}, jax.devices()[:1]), ((axes.BATCH, "data"),))
+    """This process's first device."""
+    return Place(make_mesh({"data": 1}, jax.local_devices()[:1]), ((axes.BATCH, "data"),))
+
+
+def here(tree: PyTree) -> PyTree:
+    """The arrays of `tree`, of one mesh, whole on this process's first device of it: the copies that lie there, or else
+    gathered. Every process of the mesh must call it. The copies are no more than views: they go as the arrays do."""
+    leaves, structure = jax.tree.flatten(tree)
+    split = [number for number, leaf in enumerate(leaves) if not leaf.is_fully_replicated]
+    if split:
+        gather = _gather(leaves[split[0]].sharding.mesh)
+        for number, whole in zip(split, gather([leaves[number] for number in split]), strict=True):
+            leaves[number] = whole
+    return jax.tree.unflatten(structure, [leaf.addressable_data(0) for leaf in leaves])
+
+
+@functools.cache
+def _gather(mesh: Mesh) -> Callable[[list[Array]], list[Array]]:
+    return jax.jit(lambda arrays: arrays, out_shardings=replicated(mesh))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

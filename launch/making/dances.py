@@ -100,7 +100,8 @@ def choreograph(
     """A dance a song by the motion run, for the first `num_frames` of each or all that it has.
 
     given: tokens (n, S, K) from which each dance goes on, all of one n (motion_sampling.stream). sampling: instead of
-    the run's own.
+    the run's own. Of several processes each makes its own dances on its own devices; where the run's weights lie on
+    those of all, all must call it.
     """
     config = run.config
     features = [music.normalise(song.features) for song in songs]
@@ -118,7 +119,7 @@ def choreograph(
     mesh = _mesh(len(songs))
     with Bar("motion", "frame", quiet) as progress:
         tokens = motion_sampling.generate(
-            run.modules["gpt"], _on(mesh, run.params["gpt"]), made,
+            run.modules["gpt"], _on(mesh, sharding.here(run.params["gpt"])), made,
             np.stack([music.pool(song, config.model.global_tokens) for song in features]), np.stack(given),
             seeds=seeds, sampling=sampling or Sampling(**config.sampling),
             segments=motion_sampling.Segments(config.overlap_frames, config.data.previous), mesh=mesh,
@@ -130,13 +131,13 @@ def choreograph(
 
 
 def _tokenizer(run: Run):
-    return run.modules["tokenizer"], run.variables("tokenizer")
+    return run.modules["tokenizer"], sharding.here(run.variables("tokenizer"))
 
 
 def _mesh(rows: int) -> Mesh | None:
-    """As many devices as divide the dances; None for one device."""
-    count = math.gcd(rows, jax.device_count())
-    return sharding.make_mesh({"data": count}, jax.devices()[:count]) if count > 1 else None
+    """As many of this process's devices as divide the dances; None for one device."""
+    count = math.gcd(rows, jax.local_device_count())
+    return sharding.make_mesh({"data": count}, jax.local_devices()[:count]) if count > 1 else None
 
 
 def _on(mesh: Mesh | None, params: Params) -> Params:
@@ -161,13 +162,23 @@ def write_preview(path: Path, dance: Dance, song: Song, height: int, width: int)
     video_files.write_video(path, drawn, music.FPS, song.audio, AUDIO_RATE)
 
 
-
 def write(path: Path, dance: Dance, song: Song, height: int, width: int) -> list[Path]:
     """PATH.npz and PATH.mp4."""
     files = [path.with_name(path.name + suffix) for suffix in (".npz", ".mp4")]
     write_poses(files[0], dance, height, width)
     write_preview(files[1], dance, song, height, width)
     return files
+
+
+def write_all(
+    run: Run, rows: Sequence[tuple[Path, tuple[Song, int]]], given: np.ndarray, num_frames: int, size: tuple[int, int],
+    sampling: Sampling,
+) -> list[Path]:
+    """Makes a dance of each row's song and seed, all from `given`, and writes each under its row's path (`write`)."""
+    songs, seeds = zip(*(row for _, row in rows), strict=True)
+    made = choreograph(run, songs, [given] * len(rows), num_frames, list(seeds), sampling=sampling)
+    named = zip(rows, made, strict=True)
+    return [file for (path, (song, _)), dance in named for file in write(path, dance, song, *size)]
 
 
 def outputs(folder: str, songs: Sequence[str], seeds: Sequence[int]) -> list[Path]:

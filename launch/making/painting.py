@@ -1,5 +1,6 @@
 """From files to files: a photo and a dance in; a video, its poses and a skeleton preview out."""
 
+import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -54,15 +55,24 @@ def read_dancer(image: str, pose_file: str | None, pose_weights_dir: str | None,
     return Dancer(poses.crop_image(picture, box, *size), cropped)
 
 
+def first_tokens(
+    run: Run, image: str | None, dance_file: str | None, pose_weights_dir: str | None, size: tuple[int, int]
+) -> np.ndarray:
+    """Tokens (n, S, K) that a dance of the motion run begins with: of a file (dances.read_tokens) or of a photo."""
+    if dance_file:
+        return dances.read_tokens(run, dance_file, size)
+    return dances.tokens_of(run, read_dancer(image, None, pose_weights_dir, size).pose[None])
+
+
 def painter(run: Run, steps: int | None) -> Callable[..., np.ndarray]:
     """paint(dancer, dance, seed, quiet=True) -> frames (F, H, W, 3) uint8 by the video run, on the devices where its
-    weights lie and in the dtype that it was loaded in; make it once, it compiles. The motion decoder needs the dance's
-    tokens."""
+    weights lie and in the dtype that it was loaded in; it compiles once for all runs of the same modules. The motion
+    decoder needs the dance's tokens. Where the weights lie on the devices of several processes all must paint alike."""
     config, video = run.config, stages.find("video")
     objective = video.objective(config)
     sampler = Sampler(**config.sampler) if steps is None else Sampler(**{**config.sampler, "num_steps": steps})
-    generate = video_sampling.make_generate(
-        video.networks(config), objective.schedule, objective.prediction, sampler, run.place
+    generate = _generate(
+        video.networks_of(run.modules), objective.schedule, objective.prediction, sampler, run.place
     )
 
     def paint(dancer: Dancer, dance: Dance, seed: int, quiet: bool = True) -> np.ndarray:
@@ -81,6 +91,8 @@ def painter(run: Run, steps: int | None) -> Callable[..., np.ndarray]:
     return paint
 
 
+# What is compiled belongs to the function: a run at its next checkpoint, with the modules of the one before, has it.
+_generate = functools.lru_cache(maxsize=4)(video_sampling.make_generate)
 _key = jax.jit(jax.random.key)  # by itself it would send the seed without being told to
 
 

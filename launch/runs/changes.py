@@ -10,7 +10,8 @@ from ml_collections import ConfigDict
 # Fields that change nothing of what is computed, but where, how fast, how often something is looked at or kept. Where
 # data and sources lie is free as well: their content is compared (training._facts).
 FREE = re.compile(
-    r"log_every|eval_every|eval_batches|accumulate|guard\..*|telemetry\..*|compile_cache|checkpoint\..*|mesh\..*|sharding|data\.(dir|replay_dir|workers)|start"
+    r"log_every|eval_every|eval_batches|samples|accumulate|guard\..*|telemetry\..*|compile_cache|checkpoint\..*|mesh\..*"
+    r"|sharding|data\.(dir|replay_dir|workers)|start"
     r"|model\.(unet\.)?remat"
 )
 

@@ -44,23 +44,23 @@ class Run:
 
 
 def load(
-    workdir: str | Path, stage: str | None = None, *, dtype: str | None = None, mesh: Mesh | None = None,
-    table: str = "fsdp",
+    workdir: str | Path, stage: str | None = None, *, step: int | None = None, dtype: str | None = None,
+    mesh: Mesh | None = None, table: str = "fsdp",
 ) -> Run:
-    """The run in `workdir` at its newest checkpoint; every array goes straight to its place, once.
+    """The run in `workdir` at its newest checkpoint, or that of `step`; every array goes straight to its place, once.
 
-    stage: that it must be of. dtype: computes, and holds weights, in it and not in the config's; a part whose dtype the
-    config states keeps that, as the tokenizer does under later stages: its tokens are data. mesh, table: the devices,
-    one if not given, and how weights are laid out there.
+    Of several processes each must call it. stage: that it must be of. dtype: computes, and holds weights, in it and not
+    in the config's; a part whose dtype the config states keeps that, as the tokenizer does under later stages: its
+    tokens are data. mesh, table: the devices, this process's first if not given, and how weights are laid out there.
 
     Raises:
-      ValueError: no such directory, no finished checkpoint, another stage or skeleton, a config of other fields;
-        weights that are not those of the config, every missing, extra and mis-shaped one listed.
+      ValueError: no such directory, no finished checkpoint or none of `step`, another stage or skeleton, a config of
+        other fields; weights that are not those of the config, every missing, extra and mis-shaped one listed.
     """
     config = sources.read_config(workdir, stage)
     config.dtype = dtype or config.dtype
-    mesh = mesh or sharding.make_mesh({"data": 1, "fsdp": 1, "tensor": 1}, jax.devices()[:1])
-    stored = checkpoint.stored(workdir)
+    mesh = mesh or sharding.make_mesh({"data": 1, "fsdp": 1, "tensor": 1}, jax.local_devices()[:1])
+    stored = checkpoint.stored(workdir, step)
     definition = stages.find(config.name)
     modules, made, wanted = sources.described(
         workdir, lambda: (definition.modules(config), definition.make(config), placed(config, mesh, table))
@@ -74,7 +74,7 @@ def load(
 
 
 def all_devices() -> Mesh:
-    """For `load`: weights and batches split over everything that is there."""
+    """For `load`: weights and batches split over everything that is there, in all processes."""
     return sharding.make_mesh({"data": 1, "fsdp": -1, "tensor": 1})
 
 

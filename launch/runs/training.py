@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 
 from data_pipeline import sources as data_sets
 from launch import stages
+from launch.figures import results, samples
 from launch.runs import agreement, build, changes, resolve, skeleton, sources
 from launch.shell import compile_cache, devices, on_demand, signals
 from xdancer_jax import paths, sharding
@@ -96,7 +97,7 @@ def _run(
         stage, build.optimizer(config), parts, lambda step: build.batches(config, config.data.train_split, step),
         build.settings(config), workdir=workdir,
         config={"stage": config.name, "config": config.to_dict(), **content}, start=start, mesh=mesh, rules=rules,
-        hooks=[evaluation], surroundings=surroundings,
+        hooks=[evaluation, samples.samples_hook(config, workdir, stage, mesh, rules)], surroundings=surroundings,
     )
     return summary
 
@@ -111,7 +112,8 @@ def _surroundings(config: ConfigDict, workdir: str | Path) -> Surroundings:
     if project:
         wandb_writer.check()
     return Surroundings(
-        listening=signals.deferred, clips=lambda step: build.clips(config, step), answered=on_demand.answered,
+        listening=signals.deferred, evaluated=lambda: results.evaluated_steps(workdir),
+        clips=lambda step: build.clips(config, step), answered=on_demand.answered,
         began=_BEGAN, peak_flops=sum(chip.flops for chip in chips) if all(chips) else None,
         memory=lambda: devices.memory(jax.local_devices()), writers=writers,
     )

@@ -16,6 +16,7 @@ import jax
 from absl import flags
 from jax._src import clusters  # JAX's detection, without the joining that goes with it in jax.distributed
 
+from launch.runs import agreement
 from launch.shell import peers, signals
 
 _COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0, where no cluster tells it.")
@@ -92,6 +93,18 @@ def found() -> tuple[str, int, int]:
     return address, count, number
 
 
+@contextlib.contextmanager
+def join_alike(left: Callable[[], str] = str) -> Iterator[None]:
+    """`join`, by a command that all processes must be given with the same flags and run with the same code.
+
+    Raises ValueError on all where they differ, and what `join` raises.
+    """
+    with join(left):
+        given = {f"--{flag.name}": flag.value for flag in flags.FLAGS.get_key_flags_for_module(sys.argv[0])}
+        agreement.check(given | {"code": agreement.code_version()})
+        yield
+
+
 def check(given: Mapping[str, object]) -> None:
     """Raises ValueError where the three do not fit together: a group that is half on would train twice."""
     missing = [name for name, value in given.items() if value is None]
@@ -139,4 +152,4 @@ def _end_alone(status: int) -> None:
     atexit.register(end)
 
 
-__all__ = ["check", "check_alone", "found", "join", "of_a_collective"]
+__all__ = ["check", "check_alone", "found", "join", "join_alike", "of_a_collective"]

@@ -6,7 +6,9 @@ A file NAME.py here belongs to configs/NAME.py and is found by `config.name`. It
   modules(config): {part: linen module}, all parts of a resolved config's model.
   make(config): the Stage of a resolved config.
   window(config, train): the loader and what it cuts, see Window.
-  figures(run, data): the results of a trained run on a data set, for launch.evaluate.
+  figures(run, data): the results of a trained run on a data set, for launch.evaluate. Every process calls it.
+  samples(run, data): a picture (H, W, 3), or the frames of a video (F, H, W, 3), uint8, of a run that trains. Every
+    process calls it, and makes the same. May be missing.
   check(config): raises ValueError for fields that mean nothing.
 """
 

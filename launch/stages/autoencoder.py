@@ -1,5 +1,8 @@
 """Stage 0, the image autoencoder: configs/autoencoder.py, xdancer_jax/stages/autoencoder.py."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import flax.linen as nn
 import jax
 import numpy as np
@@ -7,15 +10,19 @@ from ml_collections import ConfigDict
 
 from data_pipeline import image_files, music
 from data_pipeline.schema import FRAMES
+from launch.figures import grids
 from launch.figures.data import Data
 from launch.figures.videos import video_figures
+from launch.runs import sharing
 from launch.runs.loading import Run
 from launch.stages import Window
+from xdancer_jax import sharding
 from xdancer_jax.evals.protocols import Result
 from xdancer_jax.models.autoencoder import AutoencoderKL
 from xdancer_jax.stage import Stage
 from xdancer_jax.stages import autoencoder
 
+_SHOWN = 4  # frames of a clip in a picture
 
 def earlier(config: ConfigDict) -> dict[str, str]:
     return {}
@@ -46,11 +53,27 @@ def check(config: ConfigDict) -> None:
 
 def figures(run: Run, data: Data) -> list[Result]:
     """Reconstruction of one frame a second, beside repeating each clip's first."""
-    reconstruct = jax.jit(run.stage.functions["reconstruct"])
-    records = data.records([FRAMES])
-    shortest, clips = min(len(record[FRAMES]) for record in records), []
-    for record in records:
+    reconstruct, records = _reconstruct(run), data.records([FRAMES])
+    shortest = min(len(record[FRAMES]) for record in records)
+
+    def made(record: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         frames = np.stack([image_files.decode_jpeg(frame) for frame in record[FRAMES][: shortest : music.FPS]])
-        output = reconstruct(run.params, run.extra, {"frames": frames}, jax.random.key(0))["frames"]
-        clips.append((np.asarray(output), frames, frames[0]))
-    return video_figures(clips)
+        return reconstruct(frames), frames, frames[0]
+
+    return video_figures(sharing.divided(records, made))
+
+
+def samples(run: Run, data: Data) -> np.ndarray:
+    """A picture: frames of each clip, a second apart, and under them their reconstructions."""
+    reconstruct, records, clips = _reconstruct(run), data.records([FRAMES]), []
+    last = min([_SHOWN * music.FPS, *(len(record[FRAMES]) for record in records)])
+    for record in records:
+        frames = np.stack([image_files.decode_jpeg(frame) for frame in record[FRAMES][: last : music.FPS]])
+        clips.append(grids.strips(frames, np.round(255 * reconstruct(frames)).astype(np.uint8)))
+    return grids.tile(clips)
+
+
+def _reconstruct(run: Run) -> Callable[[np.ndarray], np.ndarray]:
+    """Frames (F, H, W, 3) uint8 -> reconstructions in [0, 1], on this process's first device."""
+    function, weights = jax.jit(run.stage.functions["reconstruct"]), sharding.here((run.params, run.extra))
+    return lambda frames: np.asarray(function(*weights, {"frames": frames}, jax.random.key(0))["frames"])

@@ -1,12 +1,16 @@
 """Stage 2, music to pose tokens: configs/motion.py, xdancer_jax/stages/motion.py."""
 
+from collections.abc import Sequence
+
 import flax.linen as nn
 import numpy as np
 from ml_collections import ConfigDict
 
 from data_pipeline import music
+from launch.figures import grids
 from launch.figures.data import Data
 from launch.making import dances
+from launch.runs import sharing
 from launch.runs.loading import Run
 from launch.stages import Window
 from launch.stages import tokenizer as tokenizer_stage
@@ -68,8 +72,13 @@ def figures(run: Run, data: Data) -> list[Result]:
     shortest = min(len(record["poses"]) for record in records)
     songs = [dances.Song(np.zeros(0, np.float32), record["music"][:shortest]) for record in records]
     given = [dances.tokens_of(run, record["poses"][:1]) for record in records]
-    seeds = [data.seed + i for i in range(len(records))]
-    made = [dance.poses for dance in dances.choreograph(run, songs, given, shortest, seeds)]
+
+    def danced(rows: Sequence[int]) -> tuple[np.ndarray, ...]:
+        chosen = ([column[i] for i in rows] for column in (songs, given))
+        made = dances.choreograph(run, *chosen, shortest, [data.seed + i for i in rows]) if rows else ()
+        return tuple(dance.poses for dance in made)
+
+    made = sharing.rows(len(records), danced)
     beats = [record["music"][:shortest, music.BEAT] for record in records]
     real = [record["poses"][:shortest] for record in records]
     names = [record["song"] for record in records]
@@ -78,3 +87,13 @@ def figures(run: Run, data: Data) -> list[Result]:
         for protocol in (BAS_BAILANDO_2D, BAS_MINT_2D)
     ]
     return [*alignment, diversity_report(KineticFeatures(), made, real, music.FPS)]
+
+
+def samples(run: Run, data: Data) -> np.ndarray:
+    """A video of skeletons: a dance to the song of each clip, from the clip's first pose."""
+    records = data.records(["poses", "music"])
+    frames = min([grids.VIDEO_FRAMES, *(len(record["music"]) for record in records)])
+    songs = [dances.Song(np.zeros(0, np.float32), record["music"]) for record in records]
+    given = [dances.tokens_of(run, record["poses"][:1]) for record in records]
+    made = dances.choreograph(run, songs, given, frames, [data.seed] * len(records), quiet=True)
+    return grids.tile([grids.skeletons(dance.poses) for dance in made])

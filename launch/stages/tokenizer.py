@@ -1,7 +1,7 @@
 """Stage 1, the pose tokenizer: configs/tokenizer.py, xdancer_jax/stages/tokenizer.py."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import flax.linen as nn
 import jax
@@ -9,9 +9,12 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from data_pipeline.skeleton import NUM_JOINTS, PARTS
+from launch.figures import grids
 from launch.figures.data import Data
+from launch.runs import sharing
 from launch.runs.loading import Run
 from launch.stages import Window
+from xdancer_jax import sharding
 from xdancer_jax.evals.codebook import CodebookUse
 from xdancer_jax.evals.pose_error import mean_pose, paper_groups, pose_error_report, pose_l1_half_height
 from xdancer_jax.evals.protocols import Result
@@ -64,19 +67,38 @@ def figures(run: Run, data: Data) -> list[Result]:
 
 def figures_of(run: Run, clips: Sequence[np.ndarray], baseline: np.ndarray) -> list[Result]:
     """Of poses (F, 60, 3) a clip, in record coordinates, and the pose (60, 3) that a model must beat."""
-    reconstruct = jax.jit(run.stage.functions["reconstruct"])
+    reconstruct = _reconstruct(run)
 
-    def encode_decode(sequences: Sequence[np.ndarray]) -> list[Pass]:
-        key = jax.random.key(0)
-        found = [reconstruct(run.params, run.extra, {"poses": clip[None]}, key) for clip in sequences]
-        return [Pass(np.asarray(output["tokens"][0]), np.asarray(output["poses"][0])) for output in found]
+    def twice(clip: np.ndarray) -> tuple[np.ndarray, ...]:
+        once = reconstruct(clip)
+        return (*once, *reconstruct(once.poses))
 
-    passes = encode_decode(clips)
-    again = encode_decode([each.poses for each in passes])
-    first, second = (Pass(*map(np.concatenate, zip(*each, strict=True))) for each in (passes, again))
+    columns = [np.concatenate(column) for column in zip(*sharing.divided(list(clips), twice), strict=True)]
+    first, second = Pass(*columns[:2]), Pass(*columns[2:])
     names, truth, groups = part_names(run.config), np.concatenate(list(clips)), paper_groups(PARTS)
     return [
         pose_error_report(pose_l1_half_height(), first.poses, truth, groups, baseline),
         CodebookUse(run.config.model.codebook_size)(first.tokens, names),
         SecondPass()(truth, first, second, names, groups),
     ]
+
+
+def samples(run: Run, data: Data) -> np.ndarray:
+    """A video of skeletons: the true poses of each clip, and beside them their reconstructions."""
+    reconstruct, panels = _reconstruct(run), []
+    clips = [record["poses"] for record in data.records(["poses"])]
+    frames = min([grids.VIDEO_FRAMES, *map(len, clips)])
+    for clip in clips:
+        panels.append(grids.beside(*(grids.skeletons(x[:frames]) for x in (clip, reconstruct(clip).poses))))
+    return grids.tile(panels)
+
+
+def _reconstruct(run: Run) -> Callable[[np.ndarray], Pass]:
+    """Poses (F, 60, 3) -> tokens (F, S, K) and poses again, on this process's first device."""
+    function, weights = jax.jit(run.stage.functions["reconstruct"]), sharding.here((run.params, run.extra))
+
+    def reconstruct(poses: np.ndarray) -> Pass:
+        output = function(*weights, {"poses": poses[None]}, jax.random.key(0))
+        return Pass(np.asarray(output["tokens"][0]), np.asarray(output["poses"][0]))
+
+    return reconstruct

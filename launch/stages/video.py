@@ -1,10 +1,17 @@
 """Stage 3, the video diffusion: configs/video.py, xdancer_jax/stages/video.py."""
 
+import dataclasses
+from collections.abc import Mapping
+
 import flax.linen as nn
+import numpy as np
 from ml_collections import ConfigDict
 
+from data_pipeline.schema import FRAMES
+from launch.figures import grids
 from launch.figures.data import Data
-from launch.figures.videos import self_driven, video_figures
+from launch.figures.videos import drive, self_driven, video_figures
+from launch.making import painting
 from launch.runs.loading import Run
 from launch.stages import Window
 from launch.stages import autoencoder as autoencoder_stage
@@ -21,6 +28,7 @@ from xdancer_jax.stage import Stage
 from xdancer_jax.stages import video
 from xdancer_jax.stages.video_networks import Networks
 
+_SHOWN = 4  # frames of a clip in a picture
 POSE_CONTROLS = {"none": None, "motion_decoder": MotionDecoder, "pose_guider": PoseGuider}
 
 
@@ -49,6 +57,11 @@ def networks(config: ConfigDict) -> Networks:
 def modules(config: ConfigDict) -> dict[str, nn.Module]:
     made = networks(config)
     return {name: made.unet if name == "motion_modules" else getattr(made, name) for name in made.parts()}
+
+
+def networks_of(parts: Mapping[str, nn.Module]) -> Networks:
+    """The same from `modules`."""
+    return Networks(**{name: module for name, module in parts.items() if name != "motion_modules"})
 
 
 def make(config: ConfigDict) -> Stage:
@@ -83,4 +96,13 @@ def check(config: ConfigDict) -> None:
 
 def figures(run: Run, data: Data) -> list[Result]:
     """Self-driven video: a clip's first frame is the photo, the real poses of its middle drive it."""
-    return video_figures(list(self_driven(run, data)))
+    return video_figures(self_driven(run, data))
+
+
+def samples(run: Run, data: Data) -> np.ndarray:
+    """A picture: frames of the middle of each clip, and under them what is painted for their poses."""
+    paint, records = painting.painter(run, None), data.records(["poses", FRAMES])
+    data = dataclasses.replace(data, frames=min([data.frames, *(len(record["poses"]) for record in records)]))
+    clips = [drive(run, paint, record, data) for record in records]
+    every = max(1, data.frames // _SHOWN)
+    return grids.tile([grids.strips(target[::every], made[::every]) for made, target, _ in clips])

@@ -302,7 +302,7 @@ def set_aside(workdir: str | Path, step: int) -> Path:
 
 def newest(workdir: str | Path) -> int:
     """Step of the newest finished checkpoint in `workdir`; 0 if there is none."""
-    return max(_steps(_checkpoints(workdir)), default=0)
+    return max(steps(workdir), default=0)
 
 
 def _steps(directory: Path) -> list[int]:

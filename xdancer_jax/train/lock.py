@@ -1,4 +1,7 @@
-"""One training a work directory at a time: a second one would remove the first one's unfinished save."""
+"""One training a work directory at a time: a second one would remove the first one's unfinished save.
+
+Whoever else must be alone there, evaluating its checkpoints for instance, holds a lock of another name.
+"""
 
 import contextlib
 import fcntl
@@ -16,28 +19,29 @@ from xdancer_jax import paths
 from xdancer_jax.train import lease
 
 _log = logging.getLogger(__name__)
+_TRAINING = "is training there; wait until it has ended, or give another --workdir"
 
 
 @contextlib.contextmanager
-def held(workdir: str | os.PathLike) -> Iterator[None]:
+def held(workdir: str | os.PathLike, name: str = "lock", told: str = _TRAINING) -> Iterator[None]:
     """Keeps other trainings out of `workdir`, made if need be, while the block runs; every process must enter it.
 
-    Process 0 holds an flock on WORKDIR/lock for its whole group. The kernel lets it go however the process ends. On
-    NFS it holds between hosts as well (Linux 2.6.12 and newer); on a file system without locks a warning says that
-    nothing is held. A work directory that was empty before and after is removed again. In a store it is a lease
-    (train.lease) in place of a lock.
+    Process 0 holds an flock on WORKDIR/`name` for its whole group; who is refused is `told` what the holder does. The
+    kernel lets it go however the process ends. On NFS it holds between hosts as well (Linux 2.6.12 and newer); on a
+    file system without locks a warning says that nothing is held. A work directory that was empty before and after is
+    removed again. In a store it is a lease (train.lease) in place of a lock.
 
     Raises:
-      ValueError: another training holds it, on all processes of the group.
+      ValueError: another one holds it, on all processes of the group.
       OSError: `workdir` cannot be made or written.
     """
-    path = paths.at(workdir) / "lock"
+    path = paths.at(workdir) / name
     paths.check_reachable(path)
     with contextlib.ExitStack() as stack:
         refused = None
         if jax.process_index() == 0:
             try:
-                stack.enter_context(lease.held(path) if paths.in_store(path) else _file(Path(path)))
+                stack.enter_context(lease.held(path) if paths.in_store(path) else alone(Path(path), told))
             except (ValueError, OSError) as error:
                 refused = error
         if jax.process_count() > 1:
@@ -50,11 +54,12 @@ def held(workdir: str | os.PathLike) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _file(path: Path) -> Iterator[None]:
+def alone(path: Path, told: str) -> Iterator[None]:
+    """`held` by this process for itself: the lock of the file `path`."""
     made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        number = _locked(path)
+        number = _locked(path, told)
     except OSError as error:
         raise OSError(error.errno, f"cannot write into the work directory: {error.strerror}", str(path)) from error
     try:
@@ -68,7 +73,7 @@ def _file(path: Path) -> Iterator[None]:
                 folder.rmdir()
 
 
-def _locked(path: Path) -> int:
+def _locked(path: Path, told: str) -> int:
     """A descriptor of `path` that holds its lock."""
     while True:
         number = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -77,11 +82,9 @@ def _locked(path: Path) -> int:
         except BlockingIOError as error:
             holder = os.pread(number, 200, 0).decode(errors="replace") or "another process"
             os.close(number)
-            raise ValueError(
-                f"{path.parent}: {holder} is training there; wait until it has ended, or give another --workdir"
-            ) from error
+            raise ValueError(f"{path.parent}: {holder} {told}") from error
         except OSError as error:
-            _log.warning("%s: this file system has no locks (%s); start no second training here", path, error.strerror)
+            _log.warning("%s: this file system has no locks (%s); start no second one here", path, error.strerror)
         # Whoever held it may have removed the file between our two calls.
         if path.exists() and os.path.samestat(os.fstat(number), path.stat()):
             os.truncate(number, 0)
@@ -90,4 +93,4 @@ def _locked(path: Path) -> int:
         os.close(number)
 
 
-__all__ = ["held"]
+__all__ = ["alone", "held"]

@@ -7,23 +7,20 @@ import pytest
 
 from xdancer_jax.evals.beat_alignment import BAS_BAILANDO_2D, BAS_MINT_2D
 from xdancer_jax.evals.bootstrap import Bootstrap
-from xdancer_jax.evals.protocols import append, column, read, record
+from xdancer_jax.evals.protocols import column, parse, record
 
 
-def test_a_result_carries_its_protocol_and_constants_through_a_file(tmp_path):
-    path = tmp_path / "results.jsonl"
+def test_a_result_carries_its_protocol_and_constants_through_a_line():
     result = record(BAS_BAILANDO_2D, {"score": 0.25, "chance": math.nan}, {"motions": 3})
-    append(path, result)
-    append(path, result)
-    line = json.loads(path.read_text().splitlines()[0])
+    line = json.loads(result.as_json())
     assert line["protocol"] == "bas_bailando_2d" and line["constants"]["sigma_ms"] == 100
     assert "id" not in line["constants"] and line["values"]["chance"] is None
-    first, _ = read(path)
+    first, _ = parse([result.as_json()] * 2, "results.jsonl")
     assert first.values["score"] == 0.25 and math.isnan(first.values["chance"]) and first.counts == {"motions": 3}
     assert column([first, result], "score") == [0.25, 0.25]
-    path.write_text('{"protocol": "x"}\n')
-    with pytest.raises(ValueError, match="line 1"):
-        read(path)
+    for line in ('{"protocol": "x"}', "[1]", "{", '{"values": 3}'):
+        with pytest.raises(ValueError, match="results.jsonl, line 2: not a metric result"):
+            parse([result.as_json(), line], "results.jsonl")
 
 
 def test_two_protocols_never_share_a_column():

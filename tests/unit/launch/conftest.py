@@ -25,7 +25,7 @@ def small(data):
     def config(**changes):
         made = tokenizer.get_config("tiny")
         made.model.update(codebook_size=16, encoder_width=8, decoder_width=8)
-        made.update(steps=2, batch_size=4, log_every=1, eval_every=2, eval_batches=1)
+        made.update(steps=2, batch_size=4, log_every=1, eval_every=2, eval_batches=1, samples=0)
         made.optimizer.schedule = "constant"
         made.data.dir = data
         made.update(changes)

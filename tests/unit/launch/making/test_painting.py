@@ -195,7 +195,7 @@ def test_appearance_runs_paint_the_middle_of_clips_from_their_first_frames(write
     monkeypatch.setattr(Data, "records", lambda self, fields: [{name: x[name] for name in fields} for x in records])
     again = painting.painter(run, None)
     monkeypatch.setattr(painting, "painter", lambda of, steps: again)  # compiled once
-    made = list(videos.self_driven(run, Data("nowhere", frames=3, seed=4)))
+    made = videos.self_driven(run, Data("nowhere", frames=3, seed=4))
     for record, (frames, target, photo) in zip(records, made, strict=True):
         decoded = [image_files.decode_jpeg(x) for x in record[FRAMES]]
         np.testing.assert_array_equal(photo, decoded[0])

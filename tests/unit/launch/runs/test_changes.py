@@ -31,7 +31,7 @@ def _get(config, field):
 
 def test_what_does_not_is_free():
     assert changed(
-        log_every=1, eval_every=1, eval_batches=1, checkpoint__every=1, checkpoint__keep=9, mesh__fsdp=8,
+        log_every=1, eval_every=1, eval_batches=1, samples=0, checkpoint__every=1, checkpoint__keep=9, mesh__fsdp=8,
         sharding="fsdp", data__dir="elsewhere", data__workers=4, start="moved",
     ) == {}
     before, now = motion.get_config("tiny"), motion.get_config("tiny")
