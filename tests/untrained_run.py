@@ -7,7 +7,7 @@ import numpy as np
 from launch import stages
 from launch.runs import loading, resolve, sources
 from xdancer_jax import sharding
-from xdancer_jax.train import checkpoint, digest, guard, record, trees
+from xdancer_jax.train import checkpoint, checkpointer, digest, guard, record, trees
 from xdancer_jax.train.retention import newest
 from xdancer_jax.train.state import TrainState
 
@@ -40,7 +40,7 @@ def write(workdir, config, seed=None):
         kind, _, where = sources.text(config, name).partition(":")
         if kind == "run":
             digests[name] = checkpoint.stored(where).digests[name]
-    with checkpoint.Checkpointer(workdir, newest(1)) as checkpointer:
+    with checkpointer.Checkpointer(workdir, newest(1)) as saver:
         record.write(workdir, {"stage": config.name, "config": config.to_dict(), "facts": {}, "changes": []})
-        checkpointer.save(1, state, digests)
+        saver.save(1, state, digests)
     return str(workdir)

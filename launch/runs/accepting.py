@@ -22,7 +22,7 @@ from launch import stages
 from launch.runs import agreement, build, resolve, sources
 from xdancer_jax import sharding
 from xdancer_jax.train import checkpoint, guard, loop, metrics
-from xdancer_jax.train.checkpoint import Checkpointer
+from xdancer_jax.train.checkpointer import Checkpointer
 from xdancer_jax.train.hooks import Hook
 from xdancer_jax.train.retention import newest
 from xdancer_jax.train.settings import Summary, Surroundings

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from data_pipeline import sources as data_sets
 from launch import stages
 from launch.figures import results, samples
-from launch.runs import agreement, build, changes, resolve, skeleton, sources
+from launch.runs import agreement, build, changes, resolve, skeleton, sources, versions
 from launch.shell import compile_cache, devices, on_demand, signals
 from xdancer_jax import paths, sharding
 from xdancer_jax.train import accounting, checkpoint, damage, hooks, lock, loop, record, wandb_writer
@@ -74,7 +74,7 @@ def _prepared(
     config = resolve.resolve(config)
     parts = sources.parts(config)
     changes.check(workdir, {}, allow_change)
-    return start, config, parts, {"facts": _facts(config, parts), "changes": []}
+    return start, config, parts, {"facts": _facts(config, parts), "changes": [], "starts": _starts([], 0)}
 
 
 def _run(
@@ -162,7 +162,23 @@ def _go_on(
     }
     told = [{"step": start, "field": name, "before": old, "now": new} for name, (old, new) in changed.items()]
     facts = before["facts"] | {name: value for name, value in facts.items() if value}
-    return config, parts, {"facts": facts, "changes": before["changes"] + told}
+    starts = _starts(before.get("starts", []), start)
+    return config, parts, {"facts": facts, "changes": before["changes"] + told, "starts": starts}
+
+
+def _starts(before: list[dict[str, Any]], step: int) -> list[dict[str, Any]]:
+    """What has computed the run, from which step on (runs/versions.py), with this start where that is another.
+
+    Another Grain is a warning: the order of examples may be another from here on.
+    """
+    found = {"step": step, **versions.found()}
+    last = before[-1] if before else {}
+    if {**last, "step": step} == found:
+        return before
+    old, new = (each.get("packages", {}).get("grain") for each in (last, found))
+    if old and old != new and jax.process_index() == 0:
+        _log.warning("warning: grain %s before, %s now: the order of examples may be another from here on", old, new)
+    return [*before, found]
 
 
 def _facts(config: ConfigDict, parts: Parts) -> dict[str, str]:

@@ -15,7 +15,7 @@ from xdancer_jax import paths, sharding
 from xdancer_jax.sharding import Rules
 from xdancer_jax.stage import Stage
 from xdancer_jax.train import checkpoint, digest, record, together
-from xdancer_jax.train.checkpoint import Checkpointer
+from xdancer_jax.train.checkpointer import Checkpointer
 from xdancer_jax.train.control import SAVE, STOP, Panel
 from xdancer_jax.train.hooks import Hook
 from xdancer_jax.train.model_flops import model_flops

@@ -75,7 +75,7 @@ def _check(content: Any) -> None:
     if not isinstance(content, dict):
         raise ValueError(f"a {type(content).__name__}, no table")
     for name, kind, needed in (("stage", str, True), ("config", dict, True), ("facts", dict, False),
-                               ("changes", list, False)):
+                               ("changes", list, False), ("starts", list, False)):
         if name in content and not isinstance(content[name], kind):
             raise ValueError(f"{name} is a {type(content[name]).__name__}, no {kind.__name__}")
         if needed and name not in content:
@@ -85,8 +85,9 @@ def _check(content: Any) -> None:
     for name, value in content.get("facts", {}).items():
         if not isinstance(value, str):
             raise ValueError(f"facts.{name} is a {type(value).__name__}, no str")
-    if not all(isinstance(change, dict) for change in content.get("changes", [])):
-        raise ValueError("changes holds something else than tables")
+    for name in ("changes", "starts"):
+        if not all(isinstance(each, dict) for each in content.get(name, [])):
+            raise ValueError(f"{name} holds something else than tables")
     level, depth = [content], 0
     while level:  # not by recursion, which is what too deep a file breaks
         depth += 1

@@ -11,7 +11,7 @@ import pytest
 
 from tests import toy_stage
 from xdancer_jax.train import checkpoint, disk, guard, trees
-from xdancer_jax.train.checkpoint import Checkpointer
+from xdancer_jax.train.checkpointer import Checkpointer
 from xdancer_jax.train.retention import newest
 from xdancer_jax.train.state import TrainState
 
@@ -126,7 +126,7 @@ def test_frozen_weights_are_written_once_and_named_by_every_checkpoint(tmp_path)
     assert "params/teacher/w" in read(tmp_path, 3) and "params/teacher/w" in read(tmp_path, 4)
     for step in (2, 3, 4):
         own = trees.by_path(abstract(state().replace(frozen=None)))
-        assert set(checkpoint._metadata(tmp_path / "checkpoints" / str(step))[0]) == set(own)
+        assert set(checkpoint.metadata(tmp_path / "checkpoints" / str(step))[0]) == set(own)
 
 
 def test_an_interrupted_write_of_frozen_weights_is_done_again(tmp_path):

@@ -11,7 +11,7 @@ import optax
 import pytest
 
 from tests import toy_stage
-from xdancer_jax.train import checkpoint, digest, disk, hooks, loop
+from xdancer_jax.train import checkpoint, checkpointer, digest, disk, hooks, loop
 from xdancer_jax.train.guard import Guard
 from xdancer_jax.train.retention import Clock, Policy
 from xdancer_jax.train.settings import Surroundings
@@ -85,8 +85,8 @@ def test_a_last_step_whose_update_is_not_finite_is_not_saved(tmp_path, what):
 
 def test_weights_that_changed_in_their_files_are_damage(tmp_path, monkeypatch):
     toy_stage.run(tmp_path, 3)
-    load = checkpoint._load
-    monkeypatch.setattr(checkpoint, "_load", lambda directory, wanted: {
+    load = checkpoint.load
+    monkeypatch.setattr(checkpoint, "load", lambda directory, wanted: {
         path: leaf + 1 if path == "ema/student/encoder/bias" else leaf for path, leaf in load(directory, wanted).items()
     })
     with pytest.raises(ValueError, match="checkpoints/3: a damaged checkpoint .the weights of part student are not"):
@@ -231,8 +231,8 @@ def test_minutes_save_as_well(tmp_path, monkeypatch):
     now = itertools.count(0, 50)
     monkeypatch.setattr(loop, "Clock", lambda minutes: Clock(minutes, lambda: next(now)))
     saved = []
-    save = checkpoint.Checkpointer.save
-    monkeypatch.setattr(checkpoint.Checkpointer, "save", lambda self, step, *args, **options: (
+    save = checkpointer.Checkpointer.save
+    monkeypatch.setattr(checkpointer.Checkpointer, "save", lambda self, step, *args, **options: (
         saved.append(step), save(self, step, *args, **options)))
     toy_stage.run(tmp_path, 8, policy=Policy(every=0, minutes=1.5, newest=2))
     assert len(saved) > 2 and saved[-1] == 8 and saved[0] > 1

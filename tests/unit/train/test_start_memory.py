@@ -13,7 +13,7 @@ from configs.sharding import TABLES
 from xdancer_jax import sharding
 from xdancer_jax.pretrained import gpt2
 from xdancer_jax.stage import Stage
-from xdancer_jax.train import checkpoint
+from xdancer_jax.train import checkpoint, checkpointer
 from xdancer_jax.train.retention import newest, trees
 from xdancer_jax.train.optim import Optimizer
 from xdancer_jax.train.parts import Part
@@ -57,8 +57,8 @@ def report(planned):
     print(peak[0] - before, sum(sizes), max(sizes))
 """
 WRITE_RUN = """
-with checkpoint.Checkpointer(sys.argv[1], newest(1)) as checkpointer:
-    checkpointer.save(1, plan(init, Part()).create(), {"gpt": "digest"})
+with checkpointer.Checkpointer(sys.argv[1], newest(1)) as saver:
+    saver.save(1, plan(init, Part()).create(), {"gpt": "digest"})
 """
 READ_RUN = "report(plan(init, Part(read=checkpoint.stored(sys.argv[1]).read)))"
 WRITE_GPT2 = """

@@ -11,7 +11,8 @@ from tests import toy_stage
 from tests.unit.train.test_checkpoint import abstract, read, save, state
 from xdancer_jax import paths
 from xdancer_jax.train import checkpoint, disk, metrics, record
-from xdancer_jax.train.checkpoint import Checkpointer
+from xdancer_jax.train.checkpointer import Checkpointer
+from xdancer_jax.train.retention import newest
 
 WORKDIR = "gs://bucket/run"
 
@@ -34,7 +35,7 @@ def test_a_run_that_goes_on_is_bitwise_the_local_one(store, tmp_path, monkeypatc
 def test_newest_are_kept_frozen_weights_come_back_and_readers_get_both(store):
     save(WORKDIR, [state(step) for step in (1, 2, 3)], keep=2)
     assert checkpoint.newest(WORKDIR) == 3 and {name.split("/")[2] for name in steps(store)} == {"2", "3"}
-    with Checkpointer(WORKDIR, 2) as checkpointer:
+    with Checkpointer(WORKDIR, newest(2)) as checkpointer:
         toy_stage.assert_same(checkpointer.restore(3, abstract(state())), state(3))
     np.testing.assert_array_equal(read(WORKDIR)["params/teacher/w"], np.ones(2))
     assert checkpoint.stored(WORKDIR).digests == {"dense": "digest 3", "teacher": "t"}
@@ -53,7 +54,7 @@ def test_a_checkpoint_that_was_not_finished_does_not_count_and_is_removed(store)
     save(WORKDIR, [state(1), state(2)])
     unfinish(store, "checkpoints/2")
     assert checkpoint.newest(WORKDIR) == 1 == checkpoint.stored(WORKDIR).step
-    with Checkpointer(WORKDIR, 3):
+    with Checkpointer(WORKDIR, newest(3)):
         assert {name.split("/")[2] for name in steps(store)} == {"1"}
     save(WORKDIR, [state(2)])
     assert checkpoint.newest(WORKDIR) == 2
@@ -69,7 +70,7 @@ def test_frozen_weights_that_were_not_finished_are_written_anew(store):
 
 
 def test_a_save_that_the_store_refuses_is_a_warning_and_the_next_one_is_tried(store, caplog):
-    with Checkpointer(WORKDIR, 3) as checkpointer:
+    with Checkpointer(WORKDIR, newest(3)) as checkpointer:
         checkpointer.write_frozen(state(1))
         for step in (1, 2, 3):
             checkpointer._settle()
@@ -82,7 +83,7 @@ def test_a_save_that_the_store_refuses_is_a_warning_and_the_next_one_is_tried(st
 
 
 def test_a_save_that_breaks_off_half_way_leaves_nothing_that_counts(store, caplog):
-    with Checkpointer(WORKDIR, 3) as checkpointer:
+    with Checkpointer(WORKDIR, newest(3)) as checkpointer:
         checkpointer.write_frozen(state(1))
         checkpointer.save(1, state(1), {"dense": "d", "teacher": "t"})
         checkpointer._settle()

@@ -37,10 +37,10 @@ def gradients(workdir, b1):
     place = replicated(make_mesh({}, jax.devices()[:1]))
     wanted = {
         path: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place)
-        for path, leaf in checkpoint._metadata(directory)[0].items() if "/mu/" in path
+        for path, leaf in checkpoint.metadata(directory)[0].items() if "/mu/" in path
     }
     assert wanted
-    return {path: leaf / (1 - b1) for path, leaf in checkpoint._load(directory, wanted).items()}
+    return {path: leaf / (1 - b1) for path, leaf in checkpoint.load(directory, wanted).items()}
 
 
 @pytest.mark.process

@@ -7,7 +7,7 @@ import pytest
 from configs import motion, tokenizer
 from launch.runs import training
 from tests import untrained_run
-from xdancer_jax.train import checkpoint, record
+from xdancer_jax.train import checkpoint, checkpointer, record
 from xdancer_jax.train.retention import newest
 
 
@@ -57,9 +57,9 @@ def test_a_run_begins_with_the_seed_the_batches_and_the_split_of_its_config(smal
 
 def test_ema_is_kept_where_the_config_says_so(small, tmp_path, trained):
     training.train(small(ema_decay=0.5), tmp_path)
-    paths = checkpoint._metadata(tmp_path / "checkpoints" / "2")[0]
+    paths = checkpoint.metadata(tmp_path / "checkpoints" / "2")[0]
     assert any(path.startswith("ema/") for path in paths)
-    assert not any(path.startswith("ema/") for path in checkpoint._metadata(trained / "checkpoints" / "2")[0])
+    assert not any(path.startswith("ema/") for path in checkpoint.metadata(trained / "checkpoints" / "2")[0])
 
 
 def _motion(source, steps):
@@ -81,8 +81,8 @@ def stub(monkeypatch):
         if not start:
             record.write(workdir, config)
             untrained = untrained_run.state_of(training.sources.as_config(config["config"]))
-            with checkpoint.Checkpointer(workdir, newest(1)) as checkpointer:
-                checkpointer.save(1, untrained, {name: part.digest or "own" for name, part in parts.items()})
+            with checkpointer.Checkpointer(workdir, newest(1)) as saver:
+                saver.save(1, untrained, {name: part.digest or "own" for name, part in parts.items()})
         else:
             record.write(workdir, config)
         return None, None
