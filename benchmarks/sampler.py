@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.timing import medians
+from xdancer_jax.boxes import unbox
 from xdancer_jax.models import music_decoder
 from xdancer_jax.models.music_decoder import Weights
 from xdancer_jax.models.music_gpt import MusicGPT
-from xdancer_jax.sharding import unbox
 from xdancer_jax.stages import motion_sampling
 from xdancer_jax.typing import Array, Params
 

@@ -46,11 +46,7 @@ def main(argv: list[str]) -> None:
 
 def _evaluate(data: Data) -> None:
     if _WATCH.value:
-        try:
-            return watching.watch(_RUN.value, data, _MINUTES.value)
-        except KeyboardInterrupt as stopped:
-            stopped.args = (watching.left(_RUN.value),)
-            raise
+        return watching.watch(_RUN.value, data, _MINUTES.value)
     out = paths.at(_OUT.value or paths.at(_RUN.value) / results.NAME)
     run, setting = agreement.everywhere(lambda: (loading.load(_RUN.value, step=_STEP.value), results.setting(data)))
     agreement.everywhere(lambda: outputs.check_out(str(out), ".jsonl"))

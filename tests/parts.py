@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from xdancer_jax import sharding
+from xdancer_jax import boxes
 from xdancer_jax.rng import Chance
 from xdancer_jax.train import trees
 from xdancer_jax.train.parts import Part
@@ -19,14 +19,14 @@ def fates(stage, **fields):
 def shapes(stage, batch, **fields):
     """Shapes of {"params", "extra"} by part, unboxed; all parameters but vectors must have had axis names."""
     boxed = jax.eval_shape(lambda key: init_parts(stage, fates(stage, **fields), batch, {}, key), jax.random.key(0))
-    leaves = jax.tree.leaves(boxed["params"], is_leaf=sharding.is_box)
-    assert all(sharding.is_box(leaf) or leaf.ndim < 2 for leaf in leaves)
-    return sharding.unbox(boxed)
+    leaves = jax.tree.leaves(boxed["params"], is_leaf=boxes.is_box)
+    assert all(boxes.is_box(leaf) or leaf.ndim < 2 for leaf in leaves)
+    return boxes.unbox(boxed)
 
 
 def made(stage, batch, given, **fields):
     """{"params", "extra"} by part, unboxed, as init makes them from `given` arrays by path and random ones."""
-    return jax.jit(lambda given, key: sharding.unbox(init_parts(stage, fates(stage, **fields), batch, given, key)))(
+    return jax.jit(lambda given, key: boxes.unbox(init_parts(stage, fates(stage, **fields), batch, given, key)))(
         given, jax.random.key(0)
     )
 

@@ -18,7 +18,7 @@ import numpy as np
 from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from xdancer_jax import axes
+from xdancer_jax import axes, boxes
 from xdancer_jax.typing import Array, Batch, PyTree
 
 MESH_AXES = ("dcn_data", "data", "fsdp", "tensor")  # from the slowest network to the fastest
@@ -237,7 +237,7 @@ def shardings(boxed: PyTree, mesh: Mesh, rules: Rules) -> PyTree:
     uneven = []
 
     def leaf_sharding(path, leaf):
-        if not is_box(leaf):
+        if not boxes.is_box(leaf):
             return replicated(mesh)
         name = jax.tree_util.keystr(path, simple=True, separator="/")
         spec, fits = _spec(name, leaf, mesh, rules)
@@ -245,7 +245,7 @@ def shardings(boxed: PyTree, mesh: Mesh, rules: Rules) -> PyTree:
             uneven.append((math.prod(leaf.value.shape), name, leaf.value.shape))
         return NamedSharding(mesh, spec)
 
-    tree = jax.tree_util.tree_map_with_path(leaf_sharding, boxed, is_leaf=is_box)
+    tree = jax.tree_util.tree_map_with_path(leaf_sharding, boxed, is_leaf=boxes.is_box)
     if uneven:
         size, name, shape = max(uneven)
         _log.warning(
@@ -253,43 +253,6 @@ def shardings(boxed: PyTree, mesh: Mesh, rules: Rules) -> PyTree:
             len(uneven), sum(item[0] for item in uneven), dict(mesh.shape), name, shape,
         )
     return tree
-
-
-def unbox(tree: PyTree) -> PyTree:
-    """`tree` without the boxes that hold logical names (linen's own unbox would also constrain shardings)."""
-
-    def value(leaf):
-        return leaf.unbox(apply_constraint=False) if is_box(leaf) else leaf
-
-    return jax.tree.map(value, tree, is_leaf=is_box)
-
-
-def fill(boxed: PyTree, values: Mapping[str, Array]) -> PyTree:
-    """`boxed` with the arrays of `values` at their "/"-joined paths, in the boxes that were there.
-
-    Raises:
-      ValueError: a path that is not there, or an array of another shape.
-    """
-    left = dict(values)
-
-    def value(path, leaf):
-        name = jax.tree_util.keystr(path, simple=True, separator="/")
-        if name not in left:
-            return leaf
-        shape = leaf.value.shape if is_box(leaf) else leaf.shape
-        if left[name].shape != shape:
-            raise ValueError(f"{name}: an array of shape {left[name].shape} where {shape} is wanted")
-        return leaf.replace_boxed(left.pop(name)) if is_box(leaf) else left.pop(name)
-
-    filled = jax.tree_util.tree_map_with_path(value, boxed, is_leaf=is_box)
-    if left:
-        raise ValueError(f"no leaves {sorted(left)}")
-    return filled
-
-
-def is_box(leaf) -> bool:
-    """Whether `leaf` is an array with logical axis names."""
-    return isinstance(leaf, nn.LogicallyPartitioned)
 
 
 def _mesh_axes(path: str, name: str, mesh: Mesh, rules: Rules) -> tuple[str, ...]:

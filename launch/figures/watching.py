@@ -33,6 +33,14 @@ def watch(workdir: str | Path, data: Data, minutes: float | None, poll: float = 
     Raises:
       ValueError: another watch has the run; or, at the end, checkpoints could not be read, each told of before.
     """
+    try:
+        _watch(workdir, data, minutes, poll)
+    except KeyboardInterrupt as stopped:
+        stopped.args = (left(workdir),)
+        raise
+
+
+def _watch(workdir: str | Path, data: Data, minutes: float | None, poll: float) -> None:
     watched = _Watched(workdir, agreement.everywhere(lambda: results.setting(data)), minutes, poll)
     while (found := sharing.first(watched.missing)).get("wait"):
         watched.wait(found["wait"])

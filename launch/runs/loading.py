@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from configs.sharding import TABLES
 from launch import stages
 from launch.runs import build, sources
-from xdancer_jax import sharding
+from xdancer_jax import boxes, sharding
 from xdancer_jax.sharding import Place
 from xdancer_jax.stage import Stage, variables
 from xdancer_jax.train import checkpoint, state, trees
@@ -88,7 +88,7 @@ def placed(config: ConfigDict, mesh: Mesh, table: str) -> dict[str, jax.ShapeDty
     )
     layout = trees.by_path(sharding.shardings(boxed, mesh, TABLES[table]))
     found = {}
-    for path, leaf in trees.by_path(sharding.unbox(boxed)).items():
+    for path, leaf in trees.by_path(boxes.unbox(boxed)).items():
         kept = config.parts[path.split("/")[1]].dtype or config.dtype
         held = path.startswith("params/") and jnp.issubdtype(leaf.dtype, jnp.floating)
         found[path] = jax.ShapeDtypeStruct(leaf.shape, kept if held else leaf.dtype, sharding=layout[path])

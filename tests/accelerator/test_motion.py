@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from configs import motion
+from xdancer_jax.boxes import unbox
 from xdancer_jax.models import music_decoder
 from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.nn import cache
 from xdancer_jax.nn.attention import attention
 from xdancer_jax.nn.embeddings import lookup
-from xdancer_jax.sharding import unbox
 
 L, N, D = 2224, 16, 64
 M = 35  # music features

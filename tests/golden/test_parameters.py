@@ -13,7 +13,7 @@ import pytest
 
 from launch import stages
 from launch.runs import build, resolve, sources
-from xdancer_jax import sharding
+from xdancer_jax import boxes
 from xdancer_jax.train import trees
 from xdancer_jax.train.state import init_parts
 
@@ -35,7 +35,7 @@ def boxed(stage, variant):
 @pytest.mark.parametrize("name", VARIANTS)
 def test_parameters_keep_their_names_and_shapes(name):
     stage, variant = name.split(":")
-    shapes = {path: leaf.shape for path, leaf in trees.by_path(sharding.unbox(boxed(stage, variant))).items()}
+    shapes = {path: leaf.shape for path, leaf in trees.by_path(boxes.unbox(boxed(stage, variant))).items()}
     lines = [f"{path} {' '.join(map(str, shape))}".rstrip() for path, shape in sorted(shapes.items())]
     lines.append(f"{sum(map(math.prod, shapes.values()))} parameters in {len(shapes)} arrays")
     path = Path(__file__).with_name(f"{stage}_{variant}.txt")

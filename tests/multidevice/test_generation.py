@@ -9,7 +9,7 @@ from configs.sharding import TABLES
 from tests import parts
 from tests.multidevice.collectives import collectives
 from tests.unit.stages import test_video
-from xdancer_jax import sharding
+from xdancer_jax import boxes, sharding
 from xdancer_jax.diffusion.schedules import NoiseSchedule
 from xdancer_jax.models.autoencoder import AutoencoderKL
 from xdancer_jax.models.image_encoder import ImageEncoder
@@ -51,7 +51,7 @@ def boxed():
 @pytest.fixture(scope="module")
 def weights(boxed):
     """{"params", "extra"} on one device."""
-    made = sharding.unbox(boxed)
+    made = boxes.unbox(boxed)
     extra = jax.tree.map(jax.numpy.abs, parts.random(made["extra"], 1.0))  # standard deviations among them
     return {"params": parts.random(made["params"], 0.3), "extra": extra}
 

@@ -15,7 +15,7 @@ import pytest
 
 from configs.sharding import TABLES
 from tests.multidevice.collectives import collectives, shapes
-from xdancer_jax import sharding
+from xdancer_jax import boxes, sharding
 from xdancer_jax.models.autoencoder import AutoencoderKL
 from xdancer_jax.models.image_encoder import ImageEncoder
 from xdancer_jax.models.motion_decoder import MotionDecoder
@@ -108,7 +108,7 @@ def case(name):
     model, inputs = MODELS[name]()
     boxed = jax.eval_shape(functools.partial(model.init, jax.random.key(0)), **inputs)
     rng = np.random.default_rng(1)
-    variables = jax.tree.map(lambda x: (0.3 * rng.normal(size=x.shape)).astype(x.dtype), sharding.unbox(boxed))
+    variables = jax.tree.map(lambda x: (0.3 * rng.normal(size=x.shape)).astype(x.dtype), boxes.unbox(boxed))
     params, extra = variables.pop("params"), variables
 
     def loss(params, extra, inputs):

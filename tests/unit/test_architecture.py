@@ -18,7 +18,8 @@ MAY_IMPORT = {
     "benchmarks": ("configs", "data_pipeline", "xdancer_jax", "launch", "benchmarks"),
     "xdancer_jax": ("xdancer_jax.typing",),
     "xdancer_jax.stage": ("xdancer_jax.typing", "xdancer_jax.rng"),
-    "xdancer_jax.sharding": ("xdancer_jax.typing", "xdancer_jax.axes"),
+    "xdancer_jax.boxes": ("xdancer_jax.typing",),
+    "xdancer_jax.sharding": ("xdancer_jax.typing", "xdancer_jax.axes", "xdancer_jax.boxes"),
     "xdancer_jax.nn": ("xdancer_jax.typing", "xdancer_jax.axes", "xdancer_jax.rng", "xdancer_jax.nn"),
     "xdancer_jax.models": (
         "xdancer_jax.typing", "xdancer_jax.axes", "xdancer_jax.rng", "xdancer_jax.nn", "xdancer_jax.models",
@@ -31,7 +32,7 @@ MAY_IMPORT = {
     ),
     "xdancer_jax.train": (
         "xdancer_jax.typing", "xdancer_jax.axes", "xdancer_jax.rng", "xdancer_jax.stage", "xdancer_jax.sharding",
-        "xdancer_jax.flops", "xdancer_jax.paths", "xdancer_jax.train",
+        "xdancer_jax.boxes", "xdancer_jax.flops", "xdancer_jax.paths", "xdancer_jax.train",
     ),
     "xdancer_jax.pretrained": ("xdancer_jax.typing", "xdancer_jax.pretrained"),
     "xdancer_jax.evals": ("xdancer_jax.typing", "xdancer_jax.stage", "xdancer_jax.evals", "xdancer_jax.paths"),

@@ -8,7 +8,7 @@ import pytest
 from jax.sharding import AbstractMesh, AxisType, PartitionSpec
 
 from configs import sharding as tables
-from xdancer_jax import axes, sharding
+from xdancer_jax import axes, boxes, sharding
 
 SIZES = {"dcn_data": 1, "data": 2, "fsdp": 4, "tensor": 2}
 # Shapes and specs need no devices.
@@ -54,7 +54,7 @@ def test_unknown_names_raise():
 def test_unboxed_leaves_are_replicated_and_boxes_are_removed():
     tree = {"a": jnp.ones(3), "b": nn.LogicallyPartitioned(jnp.ones((2, 2)), ("embed", "mlp"))}
     assert sharding.shardings(tree, MESH, tables.fsdp)["a"].spec == PartitionSpec()
-    assert jax.tree.map(jnp.shape, sharding.unbox(tree)) == {"a": (3,), "b": (2, 2)}
+    assert jax.tree.map(jnp.shape, boxes.unbox(tree)) == {"a": (3,), "b": (2, 2)}
 
 
 def test_batch_is_split_over_data_and_fsdp_and_must_divide():

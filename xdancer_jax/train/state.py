@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 
-from xdancer_jax import sharding
+from xdancer_jax import boxes, sharding
 from xdancer_jax.rng import stream
 from xdancer_jax.sharding import Rules
 from xdancer_jax.stage import Stage
@@ -84,12 +84,12 @@ def plan_state(
     # Threefry compiles one slow kernel a parameter; this generator takes less than half the time of a first run.
     key = jax.random.key(seed, impl="unsafe_rbg")
     boxed = jax.eval_shape(functools.partial(init_parts, stage, parts, batch, {}), key)
-    places, shapes = sharding.shardings(boxed, mesh, rules), sharding.unbox(boxed)
+    places, shapes = sharding.shardings(boxed, mesh, rules), boxes.unbox(boxed)
     mask = optim.trainable_mask(shapes["params"], parts)
     dtypes = {name: _dtypes(tree, mask[name], parts[name].dtype) for name, tree in shapes["params"].items()}
 
     def program(given: Mapping[str, Array], key: Array) -> TrainState:
-        made = jax.tree.map(strong, sharding.unbox(init_parts(stage, parts, batch, given, key)))
+        made = jax.tree.map(strong, boxes.unbox(init_parts(stage, parts, batch, given, key)))
         params, frozen = trees.split(jax.tree.map(lambda x, dtype: x.astype(dtype), made["params"], dtypes), mask)
         return TrainState(
             step=jnp.zeros((), jnp.int32), params=params, frozen=frozen, extra=made["extra"],
@@ -125,9 +125,9 @@ def init_parts(stage: Stage, parts: Parts, batch: Batch, given: Mapping[str, Arr
         params, extra = init(stream(key, name), batch, made)
         if parts[name].copy:
             params = _copied(name, params, parts[name].copy, made["params"])
-        made["params"][name] = sharding.fill(params, _under(given, f"params/{name}/"))
+        made["params"][name] = boxes.fill(params, _under(given, f"params/{name}/"))
         if extra:
-            made["extra"][name] = sharding.fill(extra, _under(given, f"extra/{name}/"))
+            made["extra"][name] = boxes.fill(extra, _under(given, f"extra/{name}/"))
     return made
 
 
@@ -135,12 +135,12 @@ def _copied(name: str, params: Params, source: str, made: Params) -> Params:
     """Boxed `params` of part `name` with every value of part `source`."""
     if source not in made:
         raise ValueError(f"parts.{name}: copies part {source!r}, which is not made before it; there are {sorted(made)}")
-    known = trees.by_path(sharding.unbox(made[source]))
-    paths = list(trees.by_path(sharding.unbox(params)))
+    known = trees.by_path(boxes.unbox(made[source]))
+    paths = list(trees.by_path(boxes.unbox(params)))
     missing = [path for path in paths if path not in known]
     if missing:
         raise ValueError(f"parts.{name}: copies part {source!r}, which lacks {missing}")
-    return sharding.fill(params, {path: known[path] for path in paths})
+    return boxes.fill(params, {path: known[path] for path in paths})
 
 
 def _under(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:

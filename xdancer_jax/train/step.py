@@ -62,12 +62,15 @@ def make_train_step(
             "grad_norm": norms[0], "update_norm": norms[1], "learning_rate": control.learning_rate,
             "skipped": record.skipped,
         }
-        new = state.replace(params=params, extra=extra, opt_state=opt_state, ema=_average(state.ema, params, ema_decay))
+        new = (params, extra, opt_state, _average(state.ema, params, ema_decay))
         if guard.skip:
-            new = choose(good, new, state)
-        new = new.replace(step=state.step + 1, guard=record)
+            new = choose(good, new, (state.params, state.extra, state.opt_state, state.ema))
+        params, extra, opt_state, ema = new
+        state = state.replace(
+            step=state.step + 1, params=params, extra=extra, opt_state=opt_state, ema=ema, guard=record
+        )
         metrics = {name: jnp.asarray(value, jnp.float32) for name, value in metrics.items()}
-        return new, metrics | {"votes": control.votes.max(axis=0)}
+        return state, metrics | {"votes": control.votes.max(axis=0)}
 
     return train_step
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from benchmarks import trainer
 from launch import stages
-from xdancer_jax.sharding import unbox
+from xdancer_jax.boxes import unbox
 from xdancer_jax.stages import tokenizer
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests import parts
+from xdancer_jax.boxes import unbox
 from xdancer_jax.diffusion import prediction
 from xdancer_jax.diffusion.schedules import NoiseSchedule
 from xdancer_jax.models.autoencoder import AutoencoderKL
@@ -19,7 +20,6 @@ from xdancer_jax.models.reference_net import ReferenceNet
 from xdancer_jax.models.unet import UNet
 from xdancer_jax.nn.linear import conv
 from xdancer_jax.rng import Chance
-from xdancer_jax.sharding import unbox
 from xdancer_jax.stage import variables
 from xdancer_jax.stages import autoencoder, video, video_networks, video_sampling
 from xdancer_jax.stages.tokenizer import encode

@@ -285,7 +285,7 @@ def test_a_failed_save_is_one_warning_and_the_next_one_is_tried(tmp_path, monkey
 
 def test_the_last_failed_save_is_an_error_without_a_warning(tmp_path, monkeypatch, caplog):
     with pytest.raises(OSError, match="the same command goes on from the newest: No space"), Checkpointer(
-        tmp_path, 2
+        tmp_path, newest(2)
     ) as checkpointer:
         checkpointer.save(1, state(1, frozen={}), {})
         no_room(monkeypatch)

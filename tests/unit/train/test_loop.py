@@ -201,13 +201,13 @@ def told_at(step):
     return Surroundings(listening=listening)
 
 
-@pytest.mark.parametrize("every", [0, 2])
-def test_a_run_that_is_told_to_end_saves_the_step_and_goes_on_as_if_nothing_had_been(tmp_path, every):
+@pytest.mark.parametrize(("every", "ends"), [(0, 5), (2, 4)])  # a step that is saved anyhow is read at once
+def test_a_run_that_is_told_to_end_saves_the_step_and_goes_on_as_if_nothing_had_been(tmp_path, every, ends):
     whole, _ = toy_stage.run(tmp_path / "whole", 9, checkpoint_every=every)
     _, summary = toy_stage.run(tmp_path / "cut", 9, checkpoint_every=every, surroundings=told_at(4))
-    assert summary.interrupted and summary.step == checkpoint.newest(tmp_path / "cut") == 5
+    assert summary.interrupted and summary.step == checkpoint.newest(tmp_path / "cut") == ends
     rest, summary = toy_stage.run(tmp_path / "cut", 9, checkpoint_every=every)
-    assert (summary.start_step, summary.step, summary.interrupted) == (5, 9, False)
+    assert (summary.start_step, summary.step, summary.interrupted) == (ends, 9, False)
     toy_stage.assert_same(whole, rest)
     assert without_speed(lines(tmp_path / "whole")) == without_speed(lines(tmp_path / "cut"))
 
@@ -215,16 +215,16 @@ def test_a_run_that_is_told_to_end_saves_the_step_and_goes_on_as_if_nothing_had_
 def test_an_evaluation_that_was_left_out_is_made_up_for(tmp_path):
     seen = []
     look = hooks.Hook("look", 3, lambda step, state: seen.append(step) or {"at": float(state.step)})
-    _, summary = toy_stage.run(tmp_path, 6, hooks=(look,), surroundings=told_at(3))
-    assert summary.interrupted and summary.step == 4 and seen == [3]
-    toy_stage.run(tmp_path / "last", 6, hooks=(look,))
-    assert seen.pop() == 6 and seen.pop() == 3
-    _, summary = toy_stage.run(tmp_path / "last_cut", 3, hooks=(look,), surroundings=told_at(3))
-    assert summary.interrupted and summary.step == 3 and seen == [3]  # the last step is done, its evaluation is not
-    for expected in (2 * [3], 2 * [3]):  # the second time nothing is left to do
-        _, summary = toy_stage.run(tmp_path / "last_cut", 3, hooks=(look,))
-        assert not summary.interrupted and seen == expected
-    assert [row for row in lines(tmp_path / "last_cut") if "look/at" in row] == [{"step": 3, "look/at": 3.0}]
+    for steps, after in ((6, [3, 6]), (3, [3])):  # the last step may be done, and its evaluation not
+        folder = tmp_path / str(steps)
+        seen.clear()
+        _, summary = toy_stage.run(folder, steps, hooks=(look,), surroundings=told_at(2))
+        assert summary.interrupted and summary.step == 3 and not seen
+        for _ in range(2):  # the second time nothing is left to do
+            _, summary = toy_stage.run(folder, steps, hooks=(look,))
+            assert not summary.interrupted and seen == after
+        rows = [row for row in lines(folder) if "look/at" in row]
+        assert rows == [{"step": step, "look/at": float(step)} for step in after]
 
 
 def test_minutes_save_as_well(tmp_path, monkeypatch):
