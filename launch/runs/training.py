@@ -41,21 +41,21 @@ def train(config: ConfigDict, workdir: str | Path, allow_change: Sequence[str] =
     compile_cache.enable(str(workdir), config.compile_cache)
     with lock.held(workdir):
         while True:
-            start, resolved, parts, content = agreement.everywhere(lambda: _prepared(config, workdir, allow_change))
-            agreement.check({"start step": start} | content["facts"])
             try:
+                start, resolved, parts, content = agreement.everywhere(lambda: _prepared(config, workdir, allow_change))
+                agreement.check({"start step": start} | content["facts"])
                 return _run(start, resolved, parts, content, workdir)
             except damage.Damaged as error:
-                _go_back(error, resolved, workdir, start)
+                _go_back(error, config, workdir)
 
 
-def _go_back(error: damage.Damaged, config: ConfigDict, workdir: str | Path, start: int) -> None:
-    """Sets the damaged checkpoint of `start` aside where config.checkpoint.on_damage allows it, else raises `error`."""
-    if error.directory.name != str(start):
-        raise error  # frozen weights, which all checkpoints need
+def _go_back(error: damage.Damaged, config: ConfigDict, workdir: str | Path) -> None:
+    """Sets the damaged checkpoint aside where config.checkpoint.on_damage allows it, else raises `error`."""
+    if error.directory.parent != checkpoint.folder(workdir):
+        raise error  # another run's, or frozen weights, which all checkpoints need
     if config.checkpoint.on_damage != "previous":
         raise ValueError(f"{error}, which --config.checkpoint.on_damage=previous does") from error
-    place = checkpoint.set_aside(workdir, start)
+    place = checkpoint.set_aside(workdir, int(error.directory.name))
     before = checkpoint.newest(workdir)
     if jax.process_index() == 0:
         goes = f"goes on from step {before}" if before else "begins anew"

@@ -22,9 +22,9 @@ from xdancer_jax.train.model_flops import model_flops
 from xdancer_jax.train.monitor import Monitor
 from xdancer_jax.train.optim import Optimizer
 from xdancer_jax.train.parts import Parts
-from xdancer_jax.train.retention import Clock, Policy
+from xdancer_jax.train.retention import Clock, Keep, Policy
 from xdancer_jax.train.settings import Settings, Summary, Surroundings
-from xdancer_jax.train.state import TrainState, plan_state
+from xdancer_jax.train.state import Plan, TrainState, plan_state
 from xdancer_jax.train.step import compile_for, make_train_step
 from xdancer_jax.train.telemetry import Telemetry
 from xdancer_jax.typing import Batch
@@ -41,12 +41,10 @@ def train(
       parts: of every part of the stage, what becomes of it. On a restored run no source is read.
       make_iterator: from a first step to this process's host batches (numpy, B first) from that step on.
       config: JSON-able; written to workdir/config.json (train.record) for whoever loads the run.
-      hooks: those that are due at `start` and have not written their metrics there, run first: the run was ended in
-        between.
+      hooks: those that were due at `start` and have written nothing there come first: the run was ended in between.
 
     Raises:
-      Damaged: the checkpoint is.
-      ValueError: it is of another model, or the data ended early.
+      Damaged: the checkpoint is. ValueError: it is of another model, or the data ended early.
       FloatingPointError: more bad steps in a row than settings.guard allows; the checkpoints of earlier steps stay.
       OSError: the last checkpoint could not be written; an earlier one is told in a warning, and training goes on.
     """
@@ -56,52 +54,64 @@ def train(
     plan = plan_state(
         stage, optimizer, parts, shapes, seed=settings.seed, ema=settings.ema_decay > 0, mesh=mesh, rules=rules
     )
-    examples, panel, place = next(iter(shapes.values())).shape[0], Panel(mesh), sharding.Place(mesh, rules)
+    examples, panel = next(iter(shapes.values())).shape[0], Panel(mesh)
     with (
         Telemetry(paths.at(workdir), start, settings, surroundings) as telemetry,
         Monitor(stage.name, workdir, start, settings, examples, surroundings, telemetry) as monitor,
+        Checkpointer(workdir, _keep(settings.policy, monitor, surroundings)) as checkpointer,
     ):
-        def keep(steps: Sequence[int]) -> set[int]:
-            waits = settings.policy.wait_for_evaluation
-            return settings.policy.kept(steps, monitor.values, surroundings.evaluated() if waits else ())
+        state = checkpointer.restore(start, plan.abstract) if start else plan.create()
+        if start:
+            checkpoint.check_digests(workdir, start, part_digests(state, parts))
+        record.write(workdir, config)
+        monitor.begin()
+        for hook in _left_out(hooks, start, settings.steps, monitor):
+            monitor.run(hook, start, state)
+        if start >= settings.steps:
+            return state, Summary(start, start)
+        if start == 0:
+            checkpointer.write_frozen(state)
+        began, place = time.perf_counter(), sharding.Place(mesh, rules)
+        with telemetry.phase("compile"):
+            step_fn = _compiled(stage, optimizer, settings, plan, shapes, panel, place)
+            if surroundings.peak_flops:
+                telemetry.model_flops = model_flops(stage, plan.abstract, shapes, mesh, rules)
+        compile_seconds = time.perf_counter() - began
 
-        with Checkpointer(workdir, keep) as checkpointer:
-            state = checkpointer.restore(start, plan.abstract) if start else plan.create()
-            if start:
-                checkpoint.check_digests(workdir, start, part_digests(state, parts))
-            record.write(workdir, config)
-            monitor.begin()
-            for hook in _left_out(hooks, start, settings.steps, monitor):
-                monitor.run(hook, start, state)
-            if start >= settings.steps:
-                return state, Summary(start, start)
-            if start == 0:
-                checkpointer.write_frozen(state)
-            began = time.perf_counter()
-            with telemetry.phase("compile"):
-                step_fn = compile_for(
-                    mesh, rules, make_train_step(
-                        stage, optimizer, ema_decay=settings.ema_decay, accumulate=settings.accumulate,
-                        ways=place.ways, guard=settings.guard,
-                    ), plan.abstract, shapes, panel.shapes,
-                    out_shardings=(plan.layout, sharding.replicated(mesh)), donate_argnums=0,
-                )
-                if surroundings.peak_flops:
-                    telemetry.model_flops = model_flops(stage, plan.abstract, shapes, mesh, rules)
-            compile_seconds = time.perf_counter() - began
+        def save(step: int, state: TrainState) -> None:
+            with telemetry.phase("checkpoint"):
+                checkpointer.save(step, state, part_digests(state, parts), last=step == settings.steps)
 
-            def save(step: int, state: TrainState) -> None:
-                with telemetry.phase("checkpoint"):
-                    checkpointer.save(step, state, part_digests(state, parts), last=step == settings.steps)
-
-            run = _Run(
-                step_fn, (sharding.put_batch(batch, mesh, rules) for batch in batches), panel,
-                optimizer.rates(range(start, settings.steps)), settings.policy, monitor, telemetry, hooks, save,
-            )
-            with surroundings.listening() as interrupted:
-                state, step, stopped = run(state, range(start, settings.steps), interrupted)
+        run = _Run(
+            step_fn, (sharding.put_batch(batch, mesh, rules) for batch in batches), panel,
+            optimizer.rates(range(start, settings.steps)), settings.policy, monitor, telemetry, hooks, save,
+        )
+        with surroundings.listening() as interrupted:
+            state, step, stopped = run(state, range(start, settings.steps), interrupted)
     rate = monitor.steps_per_second
     return state, Summary(start, step, stopped, compile_seconds, rate, rate * examples, monitor.metrics)
+
+
+def _keep(policy: Policy, monitor: Monitor, surroundings: Surroundings) -> Keep:
+    def keep(steps: Sequence[int]) -> set[int]:
+        return policy.kept(steps, monitor.values, surroundings.evaluated() if policy.wait_for_evaluation else ())
+
+    return keep
+
+
+def _compiled(
+    stage: Stage, optimizer: Optimizer, settings: Settings, plan: Plan, batch: Mapping[str, jax.ShapeDtypeStruct],
+    panel: Panel, place: sharding.Place,
+) -> jax.stages.Compiled:
+    """The training step."""
+    step = make_train_step(
+        stage, optimizer, ema_decay=settings.ema_decay, accumulate=settings.accumulate, ways=place.ways,
+        guard=settings.guard,
+    )
+    return compile_for(
+        place.mesh, place.rules, step, plan.abstract, batch, panel.shapes,
+        out_shardings=(plan.layout, sharding.replicated(place.mesh)), donate_argnums=0,
+    )
 
 
 def _left_out(hooks: Sequence[Hook], start: int, last: int, monitor: Monitor) -> list[Hook]:
