@@ -4,16 +4,18 @@
         [--seed 0 --seed 1] [--seconds N] [--temperature T] [--top_k K] [--top_p P] [--size HxW] [--pose_weights DIR]
 
 Of each dance DIR/SONG_SEED.npz holds poses and tokens, and DIR/SONG_SEED.mp4 shows it with its song. In place of
---image, --continue_from FILE goes on from all frames of such a file, or of a pose file (see README).
+--image, --continue_from FILE goes on from all frames of such a file, or of a pose file (see README). Processes that
+--coordinator HOST:PORT --num_processes N --process_id I connect divide the dances.
 """
 
+import itertools
 import math
 
 from absl import flags
 
 from launch.making import dances, painting, sampling_flags
-from launch.runs import loading
-from launch.shell import cli, outputs
+from launch.runs import agreement, loading, sharing
+from launch.shell import cli, distributed, outputs
 
 _RUN = flags.DEFINE_string("run", None, "Work directory of a motion run.")
 _MUSIC = flags.DEFINE_multi_string("music", None, "Song; any file that FFmpeg decodes. Once for each song.")
@@ -32,27 +34,25 @@ flags.mark_flags_as_mutual_exclusive(["image", "continue_from"], required=True)
 
 def main(argv: list[str]) -> None:
     del argv
-    seeds, size = _SEEDS.value, painting.parse_size(_SIZE.value, 2)
-    paths = dances.outputs(_OUT.value, _MUSIC.value, seeds)
+    distributed.join_alike()
+    size = painting.parse_size(_SIZE.value, 2)
+    paths = dances.outputs(_OUT.value, _MUSIC.value, _SEEDS.value)
+    run, sampling, songs, given = agreement.everywhere(lambda: _read(paths, size))
+    frames = dances.frame_count(_SECONDS.value, max(len(song.features) for song in songs))
+    rows = sharing.mine(list(zip(paths, itertools.product(songs, _SEEDS.value), strict=True)))
+    files = agreement.everywhere(lambda: dances.write_all(run, rows, given, frames, size, sampling) if rows else [])
+    print(*files, sep="\n")
+
+
+def _read(paths, size):
     run = loading.load(_RUN.value, "motion")
     sampling = sampling_flags.sampling(run.config)
     songs = [dances.read_song(path, run.config.model.segment_frames) for path in _MUSIC.value]
-    if _FROM.value:
-        given = dances.read_tokens(run, _FROM.value, size)
-    else:
-        dancer = painting.read_dancer(_IMAGE.value, None, _WEIGHTS.value, size)
-        given = dances.tokens_of(run, dancer.pose[None])
-    frames = dances.frame_count(_SECONDS.value, max(len(song.features) for song in songs))
+    given = painting.first_tokens(run, _IMAGE.value, _FROM.value, _WEIGHTS.value, size)
     outputs.make_folder(_OUT.value)
     for path in paths:
         outputs.check_out(f"{path}.npz", ".npz")
-    rows = [(song, seed) for song in songs for seed in seeds]
-    made = dances.choreograph(
-        run, [song for song, _ in rows], [given] * len(rows), frames, [seed for _, seed in rows], sampling=sampling
-    )
-    for path, dance, (song, _) in zip(paths, made, rows, strict=True):
-        for file in dances.write(path, dance, song, *size):
-            print(file)
+    return run, sampling, songs, given
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ be stopped at any time and started again. --coordinator HOST:PORT --num_processe
 import math
 from pathlib import Path
 
-import jax
 from absl import flags
 
 from launch.figures import measuring, results, watching
@@ -40,10 +39,8 @@ def main(argv: list[str]) -> None:
     wrong = ("step", "out") if _WATCH.value else ("watch_minutes",)
     if given := [name for name in wrong if flags.FLAGS[name].value is not None]:
         raise ValueError(f"--{given[0]}: {'not with' if _WATCH.value else 'only with'} --watch")
-    distributed.join()
+    distributed.join_alike()
     data = Data(_DATA.value, _SPLIT.value, _CLIPS.value, _FRAMES.value, _SEED.value)
-    asked = {"--run": _RUN.value, "data": str(data), "--step": _STEP.value, "--watch": _WATCH.value}
-    agreement.check({**asked, "code": agreement.code_version(), "jax": jax.__version__})
     if _WATCH.value:
         try:
             return watching.watch(_RUN.value, data, _MINUTES.value)

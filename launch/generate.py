@@ -4,17 +4,19 @@
         [--seconds N] [--seed N] [--steps N] [--size HxW] [--pose FILE] [--pose_weights DIR]
         [--temperature T] [--top_k K] [--top_p P] [--dtype float32|bfloat16]
 
-DIR holds the work directories motion/ and video/. Beside dance.mp4 go dance_poses.npz and dance_skeleton.mp4.
+DIR holds the work directories motion/ and video/. Beside dance.mp4 go dance_poses.npz and dance_skeleton.mp4. Processes
+that --coordinator HOST:PORT --num_processes N --process_id I connect paint it together, on all their devices.
 """
 
 import math
 
+import jax
 from absl import flags
 
 from configs import base
 from launch.making import dances, painting, sampling_flags
-from launch.runs import loading
-from launch.shell import cli, outputs
+from launch.runs import agreement, loading, sharing
+from launch.shell import cli, distributed, outputs
 
 _IMAGE = flags.DEFINE_string("image", None, "Photo of the dancer, full body.")
 _MUSIC = flags.DEFINE_string("music", None, "Song; any file that FFmpeg decodes.")
@@ -34,19 +36,24 @@ flags.mark_flags_as_required(["image", "music", "runs", "out"])
 
 def main(argv: list[str]) -> None:
     del argv
-    outputs.check_out(_OUT.value)
+    distributed.join_alike()
+    sharing.first(lambda: outputs.check_out(_OUT.value))
+    video, song, *own = agreement.everywhere(_read)
+    dancer, dance = sharing.of_first(own)
+    paint = painting.painter(video, _STEPS.value)
+    pictures = paint(dancer, dance, _SEED.value, quiet=jax.process_index() > 0)
+    sharing.first(lambda: print(*painting.write(_OUT.value, pictures, dance, song), sep="\n"))
+
+
+def _read():
     motion, video = loading.load_pair(_RUNS.value, dtype=_DTYPE.value, mesh=loading.all_devices())
     sampling = sampling_flags.sampling(motion.config)
     song = dances.read_song(_MUSIC.value, motion.config.model.segment_frames)
     size = painting.video_size(_SIZE.value, video.config)
     dancer = painting.read_dancer(_IMAGE.value, _POSE.value, _WEIGHTS.value, size)
-    paint = painting.painter(video, _STEPS.value)
-    frames = dances.frame_count(_SECONDS.value, len(song.features))
-    given = dances.tokens_of(motion, dancer.pose[None])
+    frames, given = dances.frame_count(_SECONDS.value, len(song.features)), dances.tokens_of(motion, dancer.pose[None])
     [dance] = dances.choreograph(motion, [song], [given], frames, [_SEED.value], sampling=sampling)
-    pictures = paint(dancer, dance, _SEED.value, quiet=False)
-    for path in painting.write(_OUT.value, pictures, dance, song):
-        print(path)
+    return video, song, dancer, dance
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ def video_figures(clips: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) ->
 
 
 def self_driven(run: Run, data: Data) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """(generated frames, true frames, photo) of each clip, uint8. Several processes, each with the run on devices of its
-    own, divide the clips."""
+    """(generated frames, true frames, photo) of each clip, uint8. Several processes, each with the run on its own
+    devices, divide the clips."""
     paint, records = painting.painter(run, None), data.records(["poses", FRAMES])
     with tqdm(total=len(records), desc="clips", unit="clip", disable=jax.process_index() > 0) as bar:
 

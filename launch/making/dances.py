@@ -170,6 +170,17 @@ def write(path: Path, dance: Dance, song: Song, height: int, width: int) -> list
     return files
 
 
+def write_all(
+    run: Run, rows: Sequence[tuple[Path, tuple[Song, int]]], given: np.ndarray, num_frames: int, size: tuple[int, int],
+    sampling: Sampling,
+) -> list[Path]:
+    """Makes a dance of each row's song and seed, all from `given`, and writes each under its row's path (`write`)."""
+    songs, seeds = zip(*(row for _, row in rows), strict=True)
+    made = choreograph(run, songs, [given] * len(rows), num_frames, list(seeds), sampling=sampling)
+    named = zip(rows, made, strict=True)
+    return [file for (path, (song, _)), dance in named for file in write(path, dance, song, *size)]
+
+
 def outputs(folder: str, songs: Sequence[str], seeds: Sequence[int]) -> list[Path]:
     """FOLDER/SONG_SEED without a suffix, for each song and each of its seeds. Raises ValueError for one name twice."""
     names = [f"{Path(song).stem}_{seed}" for song in songs for seed in seeds]

@@ -55,6 +55,15 @@ def read_dancer(image: str, pose_file: str | None, pose_weights_dir: str | None,
     return Dancer(poses.crop_image(picture, box, *size), cropped)
 
 
+def first_tokens(
+    run: Run, image: str | None, dance_file: str | None, pose_weights_dir: str | None, size: tuple[int, int]
+) -> np.ndarray:
+    """Tokens (n, S, K) that a dance of the motion run begins with: of a file (dances.read_tokens) or of a photo."""
+    if dance_file:
+        return dances.read_tokens(run, dance_file, size)
+    return dances.tokens_of(run, read_dancer(image, None, pose_weights_dir, size).pose[None])
+
+
 def painter(run: Run, steps: int | None) -> Callable[..., np.ndarray]:
     """paint(dancer, dance, seed, quiet=True) -> frames (F, H, W, 3) uint8 by the video run, on the devices where its
     weights lie and in the dtype that it was loaded in; it compiles once for all runs of the same modules. The motion

@@ -45,9 +45,11 @@ def first(make: Callable[[], Any]) -> Any:
     return own if jax.process_count() == 1 else agreement.gather(own)[0]
 
 
-def of_first(arrays: Arrays) -> Arrays:
-    """The arrays of process 0, on all: what each has made for itself may differ in its rounding."""
-    return arrays if jax.process_count() == 1 else tuple(map(np.asarray, multihost_utils.broadcast_one_to_all(arrays)))
+def of_first(arrays: T) -> T:
+    """A tree of arrays as process 0 has it, on all: what each has made for itself may differ in its rounding."""
+    if jax.process_count() == 1:
+        return arrays
+    return jax.tree.map(np.asarray, multihost_utils.broadcast_one_to_all(arrays))
 
 
 def _gather(own: Sequence[Arrays]) -> list[Arrays]:

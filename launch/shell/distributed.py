@@ -1,10 +1,13 @@
 """One program on many processes: found by itself on Cloud TPU, GKE, Slurm and Open MPI, by three flags elsewhere."""
 
 import re
+import sys
 from collections.abc import Mapping
 
 import jax
 from absl import flags
+
+from launch.runs import agreement
 
 _COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0, where no cluster tells it.")
 _PROCESS = flags.DEFINE_integer("process_id", None, "Number of this process, from 0.", lower_bound=0)
@@ -41,6 +44,16 @@ def join() -> None:
         ) from error
 
 
+def join_alike() -> None:
+    """`join`, by a command that all processes must be given with the same flags and run with the same code.
+
+    Raises ValueError on all where they differ, and what `join` raises.
+    """
+    join()
+    given = {f"--{flag.name}": flag.value for flag in flags.FLAGS.get_key_flags_for_module(sys.argv[0])}
+    agreement.check(given | {"code": agreement.code_version()})
+
+
 def check(given: Mapping[str, object]) -> None:
     """Raises ValueError where the three flags do not fit together: a group that is half on would train twice."""
     missing = [name for name, value in given.items() if value is None]
@@ -55,4 +68,4 @@ def check(given: Mapping[str, object]) -> None:
         )
 
 
-__all__ = ["check", "join"]
+__all__ = ["check", "join", "join_alike"]
