@@ -1,0 +1,112 @@
+"""Two real processes, connected by gloo, evaluate, choreograph and generate what one does."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.io import wavfile
+
+from configs import autoencoder
+from data_pipeline import builders, pose_files, video_files
+from tests import command_line, two_processes, untrained_run
+from tests.unit.launch.making import test_dances, test_painting
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Folder of the runs tokenizer, motion, autoencoder and video, of random weights."""
+    folder = tmp_path_factory.mktemp("runs")
+    test_dances.motion_run(folder, 0)
+    first = autoencoder.get_config("tiny")
+    first.model.update(block_out_channels=(4, 4, 4), layers_per_block=1, latent_channels=4, norm_groups=2)
+    untrained_run.write(folder / "autoencoder", first, 1)
+    config = test_painting.video_config("motion")
+    for part in config.parts:
+        earlier = part in ("autoencoder", "tokenizer")
+        config.parts[part].source = f"run:{folder / part}" if earlier else "random"
+    untrained_run.write(folder / "video", config, 3)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    """A toy set of three test clips: two for process 0."""
+    config = builders.ToyConfig(seed=0, train_clips=1, test_clips=3, frames=30, height=32, width=16)
+    return builders.prepare(str(tmp_path_factory.mktemp("toy")), config, 0)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """(song of 45 frames, photo, its pose file)."""
+    folder = tmp_path_factory.mktemp("files")
+    time = np.arange(int(22050 * 1.5)) / 22050
+    sound = np.sin(2 * np.pi * 220 * time) * (np.sin(2 * np.pi * 3 * time) > 0)
+    wavfile.write(folder / "song.wav", 22050, (2e4 * sound).astype(np.int16))
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (240, 320, 3), dtype=np.uint8)).save(folder / "photo.png")
+    pose = np.concatenate([rng.uniform((120, 40), (200, 200), (1, 60, 2)), np.ones((1, 60, 1))], -1)
+    pose_files.save_poses(folder / "pose.npz", pose.astype(np.float32), 30, 240, 320)
+    return [str(folder / name) for name in ("song.wav", "photo.png", "pose.npz")]
+
+
+def both(module, *arguments, out):
+    """`arguments` with --out of its own for one process, and for two; returns what process 0 and 1 print."""
+    one, two = out
+    done = command_line.run(module, *arguments, f"--out={one}")
+    assert done.returncode == 0, done.stderr
+    status, told, wrong = two_processes.run(module, *arguments, f"--out={two}")
+    assert status == [0, 0], "\n".join(wrong)
+    return told
+
+
+@pytest.mark.parametrize("name", ["motion", "video"])
+def test_two_processes_evaluate_as_one_does(runs, toy, tmp_path, name):
+    out = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
+    first, second = both("launch.evaluate", f"--run={runs / name}", f"--data={toy}", "--frames=5", out=out)
+    one, two = ([json.loads(line) for line in path.read_text().splitlines()] for path in out)
+    assert len(one) == len(two) > 1 and "2 processes" in first and second == ""
+    for a, b in zip(one, two, strict=True):
+        assert a["source"].pop("time") < b["source"].pop("time")
+        assert a == b
+
+
+def test_two_processes_divide_dances(runs, files, tmp_path):
+    out = tmp_path / "one", tmp_path / "two"
+    song, _, pose = files
+    told = both(
+        "launch.choreograph", f"--run={runs / 'motion'}", f"--music={song}", "--size=64x32", "--seed=0", "--seed=1",
+        "--seed=2", f"--continue_from={pose}", out=out,
+    )
+    names = [sorted(line.rpartition("/")[2] for line in text.split()) for text in told]
+    assert names == [[f"song_{i}.{end}" for i in own for end in ("mp4", "npz")] for own in ((0, 2), (1,))]
+    for seed in range(3):
+        one, two = (pose_files.load_poses(folder / f"song_{seed}.npz") for folder in out)
+        np.testing.assert_array_equal(one.tokens, two.tokens)
+        np.testing.assert_array_equal(one.poses, two.poses)
+
+
+def test_two_processes_paint_one_clip(runs, files, tmp_path):
+    out = tmp_path / "one.mp4", tmp_path / "two.mp4"
+    song, photo, pose = files
+    first, second = both(
+        "launch.generate", f"--runs={runs}", f"--music={song}", f"--image={photo}", f"--pose={pose}", "--seconds=0.7",
+        out=out,
+    )
+    assert [line.rpartition("/")[2] for line in first.split()] == ["two.mp4", "two_poses.npz", "two_skeleton.mp4"]
+    assert second == ""
+    one, two = (pose_files.load_poses(tmp_path / f"{name}_poses.npz") for name in ("one", "two"))
+    np.testing.assert_array_equal(one.tokens, two.tokens)
+    one, two = (np.stack([frame for _, frame in video_files.iter_video(path)]).astype(int) for path in out)
+    assert one.shape == two.shape == (21, 16, 8, 3) and one.std() > 1
+    np.testing.assert_allclose(two, one, atol=1)  # a window is summed on another device: 1 of 255, once in a while
+
+
+def test_what_one_process_lacks_ends_both(runs, files, tmp_path):
+    song, _, pose = files
+    arguments = [f"--run={runs / 'motion'}", f"--music={song}", f"--continue_from={pose}", f"--out={tmp_path / 'o'}"]
+    status, _, told = two_processes.run("launch.choreograph", *arguments, of_second=["--seed=3"])
+    assert status == [1, 1]
+    assert all("the processes of this run differ: --seed: [3] in process 1 on" in text for text in told)
