@@ -6,7 +6,10 @@ import jax
 import numpy as np
 import pytest
 
+from data_pipeline import sources
 from launch import stages
+from launch.figures import watching
+from launch.figures.data import Data
 from launch.making import dances, painting
 from launch.runs import loading, training
 from tests import command_line
@@ -125,20 +128,34 @@ def test_choreograph_goes_on_from_a_file(making, tmp_path):
 
 
 def test_evaluate_hands_on_every_flag_and_writes_what_was_measured(recorder, monkeypatch, tmp_path):
+    recorder.replace(sources, "fingerprint", "f00d")
     run = SimpleNamespace(config=SimpleNamespace(name="toy"), workdir=tmp_path, step=9)
     recorder.replace(loading, "load", run)
     seen = []
     monkeypatch.setattr(stages, "find", lambda name: SimpleNamespace(figures=lambda *given: seen.append(given) or []))
     done = command_line.run(
         "launch.evaluate", "--run=r", "--data=d", "--split=train", "--clips=3", "--frames=4", "--seed=5",
-        f"--out={tmp_path}/f.jsonl",
+        "--step=7", f"--out={tmp_path}/f.jsonl",
     )
     assert done.returncode == 0, done.stderr
-    assert recorder.calls["load"][0] == ("r",)
+    assert recorder.calls["load"] == (("r",), {"step": 7})
     [(given, data)] = seen
     assert given is run
     assert (data.directory, data.split, data.clips, data.frames, data.seed) == ("d", "train", 3, 4, 5)
     assert done.stdout.splitlines()[-1] == f"{tmp_path}/f.jsonl"
+
+
+def test_watch_hands_on_its_flags_and_refuses_those_that_mean_nothing_with_it(recorder):
+    recorder.replace(watching, "watch")
+    flags = ("--run=r", "--data=d", "--watch", "--split=train", "--clips=3", "--frames=4", "--seed=5")
+    done = command_line.run("launch.evaluate", *flags, "--watch_minutes=2.5")
+    assert done.returncode == 0, done.stderr
+    assert recorder.calls["watch"][0] == ("r", Data("d", "train", 3, 4, 5), 2.5)
+    for wrong in ("--step=3", "--out=o.jsonl"):
+        done = command_line.run("launch.evaluate", *flags, wrong)
+        assert (done.returncode, done.stderr) == (1, f"error: {wrong.split('=')[0]}: not with --watch\n")
+    done = command_line.run("launch.evaluate", "--run=r", "--data=d", "--watch_minutes=1")
+    assert (done.returncode, done.stderr) == (1, "error: --watch_minutes: only with --watch\n")
 
 
 def test_prepare_hands_on_every_flag(recorder):
