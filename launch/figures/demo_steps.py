@@ -76,7 +76,7 @@ class Demo:
         """A training run into OUT/NAME."""
         self.run(
             name, "launch.train", f"--config=configs/{config}", f"--workdir={self.out / name}",
-            f"--config.data.dir={self.data}", *self.setting.overrides, *overrides,
+            f"--config.data.dir={self.data}", "--config.samples=0", *self.setting.overrides, *overrides,
         )
 
     def prepare(self) -> None:
