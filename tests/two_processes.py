@@ -24,7 +24,7 @@ def run(module, *arguments, of_second=()):
         ) for i in range(2)
     ]
     try:
-        told = [process.communicate(timeout=300) for process in processes]
+        told = [process.communicate(timeout=600) for process in processes]
     finally:
         for process in processes:
             process.kill()

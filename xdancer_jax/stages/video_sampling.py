@@ -59,7 +59,8 @@ def make_generate(
     function: make it once. Nothing goes to a device but what is put there explicitly: photo, poses and frame numbers,
     once a clip (see Sampler.kept_windows). A clip's latents lie whole on every device: 115 KB a frame at paper size.
 
-      params, extra: on the devices of `place` (the first device if not given), where they stay.
+      params, extra: on the devices of `place` (the first device if not given), where they stay. Where these are those
+        of several processes, all of them call it with the same arguments, and all get the frames.
       reference: (H, W, 3) uint8. poses: (F, 60, 3). pose_images: (F, H, W, 3) uint8, for the pose guider.
       tokens: (F, S, K) int32 for the motion decoder, that stage 2 wrote or the tokenizer made of the whole clip.
       progress: called with (windows done, windows in all); it must not move arrays implicitly.
@@ -79,9 +80,11 @@ class _Generator:
         self._reference = jax.jit(functools.partial(_reference, networks))
         self._residuals = jax.jit(networks.residuals, static_argnums=3)
         self._predict = jax.jit(functools.partial(_predict_step, networks, sampler.guidance))
-        self._decode = jax.jit(functools.partial(_decode, networks))
-        # Small, and compiled for every length: what touches whole clips.
         whole = sharding.replicated(place.mesh)
+        # Pictures of other processes' devices can only be read where they are here as well.
+        shared = None if whole.is_fully_addressable else whole
+        self._decode = jax.jit(functools.partial(_decode, networks), out_shardings=shared)
+        # Small, and compiled for every length: what touches whole clips.
         self._noise = jax.jit(_noise, static_argnums=1, out_shardings=whole)
         self._take = jax.jit(lambda clip, indices: keep_batch_split(windows.take(clip, indices)))
         self._nothing = jax.jit(jnp.zeros_like, out_shardings=whole)

@@ -60,7 +60,8 @@ def test_the_same_clips_are_drawn_at_each_evaluation_by_the_weights_of_that_step
     np.testing.assert_array_equal(first, again)
     np.testing.assert_array_equal(other, averaged)
     assert (first != other).mean() > 0.001
-    np.testing.assert_allclose(first[:, :, :96].astype(int), other[:, :, :96], atol=60)  # the truth, after compression
+    changed = np.abs(first.astype(int) - other).mean(axis=(0, 1, 3)).reshape(4, 96).mean(axis=1)  # of each panel
+    assert changed[[0, 2]].max() < changed[[1, 3]].min() / 5, changed  # compression touches the true poses a little
     donated = jax.jit(lambda state: state.replace(step=state.step + 1), donate_argnums=0)(states[0])
     assert int(donated.step) == 2 and jax.tree.leaves(states[0].params)[0].is_deleted()  # nothing was kept
 
