@@ -20,6 +20,7 @@ from data_pipeline import loaders
 from data_pipeline.skeleton import NUM_JOINTS
 from launch import stages
 from launch.runs import agreement, build, resolve, sources
+from launch.shell import compile_cache
 from xdancer_jax import sharding
 from xdancer_jax.train import checkpoint, guard, loop, metrics
 from xdancer_jax.train.checkpointer import Checkpointer
@@ -52,6 +53,7 @@ def check_empty(workdir: str) -> None:
 
 def checks(workdir: str, gigabytes: float) -> Iterator[tuple[str, Check]]:
     """(name, check), to be called in turn: later ones compare with what earlier ones left."""
+    compile_cache.enable(workdir, str(epath.Path(workdir) / "compile_cache"))  # five runs of one program
     training = _Training(workdir)
     yield "rows", training.rows
     yield "losses", training.losses

@@ -26,16 +26,17 @@ MESHES = {"data": (8, 1, 1), "fsdp": (1, 8, 1), "fsdp_tensor": (2, 2, 2)}
 ONCE = ("video_appearance", "video_guider")
 
 
-def trained(config, mesh, table, begin=None):
+def trained(config, mesh, table, begin=None, accumulate=1):
     """(losses of the steps, text of the compiled step). begin: the first state on the host, in place of one made on the
     mesh, which takes as long to compile as the step."""
     stage, optimizer, rules = stages.find(config.name).make(config), build.optimizer(config), TABLES[table]
     batch = sharding.put_batch(batch_of(config), mesh, rules)
     shapes = {name: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding) for name, x in batch.items()}
     plan = plan_state(stage, optimizer, sources.parts(config), shapes, seed=0, ema=True, mesh=mesh, rules=rules)
-    panel = Panel(mesh)
+    panel, ways = Panel(mesh), sharding.Place(mesh, rules).ways
+    program = make_train_step(stage, optimizer, ema_decay=config.ema_decay, accumulate=accumulate, ways=ways)
     step = compile_for(
-        mesh, rules, make_train_step(stage, optimizer, ema_decay=config.ema_decay), plan.abstract, shapes, panel.shapes,
+        mesh, rules, program, plan.abstract, shapes, panel.shapes,
         out_shardings=(plan.layout, sharding.replicated(mesh)), compiler_options=QUICK,
     )
     control = panel.set(config.optimizer.learning_rate)
@@ -67,6 +68,20 @@ def test_a_stage_trains_split_as_it_does_on_one_device(name, table):
     mesh = sharding.make_mesh(dict(zip(("data", "fsdp", "tensor"), MESHES[table], strict=True)))
     expected, begin = alone(name)
     losses, text, _ = trained(smallest(name, BATCH), mesh, table, begin if name.startswith("video") else None)
+    check(text, table, losses, expected)
+
+
+@pytest.mark.parametrize(("name", "table"), [
+    pytest.param("tokenizer", "data", marks=pytest.mark.xdist_group("tokenizer")),
+    pytest.param("motion", "fsdp", marks=pytest.mark.xdist_group("motion")),
+])
+def test_each_device_works_its_own_examples_off_in_parts(name, table):
+    mesh = sharding.make_mesh(dict(zip(("data", "fsdp", "tensor"), MESHES[table], strict=True)))
+    losses, text, _ = trained(smallest(name, BATCH), mesh, table, accumulate=11)
+    check(text, table, losses, alone(name)[0])
+
+
+def check(text, table, losses, expected):
     found = collectives(text)
     full = [each for each in found if any(size % BATCH == 0 for size in each.shape)]
     if table != "fsdp_tensor":  # over "tensor" activations are exchanged, but of a part of the batch

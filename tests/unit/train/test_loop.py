@@ -13,6 +13,7 @@ import pytest
 from tests import toy_stage
 from xdancer_jax.train import checkpoint, checkpointer, digest, disk, hooks, loop
 from xdancer_jax.train.guard import Guard
+from xdancer_jax.train.model_flops import model_flops
 from xdancer_jax.train.retention import Clock, Policy
 from xdancer_jax.train.settings import Surroundings
 
@@ -268,6 +269,49 @@ def test_bad_steps_are_left_out_up_to_so_many_in_a_row(tmp_path, caplog):
     straight, _ = run("straight", 9, (3, 4, 6))
     again, _ = run("skipping", 9, (3, 4, 6))
     toy_stage.assert_same(straight, again)
+
+
+def test_a_run_tells_of_its_time_and_leaves_a_profile(tmp_path):
+    memory = {"in_use": 5e8}
+    toy_stage.run(
+        tmp_path, 6, log_every=2, profile_start=3, profile_steps=2, surroundings=Surroundings(memory=lambda: memory),
+    )
+    for row in lines(tmp_path):
+        assert row["time/slowest_step"] >= row["time/step_seconds"] > 0 and row["time/step_deviation"] >= 0
+        assert 0 <= row["time/data_wait_share"] < 1 and 0 < row["time/goodput"] < 1
+        assert row["memory/in_use_gigabytes"] == 0.5 and row["examples_per_second"] > 0
+    assert "time/mfu" not in lines(tmp_path)[0]  # nothing is known of a CPU's peak
+    assert [entry.name for entry in (tmp_path / "profile").iterdir()] == ["step-3-process-0"]
+    spent = json.loads((tmp_path / "goodput.json").read_text())
+    assert spent["step"] == 6 and spent["seconds"]["compile"] > 0 and spent["seconds"]["checkpoint"] > 0
+
+
+def test_the_share_of_the_peak_is_told_where_there_is_one(tmp_path):
+    toy_stage.run(tmp_path, 3, surroundings=Surroundings(peak_flops=1e9))
+    row = lines(tmp_path)[-1]
+    counted = model_flops(toy_stage.make(), *shapes_of(tmp_path / "other"))
+    np.testing.assert_allclose(row["time/mfu"], counted / row["time/step_seconds"] / 1e9, rtol=1e-6)
+
+
+def shapes_of(workdir):
+    state, _ = toy_stage.run(workdir, 0)
+    mesh = toy_stage.sharding.make_mesh(ONE, jax.devices()[:1])
+    return state, next(toy_stage.batches(0)), mesh, toy_stage.tables.data
+
+
+def test_the_best_are_kept_by_what_was_written_of_them(tmp_path):
+    values = {2: 3.0, 4: 1.0, 6: 2.0, 8: 5.0, 10: 4.0}
+    look = hooks.Hook("eval", 2, lambda step, state: {"loss": values[step]})
+    policy = Policy(every=2, newest=1, best=2)
+    for steps in (6, 10):  # what was found before a restart counts
+        toy_stage.run(tmp_path, steps, hooks=(look,), policy=policy)
+    assert checkpoint.steps(tmp_path) == [4, 6, 10]
+
+
+def test_checkpoints_wait_for_their_evaluation_where_that_is_asked_for(tmp_path):
+    policy = Policy(every=2, newest=1, wait_for_evaluation=True)
+    toy_stage.run(tmp_path, 8, policy=policy, surroundings=Surroundings(evaluated=lambda: {2, 6}))
+    assert checkpoint.steps(tmp_path) == [4, 8]
 
 
 def test_checkpoints_tell_the_digest_of_every_part_as_it_is_read_back(tmp_path):

@@ -9,7 +9,7 @@ from configs import sharding as tables
 from tests import toy_stage
 from xdancer_jax import sharding
 from xdancer_jax.train import trees
-from xdancer_jax.train.control import Control
+from xdancer_jax.train.control import SAVE, Control, voted
 from xdancer_jax.train.parts import Part
 from xdancer_jax.train.state import plan_state
 from xdancer_jax.train.step import make_eval_step, make_train_step
@@ -79,6 +79,31 @@ def test_training_noise_depends_on_the_step():
     step = jax.jit(step)
     losses = [float(step(state.replace(step=state.step + n), BATCH, control())[1]["loss"]) for n in (0, 0, 1)]
     assert losses[0] == losses[1] != losses[2]
+
+
+def test_another_peak_rate_is_the_same_program():
+    stage = toy_stage.make()
+    state, _ = setup(stage)
+    programs = [
+        jax.make_jaxpr(make_train_step(stage, toy_stage.optimizer(learning_rate=rate, schedule=kind), ema_decay=0.9))(
+            state, BATCH, control()) for rate, kind in ((1e-2, "constant"), (0.5, "cosine"))
+    ]
+    assert str(programs[0]) == str(programs[1])
+
+
+def test_the_rate_scales_what_is_added():
+    state, step = setup(toy_stage.make())
+    step = jax.jit(step)
+    slow, fast = (step(state, BATCH, control(rate))[0].params["student"]["encoder"]["kernel"] for rate in (1e-3, 2e-3))
+    before = state.params["student"]["encoder"]["kernel"]
+    np.testing.assert_allclose(fast - before, 2 * (slow - before), rtol=1e-3)
+
+
+def test_what_any_device_votes_for_comes_back():
+    state, step = setup(toy_stage.make())
+    votes = jnp.array([[0, 0], [0, 1], [0, 0]], jnp.int32)
+    _, metrics = jax.jit(step)(state, BATCH, Control(jnp.float32(0.1), votes))
+    assert voted(jax.device_get(metrics["votes"])) == {SAVE}
 
 
 def test_a_changed_extra_is_an_error():
