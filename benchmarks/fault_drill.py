@@ -11,6 +11,7 @@ another batch would make it; leaves of the final checkpoint, optimizer and all, 
 """
 
 import importlib
+import itertools
 import json
 import os
 import random
@@ -134,9 +135,10 @@ def disturbed(
 ) -> tuple[dict[str, int], list[float]]:
     """Trains to the end through `kills`: how often each kind was done, seconds that survivors took to end."""
     done, seconds = Counter(), []
-    while True:
-        job, moment = Job(one, count, log), chance.choice(_MOMENTS)
-        victims = chance.choice([*([number] for number in range(count)), list(range(count))])
+    kinds = list(itertools.product(_MOMENTS, [*([number] for number in range(count)), list(range(count))]))
+    chance.shuffle(kinds)
+    for moment, victims in itertools.cycle(kinds):
+        job = Job(one, count, log)
         if sum(done.values()) == kills:
             if any(statuses := job.wait()):
                 raise ValueError(f"{log}: the last start ended with {statuses}; its last lines say why")

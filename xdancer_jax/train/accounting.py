@@ -24,6 +24,7 @@ from typing import Any
 
 import jax
 
+from xdancer_jax import paths
 from xdancer_jax.train import disk
 
 PHASES = ("start", "compile", "data_wait", "step", "checkpoint", "evaluation", "other", "lost", "down")
@@ -106,15 +107,20 @@ class Account:
             "seconds": {name: round(value, 3) for name, value in self._seconds.items()},
             "marks": [(step, round(seconds, 3)) for step, seconds in self._marks],
         }
-        unfinished = self._path.with_name(f"{self._path.name}.tmp")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished.write_text(json.dumps(content) + "\n")
-            unfinished.replace(self._path)
+            self._put(f"{json.dumps(content)}\n")
         except OSError as error:
             if not self._warned:
                 _log.warning("warning: %s: could not be written, training goes on: %s", self._path, disk.reason(error))
             self._warned = True
+
+    def _put(self, text: str) -> None:
+        if paths.in_store(self._path):
+            return paths.put(self._path, text.encode())
+        unfinished = self._path.with_name(f"{self._path.name}.tmp")
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text(text)
+        unfinished.replace(self._path)
 
     def _enter(self, phase: str) -> str:
         """Goes on in `phase`; the phase before."""
