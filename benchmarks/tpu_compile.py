@@ -41,6 +41,7 @@ def main(argv: list[str]) -> None:
         "jax": jax.__version__, "compile_seconds": step.compile_seconds,
         "gigabytes_a_device": {
             "arguments": memory.argument_size_in_bytes / 1e9, "temporaries": memory.temp_size_in_bytes / 1e9,
+            "temporaries_on_the_host": memory.host_temp_size_in_bytes / 1e9,
             "outputs": memory.output_size_in_bytes / 1e9, "outputs_in_arguments": memory.alias_size_in_bytes / 1e9,
         },
         "model_flops": step.model_flops,  # over all devices

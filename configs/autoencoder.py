@@ -9,12 +9,12 @@ the frames in both.
 from ml_collections import ConfigDict
 
 from configs.base import get_base, part
-from configs.ranges import DECAY, NOT_NEGATIVE, OneOf, whole
+from configs.ranges import DECAY, NOT_NEGATIVE, REMAT, OneOf, whole
 
 VARIANTS = ("paper", "tiny")
 RANGES = {
     "model.block_out_channels": whole(1), "model.layers_per_block": whole(1), "model.latent_channels": whole(1),
-    "model.norm_groups": whole(1),
+    "model.norm_groups": whole(1), "model.remat": REMAT,
     "loss.reconstruction": OneOf(("l1", "l2")), "loss.kl_weight": NOT_NEGATIVE, "loss.stats_decay": DECAY,
     "data.height": whole(1), "data.width": whole(1),
 }
@@ -31,6 +31,9 @@ def get_config(variant: str = "paper") -> ConfigDict:
         "layers_per_block": 2,  # residual blocks a level; the decoder has one more
         "latent_channels": 4,  # of a cell of 8 x 8 pixels
         "norm_groups": 32,  # of each group norm
+        # What the backward pass finds of each residual block: "none" keeps everything, "dots" weight products and
+        # convolutions, "full" its input, "offload" what "dots" does, in the host's memory (TPU, GPU).
+        "remat": "none",
     })
     config.loss = ConfigDict({
         "reconstruction": "l1",  # "l1" or "l2" (open)

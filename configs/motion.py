@@ -21,7 +21,7 @@ the model does not forget how to start from any pose (benchmarks/finetune.py; fi
 from ml_collections import ConfigDict
 
 from configs.base import earlier_part, get_base, part
-from configs.ranges import DECAY, FREE, POSITIVE, SHARE, OneOf, Range, whole
+from configs.ranges import DECAY, FREE, POSITIVE, REMAT, SHARE, Range, whole
 
 VARIANTS = ("medium", "small", "tiny", "finetune", "tiny_finetune")
 RANGES = {
@@ -29,7 +29,7 @@ RANGES = {
     "model.tokens_per_part": whole(1), "model.codebook_size": whole(2), "model.segment_frames": whole(1),
     "model.context_frames": whole(1), "model.global_tokens": whole(1), "model.music_width": whole(1),
     "model.music_kernel": whole(0), "model.global_music": FREE, "model.motion_context": FREE, "model.dropout": DECAY,
-    "model.remat": OneOf(("none", "dots", "full")),
+    "model.remat": REMAT,
     "sampling.temperature": POSITIVE, "sampling.top_k": whole(0), "sampling.top_p": Range(0, 1, open_low=True),
     "overlap_frames": whole(1),
     "data.previous": whole(1), "data.static_context_rate": SHARE, "data.replay_dir": FREE, "data.replay_rate": DECAY,
@@ -53,9 +53,9 @@ def get_config(variant: str = "medium") -> ConfigDict:
         "music_kernel": 0,  # frames that the projected music is filtered over, its own the last; 0: no filter (paper)
         "global_music": True, "motion_context": True,  # False: the paper's ablations
         "dropout": 0.1,  # GPT-2
-        # What the backward pass finds in memory and need not compute again: "none" keeps everything, "dots" weight
-        # products and fused attention, "full" each block's input. One H200, batch 24: "none" 277 ms a step and 57 GB,
-        # "dots" 300 ms and 29 GB.
+        # What the backward pass finds of each layer and need not compute again: "none" keeps everything, "dots" weight
+        # products and fused attention, "full" its input, "offload" what "dots" does, in the host's memory (TPU, GPU).
+        # One H200, batch 24: "none" 277 ms a step and 57 GB, "dots" 300 ms and 29 GB.
         "remat": "dots",
     })
     # (open) One value for all parts, or one for each. top_k 0 and top_p 1 leave every token.

@@ -9,14 +9,14 @@ Variants: "paper"; "single_part", its ablation: one encoder and one codebook for
 from ml_collections import ConfigDict
 
 from configs.base import get_base, part
-from configs.ranges import DECAY, FREE, NOT_NEGATIVE, SHARE, whole
+from configs.ranges import DECAY, FREE, NOT_NEGATIVE, REMAT, SHARE, whole
 
 VARIANTS = ("paper", "single_part", "tiny", "tiny_single_part")
 RANGES = {
     "single_part": FREE,
     "model.tokens_per_part": whole(1), "model.codebook_size": whole(2), "model.code_dim": whole(1),
     "model.encoder_width": whole(1), "model.decoder_width": whole(1), "model.depth": whole(0), "model.kernel": whole(1),
-    "model.decay": DECAY, "model.reset_below": SHARE,
+    "model.decay": DECAY, "model.reset_below": SHARE, "model.remat": REMAT,
     "loss.commitment_weight": NOT_NEGATIVE, "loss.confidence_weighted": FREE,
     "data.length": whole(1),
 }
@@ -34,6 +34,9 @@ def get_config(variant: str = "paper") -> ConfigDict:
         "encoder_width": 256, "decoder_width": 512, "depth": 4, "kernel": 3,  # (open)
         "decay": 0.99,  # (open) of the codebook's moving averages
         "reset_below": 0.05,  # (open) a code with less than this part of an even share of the latents starts anew
+        # What the backward pass finds of each encoder and the decoder: "none" keeps everything, "dots" convolutions,
+        # "full" their inputs, "offload" what "dots" does, in the host's memory (TPU, GPU).
+        "remat": "none",
     })
     config.loss = ConfigDict({
         "commitment_weight": 0.25,  # (open) the paper's beta

@@ -16,13 +16,13 @@ learns in both phases, and the photo's latents join the U-Net's input.
 from ml_collections import ConfigDict
 
 from configs.base import earlier_part, get_base, part
-from configs.ranges import FREE, NOT_NEGATIVE, SHARE, OneOf, Range, whole
+from configs.ranges import FREE, NOT_NEGATIVE, REMAT, SHARE, OneOf, Range, whole
 
 SIZES, PHASES = ("paper", "animate_anyone", "tiny"), ("appearance", "motion")
 VARIANTS = tuple(f"{size}_{phase}" for size in SIZES for phase in PHASES)
 RANGES = {
     "phase": OneOf(PHASES), "pose_control": OneOf(("none", "motion_decoder", "pose_guider")), "photo_latents": FREE,
-    "model.unet.attention_levels": FREE, "model.unet.mid_temporal": FREE, "model.unet.remat": FREE,
+    "model.unet.attention_levels": FREE, "model.unet.mid_temporal": FREE, "model.unet.remat": REMAT,
     "model.motion_decoder.temporal_kernel": whole(0),
     "model.*": whole(1),  # widths, counts and sizes, all of them
     "schedule.kind": OneOf(("linear", "scaled_linear", "squared_cosine")), "schedule.num_steps": whole(2),
@@ -99,7 +99,10 @@ def _paper_model() -> ConfigDict:
         "unet": {  # the ReferenceNet takes the fields that it shares; motion modules exist in the motion phase alone
             "block_out_channels": widths, "layers_per_block": 2, "attention_levels": (True, True, True, False),
             "num_heads": 8, "cross_attention_dim": 768, "latent_channels": 4, "norm_groups": 32,
-            "temporal_heads": 8, "temporal_max_frames": 32, "mid_temporal": True, "remat": True,
+            "temporal_heads": 8, "temporal_max_frames": 32, "mid_temporal": True,
+            # What the backward pass finds of each resnet, transformer and motion block: "none" keeps everything, "dots"
+            # weight products and convolutions, "full" its input, "offload" what "dots" does, in the host's memory.
+            "remat": "full",
         },
         "image_encoder": {  # CLIP ViT-L/14
             "image_size": 224, "patch_size": 14, "width": 1024, "depth": 24, "heads": 16, "projection_dim": 768,
@@ -129,7 +132,7 @@ def _make_tiny(config: ConfigDict) -> None:
     config.model.unet.update(
         block_out_channels=widths, layers_per_block=1, attention_levels=(True,), num_heads=2,
         cross_attention_dim=32, latent_channels=16, norm_groups=4, temporal_heads=2, temporal_max_frames=16,
-        remat=False,
+        remat="none",
     )
     config.model.image_encoder.update(image_size=56, patch_size=14, width=32, depth=1, heads=2, projection_dim=32)
     config.model.motion_decoder.update(

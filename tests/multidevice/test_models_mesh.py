@@ -87,7 +87,7 @@ MODELS = {
     ),
     "unet": unet,
     "reference_net": lambda: (
-        ReferenceNet.of(UNet(**TRUNK | {"block_out_channels": (8,), "attention_levels": (True,), "remat": True})),
+        ReferenceNet.of(UNet(**TRUNK | {"block_out_channels": (8,), "attention_levels": (True,), "remat": "full"})),
         {"latents": floats(5, 3, 4), "context": floats(1, 8)},
     ),
     "motion_decoder": lambda: (

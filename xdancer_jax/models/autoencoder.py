@@ -11,6 +11,7 @@ from xdancer_jax import axes
 from xdancer_jax.nn import linear, norm
 from xdancer_jax.nn.attention import attention
 from xdancer_jax.nn.batch_split import keep_batch_split
+from xdancer_jax.nn.remat import recomputed
 from xdancer_jax.nn.resnet import Downsample, ResnetBlock, Upsample
 from xdancer_jax.rng import Chance
 from xdancer_jax.typing import Array, Float, typechecked
@@ -47,7 +48,7 @@ class Block(nn.Module):
     layers: int
     norm_groups: int
     resample: str = ""
-    remat: bool = False
+    remat: str = "none"
     dtype: str = "float32"
     param_dtype: str = "float32"
 
@@ -55,7 +56,7 @@ class Block(nn.Module):
     @typechecked
     def __call__(self, x: Float[Array, "N _ _ _"]) -> Float[Array, "N _ _ _"]:
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
-        resnet = nn.remat(ResnetBlock) if self.remat else ResnetBlock
+        resnet = recomputed(ResnetBlock, self.remat)
         for i in range(self.layers):
             x = resnet(self.features, self.norm_groups, EPSILON, name=f"resnets_{i}", **types)(x)
         if self.resample == "down":
@@ -67,6 +68,7 @@ class MidBlock(nn.Module):
     """Resnet, self-attention, resnet."""
 
     norm_groups: int
+    remat: str = "none"
     dtype: str = "float32"
     param_dtype: str = "float32"
 
@@ -74,9 +76,10 @@ class MidBlock(nn.Module):
     @typechecked
     def __call__(self, x: Float[Array, "N H W C"]) -> Float[Array, "N H W C"]:
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
-        x = ResnetBlock(x.shape[-1], self.norm_groups, EPSILON, name="resnets_0", **types)(x)
-        x = SelfAttention(self.norm_groups, name="attentions_0", **types)(x)
-        return ResnetBlock(x.shape[-1], self.norm_groups, EPSILON, name="resnets_1", **types)(x)
+        resnet, attend = recomputed(ResnetBlock, self.remat), recomputed(SelfAttention, self.remat)
+        x = resnet(x.shape[-1], self.norm_groups, EPSILON, name="resnets_0", **types)(x)
+        x = attend(self.norm_groups, name="attentions_0", **types)(x)
+        return resnet(x.shape[-1], self.norm_groups, EPSILON, name="resnets_1", **types)(x)
 
 
 class Coder(nn.Module):
@@ -87,7 +90,7 @@ class Coder(nn.Module):
     out_channels: int
     norm_groups: int
     up: bool
-    remat: bool = False
+    remat: str = "none"
     dtype: str = "float32"
     param_dtype: str = "float32"
 
@@ -96,7 +99,7 @@ class Coder(nn.Module):
     def __call__(self, x: Float[Array, "N _ _ _"]) -> Float[Array, "N _ _ _"]:
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         widths = self.block_out_channels[::-1] if self.up else self.block_out_channels
-        middle = MidBlock(self.norm_groups, name="mid_block", **types)
+        middle = MidBlock(self.norm_groups, self.remat, name="mid_block", **types)
         x = keep_batch_split(linear.conv(widths[0], (3, 3), "conv_in", padding=1, **types)(x))
         if self.up:
             x = middle(x)
@@ -127,14 +130,14 @@ class AutoencoderKL(nn.Module):
       layers_per_block: resnets per encoder level; one more per decoder level.
       latent_channels: C of the latents.
       norm_groups: groups of all group norms.
-      remat: recompute the resnets in the backward pass.
+      remat: what is kept of resnets and self-attention for the backward pass, a name of nn.remat.POLICIES.
     """
 
     block_out_channels: tuple[int, ...] = (128, 256, 512, 512)
     layers_per_block: int = 2
     latent_channels: int = 4
     norm_groups: int = 32
-    remat: bool = False
+    remat: str = "none"
     dtype: str = "float32"
     param_dtype: str = "float32"
 

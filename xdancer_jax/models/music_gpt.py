@@ -15,26 +15,18 @@ import jax
 import jax.numpy as jnp
 
 from xdancer_jax import axes
-from xdancer_jax.nn.attention import fused_attention_saveable
 from xdancer_jax.nn.batch_split import keep_batch_split, keep_whole
 from xdancer_jax.nn.dropout import Dropout
 from xdancer_jax.nn.embeddings import lookup
 from xdancer_jax.nn.gpt2 import STDDEV, Block, norm
 from xdancer_jax.nn.linear import dense
 from xdancer_jax.nn.platform import platform
+from xdancer_jax.nn.remat import recomputed
 from xdancer_jax.rng import Chance
 from xdancer_jax.typing import Array, Float, Int, typechecked
 
 SLOT_SCALE = 0.2  # of what a slot is the sum of: token, position, music (open)
 _SLOWEST = 40.0  # frames a radian of the slowest sinusoid of the position table
-# What the backward pass finds in memory; the rest of a block is computed again.
-REMAT = {
-    "none": None,  # everything
-    "dots": jax.checkpoint_policies.save_from_both_policies(  # results of the weight matrices and of fused attention
-        jax.checkpoint_policies.dots_with_no_batch_dims_saveable, fused_attention_saveable
-    ),
-    "full": jax.checkpoint_policies.nothing_saveable,  # a block's input alone
-}
 
 
 def _unrolled(remat: str) -> bool:
@@ -84,7 +76,7 @@ class MusicGPT(nn.Module):
         filter and none of its weights.
       global_music, motion_context: False leaves those slots out (ablations); not both, for the first token of a
         segment is predicted by the slot before it.
-      dropout: GPT-2 has 0.1. remat: what is kept for the backward pass, a name of REMAT.
+      dropout: GPT-2 has 0.1. remat: what is kept of a block for the backward pass, a name of nn.remat.POLICIES.
     """
 
     num_layers: int
@@ -140,8 +132,6 @@ class MusicGPT(nn.Module):
             raise ValueError(f"MusicGPT: width {self.width} is not divisible by num_heads {self.num_heads}")
         if self.music_kernel < 0:
             raise ValueError(f"MusicGPT: music_kernel {self.music_kernel} must be 0 (no filter) or more")
-        if self.remat not in REMAT:
-            raise ValueError(f"MusicGPT: remat {self.remat!r} is unknown; choose one of {tuple(REMAT)}")
 
     def setup(self) -> None:
         self._check()
@@ -182,11 +172,8 @@ class MusicGPT(nn.Module):
         the layers follow one another without a loop, on a CPU only where nothing is computed again (XLA would undo it).
         """
         unrolled = _unrolled(self.remat)
-        block = Block
-        if REMAT[self.remat] is not None:
-            block = nn.remat(Block, policy=REMAT[self.remat], prevent_cse=unrolled)
         stack = nn.scan(
-            block, variable_axes={"params": 0}, split_rngs={"params": True, "dropout": True}, in_axes=nn.broadcast,
+            recomputed(Block, self.remat, prevent_cse=unrolled), variable_axes={"params": 0}, split_rngs={"params": True, "dropout": True}, in_axes=nn.broadcast,
             length=self.num_layers, metadata_params={nn.PARTITION_NAME: axes.LAYERS},
             unroll=self.num_layers if unrolled else 1,
         )

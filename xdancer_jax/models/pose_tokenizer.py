@@ -8,6 +8,7 @@ import numpy as np
 from xdancer_jax import axes
 from xdancer_jax.models.quantizer import Quantizer, Statistics
 from xdancer_jax.nn.linear import conv, dense
+from xdancer_jax.nn.remat import recomputed
 from xdancer_jax.rng import Chance
 from xdancer_jax.typing import Array, Float, Int, typechecked
 
@@ -45,6 +46,7 @@ class PoseTokenizer(nn.Module):
       encoder_width: channels of each part's encoder. decoder_width: channels of the shared decoder.
       depth: residual blocks in each. kernel: frames a convolution spans.
       decay, reset_below: see Quantizer.
+      remat: what is kept of each stack of convolutions for the backward pass, a name of nn.remat.POLICIES.
       dtype, param_dtype: of the convolutions; the quantiser is float32 always.
     """
 
@@ -58,6 +60,7 @@ class PoseTokenizer(nn.Module):
     kernel: int
     decay: float
     reset_below: float
+    remat: str = "none"
     dtype: str = "float32"
     param_dtype: str = "float32"
 
@@ -66,8 +69,9 @@ class PoseTokenizer(nn.Module):
             raise ValueError("PoseTokenizer.parts: every joint 0..J-1 must be in exactly one part")
         options = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         reach = {"depth": self.depth, "kernel": self.kernel}
+        convs = recomputed(ResidualConvs, self.remat)
         self.encoders = [
-            ResidualConvs(self.encoder_width, **reach, **options, name=f"encoder_{i}") for i in range(len(self.parts))
+            convs(self.encoder_width, **reach, **options, name=f"encoder_{i}") for i in range(len(self.parts))
         ]
         self.projections = [
             dense(self.tokens_per_part * self.code_dim, (axes.CONV_IN, None), f"projection_{i}", **options)
@@ -76,7 +80,7 @@ class PoseTokenizer(nn.Module):
         self.quantizer = Quantizer(
             len(self.parts), self.codebook_size, self.code_dim, self.decay, self.reset_below, name="quantizer"
         )
-        self.decoder = ResidualConvs(self.decoder_width, **reach, **options, name="decoder")
+        self.decoder = convs(self.decoder_width, **reach, **options, name="decoder")
         self.heads = [
             dense(3 * len(part), (axes.CONV_IN, None), f"head_{i}", **options) for i, part in enumerate(self.parts)
         ]

@@ -30,7 +30,7 @@ class UNet(nn.Module):
       norm_groups: groups of all group norms.
       temporal: whether the motion modules exist, with `temporal_heads` heads and at most `temporal_max_frames`
         frames; `mid_temporal` puts one into the middle block as well.
-      remat: recompute resnet, transformer and motion blocks in the backward pass.
+      remat: what is kept of resnet, transformer and motion blocks for the backward pass, a name of nn.remat.POLICIES.
     """
 
     block_out_channels: tuple[int, ...] = (320, 640, 1280, 1280)
@@ -44,7 +44,7 @@ class UNet(nn.Module):
     temporal_heads: int = 8
     temporal_max_frames: int = 32
     mid_temporal: bool = True
-    remat: bool = False
+    remat: str = "none"
     dtype: str = "float32"
     param_dtype: str = "float32"
 

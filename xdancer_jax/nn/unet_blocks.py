@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import flax.linen as nn
 import jax.numpy as jnp
 
+from xdancer_jax.nn.remat import recomputed
 from xdancer_jax.nn.resnet import Downsample, ResnetBlock, Upsample
 from xdancer_jax.nn.temporal import MotionModule
 from xdancer_jax.nn.transformer import SpatialTransformer
@@ -25,7 +26,7 @@ class Layout:
     temporal_heads: int
     temporal_max_frames: int
     mid_temporal: bool
-    remat: bool
+    remat: str
     dtype: str
     param_dtype: str
 
@@ -65,7 +66,7 @@ class Conditions:
 
 
 def _resnet(layout: Layout, index: int, channels: int, x: Array, conditions: Conditions) -> Array:
-    block = nn.remat(ResnetBlock) if layout.remat else ResnetBlock
+    block = recomputed(ResnetBlock, layout.remat)
     return block(channels, layout.norm_groups, name=f"resnets_{index}", **layout.types)(x, conditions.time)
 
 
@@ -74,7 +75,7 @@ def _attention(
 ) -> tuple[Array, tuple[Array, ...]]:
     """`taps` are those of all transformer blocks before this one; their number is this block's place."""
     reference = None if conditions.reference is None else conditions.reference[len(taps)]
-    block = nn.remat(SpatialTransformer) if layout.remat else SpatialTransformer
+    block = recomputed(SpatialTransformer, layout.remat)
     x, tap = block(layout.num_heads, layout.norm_groups, tap_only, name=f"attentions_{index}", **layout.types)(
         x, conditions.context, reference, conditions.reference_mask
     )
@@ -84,7 +85,7 @@ def _attention(
 def _motion(layout: Layout, index: int, x: Array, conditions: Conditions) -> Array:
     if not (layout.temporal and conditions.use_temporal):
         return x
-    block = nn.remat(MotionModule) if layout.remat else MotionModule
+    block = recomputed(MotionModule, layout.remat)
     return block(
         conditions.frames, layout.temporal_heads, layout.temporal_max_frames, layout.norm_groups,
         name=f"motion_modules_{index}", **layout.types,

@@ -8,9 +8,11 @@ import pytest
 from jax._src.cudnn import fused_attention_stablehlo
 
 from configs.motion import get_config
+from xdancer_jax import flops
 from xdancer_jax.models import music_decoder
-from xdancer_jax.models.music_gpt import REMAT, MusicGPT
+from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.nn.attention import attention
+from xdancer_jax.nn.remat import POLICIES
 
 T, C, S, K, V, G, M = 3, 2, 2, 2, 5, 3, 4
 P = 4  # frames of the window before the T
@@ -140,7 +142,7 @@ def test_each_ablation_drops_its_input_and_its_slots(inputs):
         np.testing.assert_array_equal(apply(variables, **inputs), apply(variables, **other))
 
 
-@pytest.mark.parametrize("policy", ["dots", "full"])
+@pytest.mark.parametrize("policy", ["dots", "full", "offload"])
 def test_remat_changes_no_gradient(policy, inputs):
     variables = _variables(_model(), inputs)
 
@@ -151,7 +153,7 @@ def test_remat_changes_no_gradient(policy, inputs):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), plain, saved)
 
 
-@pytest.mark.parametrize("policy", ["none", "dots", "full"])
+@pytest.mark.parametrize("policy", POLICIES)
 def test_gradients_in_bfloat16_are_those_of_float32_but_for_rounding(policy, inputs):
     variables = _variables(_model(), inputs)
 
@@ -165,7 +167,7 @@ def test_gradients_in_bfloat16_are_those_of_float32_but_for_rounding(policy, inp
 
 def _attention_step(policy):
     """Loss and gradient of attention under a policy, to be traced for a shape."""
-    @functools.partial(jax.checkpoint, policy=REMAT[policy], prevent_cse=False)
+    @functools.partial(jax.checkpoint, policy=POLICIES[policy], prevent_cse=False)
     def block(query):
         return jnp.sin(attention(query, query, query, is_causal=True))
 
@@ -192,6 +194,13 @@ def test_dots_keep_what_cudnn_has_computed(policy, forward, length, monkeypatch)
         monkeypatch.setattr(fused_attention_stablehlo, name, lambda *_, answer=answer: answer)
     text = str(_attention_step(policy).trace(jax.ShapeDtypeStruct((1, length, 2, 64), jnp.bfloat16)).jaxpr)
     assert text.count("dot_product_attention_fwd_wrapper[") == forward
+
+
+def test_offload_computes_no_fused_attention_again(monkeypatch):
+    monkeypatch.setattr("xdancer_jax.nn.attention.platform", lambda: "tpu")
+    shape = jax.ShapeDtypeStruct((1, 200, 2, 64), jnp.bfloat16)
+    found = {policy: flops.of(_attention_step(policy), shape) for policy in ("full", "dots", "offload")}
+    assert found["offload"] == found["dots"] < found["full"]
 
 
 def test_without_a_loop_remat_is_behind_barriers(inputs, monkeypatch):

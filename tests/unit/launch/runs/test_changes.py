@@ -1,6 +1,6 @@
 import pytest
 
-from configs import motion, tokenizer
+from configs import autoencoder, motion, tokenizer, video
 from launch.runs import changes
 
 
@@ -36,8 +36,16 @@ def test_what_does_not_is_free():
     ) == {}
     before, now = motion.get_config("tiny"), motion.get_config("tiny")
     before.parts.tokenizer.source, now.parts.tokenizer.source = "run:here", "start"
-    now.model.remat = "full"
     assert changes.of_config(before, now) == {}
+
+
+@pytest.mark.parametrize("before", [
+    tokenizer.get_config(), motion.get_config(), autoencoder.get_config(), video.get_config()
+], ids=lambda config: config.name)
+def test_what_the_backward_pass_keeps_is_free_in_every_stage(before):
+    now = before.copy_and_resolve_references()
+    (now.model.unet if now.name == "video" else now.model).remat = "offload"
+    assert changes.flat(before) != changes.flat(now) and changes.of_config(before, now) == {}
 
 
 def test_steps_are_free_under_a_constant_schedule():
