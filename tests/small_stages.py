@@ -17,7 +17,7 @@ def config(name, batch_size):
     made = _made(name)
     for part in made.parts.values():
         part.source = "part:unet" if part.source == "part:unet" else "random"
-    made.batch_size, made.ema_decay, made.optimizer.warmup_steps = batch_size, 0.9, 0
+    made.batch_size, made.ema_decay, made.optimizer.warmup_steps, made.samples = batch_size, 0.9, 0, 0
     return made
 
 

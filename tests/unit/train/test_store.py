@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests import toy_stage
+from tests.unit.train import test_loop
 from tests.unit.train.test_checkpoint import abstract, read, save, state
 from xdancer_jax import paths
 from xdancer_jax.train import checkpoint, disk, metrics, record
@@ -24,12 +25,11 @@ def test_a_run_that_goes_on_is_bitwise_the_local_one(store, tmp_path, monkeypatc
     halves, summary = toy_stage.run(WORKDIR, 6)
     toy_stage.assert_same(whole, halves)
     assert summary.start_step == 3 and record.read(WORKDIR)["stage"] == record.read("whole")["stage"]
-    speed = "examples_per_second"
-    rows = [[{k: v for k, v in row.items() if k != speed} for row in metrics.read(w)] for w in ("whole", WORKDIR)]
+    rows = [test_loop.without_speed(metrics.read(workdir)) for workdir in ("whole", WORKDIR)]
     assert rows[0] == rows[1] and len(rows[0]) == 6
     assert [entry.name for entry in tmp_path.iterdir()] == ["whole"]  # no local folder gs:
     assert {name.split("/")[1] for name in store.names("bucket")} == {
-        "checkpoints", "config.json", "frozen", "metrics", "tensorboard"}
+        "checkpoints", "config.json", "frozen", "goodput.json", "metrics", "tensorboard"}
 
 
 def test_newest_are_kept_frozen_weights_come_back_and_readers_get_both(store):

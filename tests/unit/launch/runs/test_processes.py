@@ -13,6 +13,7 @@ import pytest
 
 from data_pipeline import builders
 from launch.runs import training
+from launch.shell import signals
 from tests import processes, small_stages
 from xdancer_jax.sharding import make_mesh, replicated
 from xdancer_jax.train import checkpoint
@@ -105,6 +106,22 @@ def test_processes_that_were_given_other_things_are_refused_all_of_them(small, t
         assert f'--workdir: "{tmp_path}/b" in process 1 on {host}, "{tmp_path}/a" in process 0' in line
         assert f"config.optimizer.learning_rate: 0.5 in process 1 on {host}, 0.004 in process 0; start all" in line
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.process
+def test_a_signal_to_one_process_saves_one_step_on_all(small, tmp_path):
+    """SIGTERM, as a host that is about to be taken away gets it."""
+    command = processes.arguments("tokenizer:tiny", small(steps=1_000_000, eval_every=0), tmp_path)
+    with processes.started([command] * 2) as group:
+        while not (tmp_path / "metrics.jsonl").exists():
+            assert all(process.poll() is None for process in group)
+            time.sleep(0.2)
+        group[1].send_signal(signal.SIGTERM)
+        status, told = processes.ended(group, 120)
+    assert status == [signals.RESUMABLE] * 2, told
+    step = checkpoint.newest(tmp_path)
+    assert step and [line["step"] for line in metrics(tmp_path)] == list(range(1, step + 1))
+    assert f"interrupted: the checkpoint of step {step} is saved in {tmp_path}; the same command goes on" in told[0]
 
 
 @pytest.mark.process
