@@ -17,7 +17,7 @@ CHOREOGRAPH = ("launch.choreograph", "--run=nowhere", "--music=a.wav", "--out=o"
     [
         ((*TRAIN, "--config.modle.width=3"), "config.modle.width: unknown config field: config has no 'modle'; did"),
         ((*TRAIN, "--config.data.dirr=x"), "config field: config.data has no 'dirr'; did you mean 'dir'?"),
-        ((*TRAIN, "--config.mesh.zzz=x"), "config field: config.mesh has no 'zzz'; it has data, dcn_data, fsdp, tensor"),
+        ((*TRAIN, "--config.mesh.zzz=x"), "field: config.mesh has no 'zzz'; it has data, dcn_data, fsdp, tensor"),
         ((*TRAIN, "--config.steps.x=3"), "config field: config.steps has no fields, it is 500"),
         ((*TRAIN, "--config.steps=1e4 ("), "--config.steps=1e4 (: expected a whole number, got '1e4 (' ("),
         ((*TRAIN, "--config.ema_decay=high"), "--config.ema_decay=high: expected a number, got 'high' ("),
