@@ -173,7 +173,8 @@ class MusicGPT(nn.Module):
         """
         unrolled = _unrolled(self.remat)
         stack = nn.scan(
-            recomputed(Block, self.remat, prevent_cse=unrolled), variable_axes={"params": 0}, split_rngs={"params": True, "dropout": True}, in_axes=nn.broadcast,
+            recomputed(Block, self.remat, prevent_cse=unrolled), variable_axes={"params": 0},
+            split_rngs={"params": True, "dropout": True}, in_axes=nn.broadcast,
             length=self.num_layers, metadata_params={nn.PARTITION_NAME: axes.LAYERS},
             unroll=self.num_layers if unrolled else 1,
         )
