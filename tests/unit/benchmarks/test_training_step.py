@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks import trainer
+from benchmarks import training_step
 from launch import stages
 from xdancer_jax.boxes import unbox
 from xdancer_jax.stages import tokenizer
@@ -10,7 +10,7 @@ from xdancer_jax.stages import tokenizer
 
 def test_the_step_that_is_measured_sees_many_tokens():
     """One token, and heads of zeros, would be quicker to look up, and easier on the power budget."""
-    config = trainer.configured("small", batch_size=1)
+    config = training_step.configured("small", batch_size=1)
     encoder = stages.find("motion").modules(config)["tokenizer"]
     weights = unbox(jax.jit(lambda key: encoder.init(key, jnp.zeros((1, 1, 60, 3))))(jax.random.key(0)))
     poses = jnp.asarray(np.random.default_rng(0).random((2, 64, 60, 3)), jnp.float32)
