@@ -140,7 +140,7 @@ def compared(ours: list[float], bare: list[float], spans: Spans, sizes: Sizes, c
 
 
 def _calibrated(seconds: float) -> int:
-    """Turns of work that take `seconds` on this machine now."""
+    """Turns of work that take `seconds` of computing, whatever else this machine does now."""
     work = jax.jit(lambda batch: toy.stage(1, (2, 2)).loss({"net": {}}, {}, batch, None, True)[1])
     turns, taken = 8, 0.0
     while True:
@@ -148,9 +148,9 @@ def _calibrated(seconds: float) -> int:
         jax.block_until_ready(work(batch))
         each = []
         for _ in range(5):
-            began = time.perf_counter()
+            began = time.process_time()
             jax.block_until_ready(work(batch))
-            each.append(time.perf_counter() - began)
+            each.append(time.process_time() - began)
         taken = min(each)
         if taken > seconds / 2 or turns > 1_000_000:
             return max(1, round(turns * seconds / taken))
