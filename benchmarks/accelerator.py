@@ -17,7 +17,7 @@ import jax
 import numpy as np
 from absl import flags
 
-from benchmarks import sampler, trainer
+from benchmarks import sampler, training_step
 from benchmarks.sampler import FEATURES, Dancing
 from benchmarks.timing import bandwidth, medians
 from benchmarks.training_flags import OUT
@@ -36,9 +36,9 @@ _REPEATS = flags.DEFINE_integer("repeats", 5, "Of each measurement.", lower_boun
 
 
 def training(variant: str, repeats: int, **changes) -> dict[str, float]:
-    """One step's time and its share of the device's peak; `changes` to the config as trainer.configured takes them."""
-    config = trainer.configured(variant, **changes)
-    step = trainer.compiled(config, jax.devices()[:1])
+    """One step's time and its share of the device's peak; `changes` to the config: see training_step.configured."""
+    config = training_step.configured(variant, **changes)
+    step = training_step.compiled(config, jax.devices()[:1])
     random = np.random.default_rng(0)
     batch = {
         name: jax.device_put(random.random(x.shape, np.float32).astype(x.dtype), x.sharding)

@@ -13,7 +13,7 @@ import jax
 from absl import flags
 from jax.experimental import topologies
 
-from benchmarks import trainer
+from benchmarks import training_step
 from benchmarks.training_flags import OUT
 from configs import motion
 from data_pipeline.files import write_atomically
@@ -30,10 +30,10 @@ def main(argv: list[str]) -> None:
     del argv
     outputs.check_out(OUT.value, ".json")
     devices = topologies.get_topology_desc(platform="tpu", topology_name=_TOPOLOGY.value).devices
-    config = trainer.configured(
+    config = training_step.configured(
         _VARIANT.value, batch_size=_BATCH.value, sharding=_SHARDING.value, remat=_REMAT.value
     )
-    step = trainer.compiled(config, devices)
+    step = training_step.compiled(config, devices)
     memory, text = step.program.memory_analysis(), step.program.as_text()
     found = {
         "topology": _TOPOLOGY.value, "devices": len(devices), "device_kind": devices[0].device_kind,

@@ -1,62 +1,68 @@
-"""The trainer's own step of the motion stage at any size, compiled for devices that may not be here."""
+"""What training costs beside its steps: python -m benchmarks.trainer --out FILE.json [--part overhead --part stall ...]
 
-import time
-from collections.abc import Sequence
-from typing import NamedTuple
+overhead: the loop against a bare jitted step at 50 ms. stall: how long a save holds the steps. start: from a restart to
+its first step, with a warm compile cache. collectives: bytes that each of 1 to 8 fake devices sends in a step. memory:
+of the host, at start and restore. long: whether memory, file handles and threads stay flat over 5,000 steps.
+All run on this machine's CPU, each in a process of its own; a line each says whether its bar is met.
+"""
 
-import jax
-from ml_collections import ConfigDict
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import Any
 
-from configs import motion
-from launch import stages
-from launch.runs import build, resolve, sources
-from xdancer_jax import sharding
-from xdancer_jax.train.control import Panel
-from xdancer_jax.train.model_flops import model_flops
-from xdancer_jax.train.state import Plan, plan_state
-from xdancer_jax.train.step import compile_for, make_train_step
+from absl import flags
 
+from benchmarks.measures import collective_bytes, long_run, memory, overhead, stall, start
+from benchmarks.training_flags import OUT
+from data_pipeline.files import write_atomically
+from launch.shell import cli, outputs
 
-class Step(NamedTuple):
-    """program: (state, batch, control) -> (state, metrics). batch: shapes with shardings. panel: makes controls.
-    compile_seconds: tracing included. model_flops: over all devices."""
-
-    program: jax.stages.Compiled
-    plan: Plan
-    batch: dict[str, jax.ShapeDtypeStruct]
-    panel: Panel
-    compile_seconds: float
-    model_flops: float
-
-
-def configured(variant: str, **changes) -> ConfigDict:
-    """The resolved config in bfloat16, over the paper's tokenizer with random weights. `remat` is the model's."""
-    config = motion.get_config(variant)
-    config.dtype, config.parts.tokenizer.source = "bfloat16", "random"
-    config.model.remat = changes.pop("remat", config.model.remat)
-    config.update(changes)
-    return resolve.resolve(config)
+PARTS = {
+    "overhead": overhead, "stall": stall, "start": start, "collectives": collective_bytes, "memory": memory,
+    "long": long_run,
+}
+_PARTS = flags.DEFINE_multi_enum("part", list(PARTS), list(PARTS), "Which. Once for each.")
+_BRIEF = flags.DEFINE_bool("brief", False, "Sizes of a test, whose figures say nothing.")
+flags.mark_flag_as_required("out")
 
 
-def compiled(config: ConfigDict, devices: Sequence[jax.Device]) -> Step:
-    """The step for `devices`."""
-    axis, rules = "data" if config.sharding == "data" else "fsdp", build.rules(config)
-    mesh = sharding.make_mesh({"data": 1, "fsdp": 1, "tensor": 1} | {axis: len(devices)}, devices)
-    split = sharding.batch_sharding(mesh, rules, config.batch_size)
-    batch = {
-        name: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=split) for name, x in build.batch_shapes(config).items()
+def measured(part: str, brief: bool) -> dict[str, Any]:
+    """Of one part, in this process."""
+    module = PARTS[part]
+    found = module.measure(module.BRIEF) if brief else module.measure()
+    print(found.line(part), flush=True)
+    return {"bar": found.bar, "met": found.met, **found.figures}
+
+
+def apart(part: str, brief: bool) -> dict[str, Any]:
+    """Of one part, in a process of its own: what others leave behind would count."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "part.json"
+        command = [sys.executable, "-m", "benchmarks.trainer", f"--out={out}", f"--part={part}", f"--brief={brief}"]
+        done = subprocess.run(command, env=os.environ | {"JAX_PLATFORMS": "cpu"}, check=False)
+        if done.returncode:
+            raise ValueError(f"--part={part} ended with status {done.returncode}; its last lines say why")
+        return json.loads(out.read_text())[part]
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    outputs.check_out(OUT.value, ".json")
+    found: dict[str, Any] = {
+        "brief": _BRIEF.value, "python": platform.python_version(), "cores": os.cpu_count(),
+        **{name: metadata.version(name) for name in ("jax", "flax", "orbax-checkpoint")},
     }
-    stage, optimizer = stages.find(config.name).make(config), build.optimizer(config)
-    plan = plan_state(
-        stage, optimizer, sources.parts(config), batch, seed=0, ema=config.ema_decay > 0, mesh=mesh, rules=rules
-    )
-    panel, began = Panel(mesh), time.perf_counter()
-    program = compile_for(
-        mesh, rules, make_train_step(stage, optimizer, ema_decay=config.ema_decay), plan.abstract, batch, panel.shapes,
-        out_shardings=(plan.layout, sharding.replicated(mesh)), donate_argnums=0,
-    )
-    seconds = time.perf_counter() - began
-    return Step(program, plan, batch, panel, seconds, model_flops(stage, plan.abstract, batch, mesh, rules))
+    run = measured if len(_PARTS.value) == 1 else apart
+    for part in _PARTS.value:
+        found[part] = run(part, _BRIEF.value)
+        write_atomically(Path(OUT.value), (json.dumps(found, indent=2) + "\n").encode())
 
 
-__all__ = ["Step", "compiled", "configured"]
+if __name__ == "__main__":
+    cli.run(main)

@@ -5,9 +5,9 @@ import jax
 import numpy as np
 import pytest
 
+from benchmarks.collectives import collectives
 from configs.sharding import TABLES
 from tests import parts
-from tests.multidevice.collectives import collectives
 from tests.unit.stages import test_video
 from xdancer_jax import boxes, sharding
 from xdancer_jax.diffusion.schedules import NoiseSchedule

@@ -10,10 +10,10 @@ import jax
 import numpy as np
 import pytest
 
+from benchmarks.collectives import collectives
 from configs.sharding import TABLES
 from launch import stages
 from launch.runs import build, sources
-from tests.multidevice.collectives import collectives
 from tests.small_stages import VARIANTS, batch_of, smallest
 from xdancer_jax import sharding
 from xdancer_jax.train.control import Panel

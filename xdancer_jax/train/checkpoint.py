@@ -169,13 +169,14 @@ def metadata(directory: Path) -> tuple[dict[str, Any], Any]:
 
 
 def load(directory: Path, wanted: Mapping[str, Any]) -> dict[str, Array]:
-    """Arrays laid out as `wanted` says. A thirtieth of it all is read at a time, or the largest array where that is
-    more: decoded and on its way to its device it is there up to three times."""
+    """Arrays laid out as `wanted` says. A thirtieth of a process's share is read at a time, or the largest array where
+    that is more: decoded and on its way to its device it is there up to three times."""
     stored = metadata(directory)[0]
     sizes = [math.prod(stored[path].shape) * stored[path].dtype.itemsize for path in wanted]
     leaves = {path: wanted.get(path, ...) for path in stored}  # "..." skips a leaf
     context = ocp.Context()
-    context.memory.read_concurrent_bytes = max(*sizes, sum(sizes) // 30, _LEAST_READ)
+    # Orbax refuses an array that is as large as what may be read, and calls it a ValueError, which looks like damage.
+    context.memory.read_concurrent_bytes = max(*sizes, sum(sizes) // (30 * jax.process_count()), _LEAST_READ) + 1
 
     def load() -> dict[str, Array]:
         with context:

@@ -2,9 +2,11 @@
 when a step does not end."""
 
 import contextlib
-import statistics
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from xdancer_jax.train.accounting import Account
 from xdancer_jax.train.profiling import Profiler
@@ -12,6 +14,8 @@ from xdancer_jax.train.settings import Settings, Surroundings
 from xdancer_jax.train.state import TrainState
 from xdancer_jax.train.watchdog import Watchdog
 from xdancer_jax.typing import Metrics
+
+_SECONDS = 1.0  # between two writes of the account, a file that is written whole: a millisecond, or a store's object
 
 
 class Telemetry:
@@ -28,6 +32,7 @@ class Telemetry:
         self._watchdog = Watchdog(settings.watchdog_seconds, workdir / "stacks")
         self._profiler = Profiler(workdir / "profile", settings.profile_start, settings.profile_steps)
         self._waited, self._begun, self._stack = 0.0, False, contextlib.ExitStack()
+        self._written = -_SECONDS
 
     def __enter__(self) -> "Telemetry":
         for each in (self._watchdog, self._profiler, self._around.answered(self._profiler.request)):
@@ -61,19 +66,21 @@ class Telemetry:
         self._account.step_done(step)
 
     def figures(self, seconds: Sequence[float], examples: int) -> dict[str, float]:
-        """Of steps that took `seconds` each, over batches of `examples`; writes the account."""
-        mean = statistics.fmean(seconds)
+        """Of steps that took `seconds` each, over batches of `examples`; writes the account, once a second at most."""
+        mean = float(np.mean(seconds))
         summary = self._account.summary()
         waited, self._waited = summary["data_wait"] - self._waited, summary["data_wait"]
         found = {
             "examples_per_second": examples / mean, "time/step_seconds": mean,
-            "time/step_deviation": statistics.pstdev(seconds), "time/slowest_step": max(seconds),
+            "time/step_deviation": float(np.std(seconds)), "time/slowest_step": max(seconds),
             "time/data_wait_share": waited / max(sum(seconds), 1e-9), "time/goodput": summary["goodput"],
         }
         if self.model_flops and self._around.peak_flops:
             found["time/mfu"] = self.model_flops / mean / self._around.peak_flops
         memory: Mapping[str, float] = self._around.memory()
-        self._account.write()
+        if time.monotonic() - self._written >= _SECONDS:
+            self._account.write()
+            self._written = time.monotonic()
         return found | {f"memory/{name}_gigabytes": size / 1e9 for name, size in memory.items()}
 
 

@@ -1,19 +1,38 @@
-import jax
-import jax.numpy as jnp
-import numpy as np
+"""The measures at the sizes of a test: each gives its line and its figures; whether a bar is met they do not say."""
 
-from benchmarks import trainer
-from launch import stages
-from xdancer_jax.boxes import unbox
-from xdancer_jax.stages import tokenizer
+import json
+
+import pytest
+
+from tests import command_line
 
 
-def test_the_step_that_is_measured_sees_many_tokens():
-    """One token, and heads of zeros, would be quicker to look up, and easier on the power budget."""
-    config = trainer.configured("small", batch_size=1)
-    encoder = stages.find("motion").modules(config)["tokenizer"]
-    weights = unbox(jax.jit(lambda key: encoder.init(key, jnp.zeros((1, 1, 60, 3))))(jax.random.key(0)))
-    poses = jnp.asarray(np.random.default_rng(0).random((2, 64, 60, 3)), jnp.float32)
-    tokens = jax.jit(lambda weights: tokenizer.encode(encoder, weights, poses, 50))(weights)
-    assert min(len(np.unique(tokens[:, :, part])) for part in range(5)) > 20
-    assert np.ptp(weights["codebook"]["quantizer"]["embedding"]) > 0.1
+def measured(out, *parts):
+    done = command_line.run(
+        "benchmarks.trainer", f"--out={out}", "--brief", *(f"--part={part}" for part in parts)
+    )
+    assert done.returncode == 0, done.stderr
+    return done, json.loads(out.read_text())
+
+
+def test_overhead_is_measured(tmp_path):
+    done, found = measured(tmp_path / "a.json", "overhead")
+    assert done.stdout.startswith("overhead: log_every=1 ") and "at most 2%: " in done.stdout
+    each = found["overhead"]["log_every_1"]
+    assert each["outside_share"] > 0 and each["bare_step_seconds"] < each["loop_step_seconds"]
+    assert {"put_batch", "read", "write", "account"} <= each["microseconds_a_step"].keys()
+
+
+def test_a_stall_is_measured(tmp_path):
+    done, found = measured(tmp_path / "a.json", "stall")
+    each = found["stall"]["toy"]
+    assert each["stall_seconds"] >= sum(each["seconds"].values()) > 0 and each["write_seconds"] > 0
+    assert each["megabytes"] == pytest.approx(3 * 2 * 64 * 64 * 4 / 1e6, rel=0.01)
+
+
+@pytest.mark.process
+def test_parts_run_in_processes_of_their_own(tmp_path):
+    _, found = measured(tmp_path / "a.json", "memory", "collectives")
+    assert found["collectives"]["tokenizer:tiny data 2"]["megabytes_sent"] > 1
+    assert {"start 1", "restore 1"} < found["memory"].keys()
+    assert found["memory"]["restore 1"][0]["held"] > 3 * 4 * 256 * 1024 * 4

@@ -58,6 +58,15 @@ def test_saved_state_may_be_donated_at_once(tmp_path):
     np.testing.assert_array_equal(back.params["w"], np.arange(1_000_000, dtype=np.float32))
 
 
+def test_an_array_that_is_most_of_a_checkpoint_is_read(tmp_path):
+    """Orbax reads so many bytes at a time, and refuses an array of exactly as many."""
+    params = {"w": jnp.arange(5_000_000, dtype=jnp.float32)}
+    save(tmp_path, [state(params=params, frozen={})])
+    with Checkpointer(tmp_path, newest(1)) as checkpointer:
+        back = checkpointer.restore(1, abstract(state(params=params, frozen={})))
+    np.testing.assert_array_equal(back.params["w"], params["w"])
+
+
 def test_restore_lists_every_leaf_that_differs(tmp_path):
     save(tmp_path, [state()])
     other = state(params={"dense": {"kernel": jnp.zeros((2, 4)), "scale": jnp.zeros(3)}, "teacher": {"w": None}})

@@ -1,0 +1,99 @@
+"""What the devices of a training step send one another, from the compiled text.
+
+As a module of its own it compiles steps: python -m benchmarks.measures.collective_bytes DEVICES STAGE:VARIANT,TABLE ...
+"""
+
+import importlib
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+
+from benchmarks.collectives import Collective, collectives
+from benchmarks.measures.found import Found, of_processes
+from configs.sharding import TABLES
+from launch import stages
+from launch.runs import build, resolve, sources
+from xdancer_jax import sharding
+from xdancer_jax.train import trees
+from xdancer_jax.train.control import Panel
+from xdancer_jax.train.state import plan_state
+from xdancer_jax.train.step import compile_for, make_train_step
+
+# Axes over which 1, 2, 4 and 8 devices lie under each table.
+MESHES = {
+    "data": {1: {}, 2: {"data": 2}, 4: {"data": 4}, 8: {"data": 8}},
+    "fsdp": {1: {}, 2: {"fsdp": 2}, 4: {"fsdp": 4}, 8: {"fsdp": 8}},
+    "fsdp_tensor": {
+        1: {}, 2: {"tensor": 2}, 4: {"fsdp": 2, "tensor": 2}, 8: {"data": 2, "fsdp": 2, "tensor": 2},
+    },
+}
+_QUICK = {"xla_backend_optimization_level": 0}  # collectives are those of users' programs all the same
+
+
+class Sizes(NamedTuple):
+    """variants, as "stage:variant"; tables of configs/sharding.py; fake devices."""
+
+    variants: tuple[str, ...] = ("motion:tiny", "tokenizer:tiny")
+    tables: tuple[str, ...] = tuple(TABLES)
+    devices: tuple[int, ...] = (1, 2, 4, 8)
+
+
+BRIEF = Sizes(("tokenizer:tiny",), ("data",), (2,))
+
+
+def measure(sizes: Sizes = Sizes()) -> Found:  # noqa: B008 (frozen)
+    """One process for each number of fake devices; one device must send nothing."""
+    figures: dict[str, Any] = {}
+    steps = [f"{variant},{table}" for variant in sizes.variants for table in sizes.tables]
+    for count in sizes.devices:
+        (found,) = of_processes([["benchmarks.measures.collective_bytes", str(count), *steps]])
+        figures |= {f"{step.replace(',', ' ')} {count}": each for step, each in zip(steps, found, strict=True)}
+    told = ", ".join(f"{name} {each['megabytes_sent']:.2f} MB" for name, each in figures.items())
+    alone = [each["megabytes_sent"] for each in figures.values() if each["devices"] == 1]
+    return Found(f"sent by each device a step: {told}", "one device: nothing", not any(alone), figures)
+
+
+def summed(found: Sequence[Collective]) -> dict[str, Any]:
+    """Megabytes (10^6 bytes) that a device sends, in all and by kind, and how many arrays of each kind there are."""
+    sent, arrays = Counter(), Counter()
+    for each in found:
+        sent[each.kind] += each.bytes_sent / 1e6
+        arrays[each.kind] += 1
+    return {"megabytes_sent": sum(sent.values()), "by_kind": dict(sent), "arrays": dict(arrays)}
+
+
+def of_step(variant: str, table: str, count: int) -> dict[str, Any]:
+    """Of the step that launch.train would compile for `count` devices."""
+    name, _, kind = variant.partition(":")
+    config = importlib.import_module(f"configs.{name}").get_config(kind)
+    for part in config.parts.values():
+        part.source = "random"
+    config = resolve.resolve(config)
+    stage, optimizer, rules = stages.find(name).make(config), build.optimizer(config), TABLES[table]
+    mesh = sharding.make_mesh(MESHES[table][count], jax.devices()[:count])
+    split = sharding.batch_sharding(mesh, rules, config.batch_size)
+    batch = {
+        name: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=split) for name, x in build.batch_shapes(config).items()
+    }
+    plan = plan_state(
+        stage, optimizer, sources.parts(config), batch, seed=0, ema=config.ema_decay > 0, mesh=mesh, rules=rules
+    )
+    step = make_train_step(stage, optimizer, ema_decay=config.ema_decay, ways=sharding.Place(mesh, rules).ways)
+    text = compile_for(
+        mesh, rules, step, plan.abstract, batch, Panel(mesh).shapes, compiler_options=_QUICK, donate_argnums=0,
+        out_shardings=(plan.layout, sharding.replicated(mesh)),
+    ).as_text()
+    weights = sum(leaf.size * leaf.dtype.itemsize for leaf in trees.by_path(plan.abstract.params).values())
+    return {"devices": count, "megabytes_of_weights": weights / 1e6, **summed(collectives(text))}
+
+
+if __name__ == "__main__":
+    jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
+    print(json.dumps([of_step(*step.split(","), int(sys.argv[1])) for step in sys.argv[2:]]))
+
+
+__all__ = ["BRIEF", "MESHES", "Sizes", "measure", "of_step", "summed"]
