@@ -1,7 +1,8 @@
-"""launch.train in several real processes, connected by gloo."""
+"""A command of launch/, launch.train if not said otherwise, in several real processes, connected by gloo."""
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from typing import NamedTuple
 
 from launch.shell import fields
 from tests import command_line
+
+_GLOO = re.compile(r"\[Gloo\].*\n?")  # says on stdout that it is there
 
 
 class Ended(NamedTuple):
@@ -35,9 +38,10 @@ def arguments(variant, config, workdir):
 
 @contextlib.contextmanager
 def started(
-    commands: Sequence[Sequence[str]], environments: Sequence[Mapping[str, str]] | None = None
+    commands: Sequence[Sequence[str]], environments: Sequence[Mapping[str, str]] | None = None,
+    module: str = "launch.train",
 ) -> Iterator[list[subprocess.Popen]]:
-    """Processes of launch.train, of one list of arguments each, with their own further environment; killed at the end.
+    """Processes of `module`, of one list of arguments each, with their own further environment; killed at the end.
 
     Without `environments` they are joined by flags.
     """
@@ -46,8 +50,8 @@ def started(
         commands = [[*command, *joined, f"--process_id={i}"] for i, command in enumerate(commands)]
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "launch.train", *command], text=True, cwd=command_line.ROOT,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ | {"JAX_PLATFORMS": "cpu"} | dict(own),
+            [sys.executable, "-m", module, *command], text=True, cwd=command_line.ROOT,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {"JAX_PLATFORMS": "cpu"} | dict(own),
         ) for command, own in zip(commands, environments, strict=True)
     ]
     try:
@@ -69,4 +73,12 @@ def train(commands: Sequence[Sequence[str]], environments: Sequence[Mapping[str,
         return ended(processes)
 
 
-__all__ = ["Ended", "address", "arguments", "ended", "started", "train"]
+def run(module, *arguments, of_second=()):
+    """`python -m MODULE ARGUMENTS` twice, with more arguments of the second: ([exit status], [stdout], [stderr])."""
+    with started([arguments, [*arguments, *of_second]], module=module) as group:
+        told = [process.communicate(timeout=600) for process in group]
+    out, err = ([_GLOO.sub("", text) for text in texts] for texts in zip(*told, strict=True))
+    return [process.returncode for process in group], out, err
+
+
+__all__ = ["Ended", "address", "arguments", "ended", "run", "started", "train"]

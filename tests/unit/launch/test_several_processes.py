@@ -9,7 +9,7 @@ from scipy.io import wavfile
 
 from configs import autoencoder
 from data_pipeline import builders, pose_files, video_files
-from tests import command_line, two_processes, untrained_run
+from tests import command_line, processes, untrained_run
 from tests.unit.launch.making import test_dances, test_painting
 
 pytestmark = pytest.mark.process
@@ -57,7 +57,7 @@ def both(module, *arguments, out):
     one, two = out
     done = command_line.run(module, *arguments, f"--out={one}")
     assert done.returncode == 0, done.stderr
-    status, told, wrong = two_processes.run(module, *arguments, f"--out={two}")
+    status, told, wrong = processes.run(module, *arguments, f"--out={two}")
     assert status == [0, 0], "\n".join(wrong)
     return told
 
@@ -107,6 +107,6 @@ def test_two_processes_paint_one_clip(runs, files, tmp_path):
 def test_what_one_process_lacks_ends_both(runs, files, tmp_path):
     song, _, pose = files
     arguments = [f"--run={runs / 'motion'}", f"--music={song}", f"--continue_from={pose}", f"--out={tmp_path / 'o'}"]
-    status, _, told = two_processes.run("launch.choreograph", *arguments, of_second=["--seed=3"])
+    status, _, told = processes.run("launch.choreograph", *arguments, of_second=["--seed=3"])
     assert status == [1, 1]
     assert all("the processes of this run differ: --seed: [3] in process 1 on" in text for text in told)
