@@ -39,7 +39,6 @@ _PROCESSES = flags.DEFINE_integer("processes", 2, "That train together.", lower_
 _SEED = flags.DEFINE_integer("seed", 0, "Of victims and moments.", lower_bound=0)
 flags.mark_flags_as_required(["data", "out"])
 
-_MOMENTS = ("start", "step", "save")
 _START_SECONDS = 15.0  # within which a process that is killed "at the start" is
 _END_SECONDS = 180.0  # within which a survivor must have ended
 
@@ -91,7 +90,7 @@ def command(stage: str, data: str, workdir: Path, steps: int) -> list[str]:
 
 
 class Job:
-    """The processes of one training, started together."""
+    """The processes of one training, started together; a context, at whose end none is left."""
 
     def __init__(self, one: Sequence[str], count: int, log: Path):
         with socket.socket() as free:
@@ -106,6 +105,15 @@ class Job:
             ) for number in range(count)
         ]
 
+    def __enter__(self) -> "Job":
+        return self
+
+    def __exit__(self, *unused) -> None:
+        self.kill(range(len(self.processes)))
+        for process in self.processes:
+            process.wait()
+        self._log.close()
+
     @property
     def ended(self) -> bool:
         """Whether any process has."""
@@ -114,9 +122,7 @@ class Job:
     def wait(self, seconds: float | None = None) -> list[int]:
         """Exit statuses, once all have ended. Raises subprocess.TimeoutExpired."""
         until = None if seconds is None else time.monotonic() + seconds
-        found = [process.wait(until and max(0.1, until - time.monotonic())) for process in self.processes]
-        self._log.close()
-        return found
+        return [process.wait(until and max(0.1, until - time.monotonic())) for process in self.processes]
 
     def kill(self, victims: Sequence[int]) -> None:
         for number in victims:
@@ -125,8 +131,9 @@ class Job:
 
 def undisturbed(one: Sequence[str], count: int, log: Path) -> None:
     """Trains to the end. Raises ValueError where that fails."""
-    job = Job(one, count, log)
-    if any(statuses := job.wait()):
+    with Job(one, count, log) as job:
+        statuses = job.wait()
+    if any(statuses):
         raise ValueError(f"{log}: training ended with {statuses} though nobody disturbed it; its last lines say why")
 
 
@@ -134,29 +141,27 @@ def disturbed(
     one: Sequence[str], workdir: Path, count: int, kills: int, progress: int, chance: random.Random, log: Path
 ) -> tuple[dict[str, int], list[float]]:
     """Trains to the end through `kills`: how often each kind was done, seconds that survivors took to end."""
-    done, seconds = Counter(), []
-    kinds = list(itertools.product(_MOMENTS, [*([number] for number in range(count)), list(range(count))]))
+    done, seconds, everyone = Counter(), [], list(range(count))
+    # A process that dies before it has joined leaves the others waiting for it, for peers.JOIN_SECONDS.
+    kinds = [("start", everyone), *itertools.product(("step", "save"), [*([number] for number in everyone), everyone])]
     chance.shuffle(kinds)
     for moment, victims in itertools.cycle(kinds):
-        job = Job(one, count, log)
-        if sum(done.values()) == kills:
-            if any(statuses := job.wait()):
-                raise ValueError(f"{log}: the last start ended with {statuses}; its last lines say why")
-            return dict(done), seconds
-        if not _await(job, moment, workdir, chance, progress):
-            if job.wait() == [0] * count:
-                raise ValueError(f"{workdir}: trained to its end after {sum(done.values())} kills; give more steps")
-            continue  # a start that failed on its own would show in the result
-        job.kill(victims)
-        killed = time.monotonic()
-        done[f"{moment}, {'all' if len(victims) == count else f'process {victims[0]}'}"] += 1
-        try:
-            job.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired as error:
-            job.kill(range(count))
-            raise ValueError(f"{log}: a survivor has not ended in {_END_SECONDS:.0f} s") from error
+        with Job(one, count, log) as job:
+            if sum(done.values()) == kills:
+                if any(statuses := job.wait()):
+                    raise ValueError(f"{log}: the last start ended with {statuses}; its last lines say why")
+                return dict(done), seconds
+            if not _await(job, moment, workdir, chance, progress):
+                raise ValueError(f"{log}: ended with {job.wait()} after {sum(done.values())} kills, too early")
+            job.kill(victims)
+            killed = time.monotonic()
+            try:
+                job.wait(_END_SECONDS)
+            except subprocess.TimeoutExpired as error:
+                raise ValueError(f"{log}: a survivor has not ended in {_END_SECONDS:.0f} s") from error
         if len(victims) < count:
             seconds.append(time.monotonic() - killed)
+        done[f"{moment}, {'all' if victims == everyone else f'process {victims[0]}'}"] += 1
         made = sum(done.values())
         print(f"  {workdir.name}: {made} of {kills} kills, at step {checkpoint.newest(workdir)}", flush=True)
 

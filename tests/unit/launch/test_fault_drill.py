@@ -15,7 +15,7 @@ def test_killed_three_times_two_processes_train_as_if_nothing_had_been(data, tmp
     plan = fault_drill.Plan("tokenizer:tiny", 5, 10, tuple(f"--config.{field}" for field in small))
     monkeypatch.setitem(fault_drill.PLANS, "tokenizer", plan)
     found = fault_drill.drill("tokenizer", data, tmp_path / "out", kills=3, count=2, seed=1)
-    assert found.good and sum(found.kills.values()) == 3 and len(found.kills) == 3, found
+    assert found.good and len(found.kills) == 3 and found.survivors_ended_in, found
     assert all(seconds < 100 for seconds in found.survivors_ended_in)
 
 
