@@ -19,7 +19,7 @@ def test_overhead_is_measured(tmp_path):
     done, found = measured(tmp_path / "a.json", "overhead")
     assert done.stdout.startswith("overhead: log_every=1 ") and "at most 2%: " in done.stdout
     each = found["overhead"]["log_every_1"]
-    assert each["outside_share"] > 0 and each["bare_step_seconds"] < each["loop_step_seconds"]
+    assert each["outside_seconds"] > each["computing_seconds"] / 10 > 0  # the clock's, and this thread's
     assert {"put_batch", "read", "write", "account"} <= each["microseconds_a_step"].keys()
 
 
