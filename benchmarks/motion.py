@@ -26,6 +26,7 @@ from launch.shell import cli, outputs
 from xdancer_jax.losses import cross_entropy
 from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.pretrained import gpt2
+from xdancer_jax.rng import Chance
 from xdancer_jax.train import trees
 from xdancer_jax.typing import Params
 
@@ -35,6 +36,7 @@ _REPEATS = flags.DEFINE_integer("repeats", 5, "Of each measurement.", lower_boun
 flags.mark_flag_as_required("out")
 
 WORDS = 512
+RATE = 1e-4  # of training
 
 
 def model(**changes) -> MusicGPT:
@@ -92,12 +94,13 @@ def train_step(of: MusicGPT, params: Params, theirs: transformers.GPT2LMHeadMode
     @functools.partial(jax.jit, donate_argnums=(0, 1))
     def step(params, moments, key):
         def loss(params):
-            logits = of.apply({"params": params}, tokens, context, index, music, song, True, rngs={"dropout": key})
+            chance = Chance.whole(key, 1)
+            logits = of.apply({"params": params}, tokens, context, index, music, song, chance, rngs={"dropout": key})
             return cross_entropy(logits, tokens).mean()
 
         value, gradients = jax.value_and_grad(loss)(params)
         updates, moments = optimizer.transform.update(gradients, moments, params)
-        return jax.tree.map(jnp.add, params, updates), moments, value
+        return jax.tree.map(lambda param, update: param - RATE * update, params, updates), moments, value
 
     params = jax.tree.map(jnp.copy, params)
     state = [params, optimizer.transform.init(params)]

@@ -37,7 +37,7 @@ def _apply(variables, x, method="__call__"):
 
 
 def test_decode_of_encode_is_the_reconstruction(variables, poses):
-    predicted, tokens, _ = _apply(variables, poses)
+    predicted, tokens, *_ = _apply(variables, poses)
     np.testing.assert_array_equal(_apply(variables, poses, "encode"), tokens)
     np.testing.assert_allclose(_apply(variables, tokens, "decode"), predicted, atol=1e-5)
     assert tokens.shape == (2, 9, 3, 2)
