@@ -21,13 +21,14 @@ from xdancer_jax.train.hooks import Hook
 from xdancer_jax.train.model_flops import model_flops
 from xdancer_jax.train.monitor import Monitor
 from xdancer_jax.train.optim import Optimizer
+from xdancer_jax.train.packing import Packed
 from xdancer_jax.train.parts import Parts
 from xdancer_jax.train.retention import Clock, Keep, Policy
 from xdancer_jax.train.settings import Settings, Summary, Surroundings
 from xdancer_jax.train.state import Plan, TrainState, plan_state
 from xdancer_jax.train.step import compile_for, make_train_step
 from xdancer_jax.train.telemetry import Telemetry
-from xdancer_jax.typing import Batch
+from xdancer_jax.typing import Batch, PyTree
 
 
 def train(
@@ -103,13 +104,18 @@ def _compiled(
     stage: Stage, optimizer: Optimizer, settings: Settings, plan: Plan, batch: Mapping[str, jax.ShapeDtypeStruct],
     panel: Panel, place: sharding.Place,
 ) -> jax.stages.Compiled:
-    """The training step."""
+    """The training step, its metrics packed."""
     step = make_train_step(
         stage, optimizer, ema_decay=settings.ema_decay, accumulate=settings.accumulate, ways=place.ways,
         guard=settings.guard,
     )
+
+    def packed(*given: PyTree) -> tuple[TrainState, Packed]:
+        state, metrics = step(*given)
+        return state, Packed.of(metrics)
+
     return compile_for(
-        place.mesh, place.rules, step, plan.abstract, batch, panel.shapes,
+        place.mesh, place.rules, packed, plan.abstract, batch, panel.shapes,
         out_shardings=(plan.layout, sharding.replicated(place.mesh)), donate_argnums=0,
     )
 

@@ -6,16 +6,14 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import jax
-
 from xdancer_jax import paths
 from xdancer_jax.train import bad_steps, control, metrics
 from xdancer_jax.train.hooks import Hook
+from xdancer_jax.train.packing import Packed
 from xdancer_jax.train.settings import Settings, Surroundings, Writer
 from xdancer_jax.train.state import TrainState
 from xdancer_jax.train.telemetry import Telemetry
 from xdancer_jax.train.writers import MetricWriter, Progress
-from xdancer_jax.typing import Metrics
 
 _FINITE = ("loss", "grad_norm", "update_norm")  # the last one, because nothing follows the last step that would show it
 _TIMED_STEPS = 3  # fewer say nothing of the speed: the first ones find the loader full or empty, and caches cold
@@ -76,13 +74,13 @@ class Monitor:
             found = hook.run(step, state)
         self.write(step, {f"{hook.name}/{key}": value for key, value in found.items()})
 
-    def read(self, step: int, metrics: Metrics) -> frozenset[str]:
+    def read(self, step: int, metrics: Packed) -> frozenset[str]:
         """Waits for the metrics of `step`, checks and logs them; what the processes voted for (train.control).
 
         Raises:
           FloatingPointError: a bad step (train.guard) that may not be skipped.
         """
-        found = jax.device_get(dict(metrics))
+        found = metrics.read()
         votes = control.voted(found.pop("votes"))
         self.metrics = {name: float(value) for name, value in found.items()}
         now = time.perf_counter()

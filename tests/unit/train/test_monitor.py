@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import pytest
 
 from xdancer_jax.train.monitor import Monitor
+from xdancer_jax.train.packing import Packed
 from xdancer_jax.train.settings import Settings, Surroundings
 from xdancer_jax.train.telemetry import Telemetry
 
@@ -21,7 +22,7 @@ def watching(workdir, steps, log_every, **settings):
 
 def metrics(**changes):
     values = {"loss": 1.0, "grad_norm": 2.0, "update_norm": 1.0, "skipped": 0.0} | changes
-    return {name: jnp.float32(value) for name, value in values.items()} | {"votes": jnp.zeros(2, jnp.int32)}
+    return Packed.of({name: jnp.float32(value) for name, value in values.items()} | {"votes": jnp.zeros(2, jnp.int32)})
 
 
 def test_lines_are_written_every_log_every_and_at_the_end(tmp_path):
