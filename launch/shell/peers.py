@@ -155,6 +155,12 @@ class Group:
 
     async def _watch(self, number: int, reader: asyncio.StreamReader) -> None:
         """Reads what another process tells until it is gone."""
+        try:
+            await self._listen(number, reader)
+        except Exception as error:  # whatever it is: one that is not watched could hang all for ever
+            await self._end(f"{self._name(number)} cannot be watched any more ({error!r})")
+
+    async def _listen(self, number: int, reader: asyncio.StreamReader) -> None:
         while True:
             try:
                 line = await asyncio.wait_for(reader.readline(), SILENT_SECONDS)
@@ -202,10 +208,10 @@ class Group:
             if self._over:
                 return
             self._over = True
-        await self._tell({"end": text})
         try:
+            await self._tell({"end": text})
             left = self._left()
-        except (OSError, ValueError) as error:
+        except Exception as error:  # whatever it is, this process must not stay
             left = str(error)
         print(f"error: {text}, so all processes end; {left}", file=sys.stderr, flush=True)
         if self._number == 0:
