@@ -42,7 +42,7 @@ def derive(workdir: str | Path, setting: Mapping[str, Any]) -> None:
 def _replace(folder: epath.Path, events: Sequence[event_pb2.Event]) -> None:
     """A file of `events` in place of all that are there."""
     folder.mkdir(parents=True, exist_ok=True)
-    old = list(folder.iterdir())
+    old = list(folder.iterdir()) if folder.is_dir() else []  # a store has no empty folders
     # Files are read in the order of their names.
     new = folder / f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}"
     if paths.in_store(folder):

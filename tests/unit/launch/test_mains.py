@@ -37,7 +37,7 @@ def recorder(monkeypatch):
 
 
 def train(recorder, *arguments, speed=0.0):
-    recorder.replace(training, "train", Summary(0, 2, 1.0, speed, 8 * speed, {}))
+    recorder.replace(training, "train", Summary(0, 2, False, 1.0, speed, 8 * speed, {}))
     done = command_line.run("launch.train", "--config=configs/tokenizer.py:tiny", "--workdir=w", *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout

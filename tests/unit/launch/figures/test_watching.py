@@ -95,7 +95,8 @@ def test_every_checkpoint_is_evaluated_once_in_order_and_shown_at_its_step(run, 
     assert {(step, tag): value for step, tag, value in points} == pytest.approx(values) and len(points) == len(values)
     assert len({value for (_, tag), value in values.items() if tag == "pose_l1_half_height/full_body"}) == 3
     assert results.evaluated_steps(run) == {1, 2, 3}
-    assert sorted(os.listdir(run)) == ["checkpoints", "config.json", results.NAME, "metrics.jsonl", "tensorboard"]
+    names = ["checkpoints", "config.json", results.NAME, "goodput.json", "metrics.jsonl", "tensorboard"]
+    assert sorted(os.listdir(run)) == names
 
 
 @pytest.mark.parametrize("place", ["measured", "half_written", "written", "shown"])
