@@ -62,7 +62,7 @@ def started(
             process.communicate()
 
 
-def ended(processes: Sequence[subprocess.Popen], timeout: float = 600) -> Ended:
+def ended(processes: Sequence[subprocess.Popen], timeout: float = 1200) -> Ended:
     told = [process.communicate(timeout=timeout)[1] for process in processes]
     return Ended([process.returncode for process in processes], told)
 
