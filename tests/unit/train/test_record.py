@@ -50,9 +50,9 @@ def test_a_config_that_is_not_utf8_is_named(tmp_path):
         record.read(tmp_path)
 
 
-@pytest.mark.parametrize("version", [None, 1, 3])
+@pytest.mark.parametrize("version", [None, 1, 2, 4])
 def test_runs_of_another_format_are_refused_in_one_line(tmp_path, version):
     content = RUN if version is None else RUN | {"format": version}
     (tmp_path / "config.json").write_text(json.dumps(content))
-    with pytest.raises(ValueError, match=rf"config.json: a run of format {version or 1}, this version reads 2; train"):
+    with pytest.raises(ValueError, match=rf"config.json: a run of format {version or 1}, this version reads 3; train"):
         record.read(tmp_path)
