@@ -11,7 +11,7 @@ import time
 import jax
 from absl import flags
 
-from launch.runs import accepting
+from launch.runs import accepting, agreement
 from launch.shell import cli, distributed
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder that all hosts reach; must be empty or not there.")
@@ -22,7 +22,7 @@ flags.mark_flags_as_required(["workdir"])
 def main(argv: list[str]) -> None:
     del argv
     with distributed.join():
-        accepting.check_empty(_WORKDIR.value)
+        agreement.everywhere(lambda: jax.process_index() or accepting.check_empty(_WORKDIR.value))
         failed = []
         for name, check in accepting.checks(_WORKDIR.value, _GIGABYTES.value):
             began = time.perf_counter()
