@@ -103,14 +103,7 @@ class _Training:
 
     def stopped(self) -> tuple[bool, str]:
         """One process, the last, is told to end: all save one step, and go on to the same bits."""
-        calls = itertools.count(1)
-        last = jax.process_index() == jax.process_count() - 1
-
-        @contextlib.contextmanager
-        def listening() -> Iterator[Callable[[], bool]]:
-            yield lambda: next(calls) >= CUT and last
-
-        summary = self._run("stopped", surroundings=Surroundings(listening=listening))
+        summary = self._run("stopped", surroundings=_told_to_end())
         saved = checkpoint.newest(self._workdir / "stopped")
         self._run("stopped")
         same = self._same("stopped")
@@ -134,9 +127,7 @@ class _Training:
 
     def resharded(self) -> tuple[bool, str]:
         """Half of a run on a mesh that copies weights, the other half on one that splits them."""
-        half = self._config.copy_and_resolve_references()
-        half.steps = STEPS // 2
-        self._run("reshard", config=half)
+        self._run("reshard", surroundings=_told_to_end())
         self._run("reshard", table="fsdp")
         ours, whole = self._losses("reshard"), self._losses("whole")
         off = max(abs(ours[step] / loss - 1) for step, loss in whole.items())
@@ -163,6 +154,17 @@ class _Training:
     def _same(self, name: str) -> bool:
         ours, whole = (checkpoint.stored(self._workdir / each, STEPS).digests for each in (name, "whole"))
         return dict(ours) == dict(whole)
+
+
+def _told_to_end() -> Surroundings:
+    """The last process is told to end at step CUT."""
+    calls, last = itertools.count(1), jax.process_index() == jax.process_count() - 1
+
+    @contextlib.contextmanager
+    def listening() -> Iterator[Callable[[], bool]]:
+        yield lambda: next(calls) >= CUT and last
+
+    return Surroundings(listening=listening)
 
 
 def _mesh(table: str) -> tuple[jax.sharding.Mesh, sharding.Rules]:
