@@ -126,15 +126,15 @@ class _Training:
         return saved == CUT // _EVERY * _EVERY and same, told
 
     def resharded(self) -> tuple[bool, str]:
-        """Half of a run on a mesh that copies weights, the other half on one that splits them."""
+        """The first steps of a run on a mesh that copies weights, the others on one that splits them."""
         self._run("reshard", surroundings=_told_to_end())
         self._run("reshard", table="fsdp")
         ours, whole = self._losses("reshard"), self._losses("whole")
         off = max(abs(ours[step] / loss - 1) for step, loss in whole.items())
         return off <= _CLOSE, f"losses at most {off:.1e} from those of one mesh, allowed {_CLOSE:.0e}"
 
-    def _run(self, name: str, table: str = "data", config: ConfigDict | None = None, **options: Any) -> Summary:
-        config, workdir = config or self._config, self._workdir / name
+    def _run(self, name: str, table: str = "data", **options: Any) -> Summary:
+        config, workdir = self._config, self._workdir / name
         mesh, rules = _mesh(table)
         own = sharding.rows(mesh, rules)
         with jax.default_matmul_precision("highest"):
@@ -194,7 +194,7 @@ def _batches(config: ConfigDict, start: int, index: int, count: int) -> Iterator
 
 def _joined(config: ConfigDict, start: int, own: sharding.Rows) -> Iterator[dict[str, np.ndarray]]:
     streams = [_batches(config, start, index, own.count) for index in own.blocks]
-    return ({"poses": np.concatenate([batch["poses"] for batch in each])} for each in zip(*streams, strict=True))
+    return map(build.joined, zip(*streams, strict=True))
 
 
 def _names(config: ConfigDict, index: int, count: int) -> list[str]:

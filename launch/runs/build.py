@@ -58,10 +58,10 @@ def batches(config: ConfigDict, split: str, start_step: int = 0, *, train: bool 
             process_index=block, process_count=own.count,
         ) for block in own.blocks
     ]
-    return streams[0] if len(streams) == 1 else map(_joined, zip(*streams, strict=False))
+    return streams[0] if len(streams) == 1 else map(joined, zip(*streams, strict=False))
 
 
-def _joined(blocks: Sequence[loaders.Batch]) -> loaders.Batch:
+def joined(blocks: Sequence[loaders.Batch]) -> loaders.Batch:
     """One batch of several blocks of rows."""
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 

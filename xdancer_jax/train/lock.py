@@ -12,11 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import jax
-import numpy as np
-from jax.experimental import multihost_utils
 
 from xdancer_jax import paths
-from xdancer_jax.train import lease
+from xdancer_jax.train import lease, together
 
 _log = logging.getLogger(__name__)
 _TRAINING = "is training there; wait until it has ended, or give another --workdir"
@@ -44,10 +42,8 @@ def held(workdir: str | os.PathLike, name: str = "lock", told: str = _TRAINING) 
                 stack.enter_context(lease.held(path) if paths.in_store(path) else alone(Path(path), told))
             except (ValueError, OSError) as error:
                 refused = error
-        if jax.process_count() > 1:
-            failed = multihost_utils.broadcast_one_to_all(np.uint8(refused is not None))
-            if failed and refused is None:
-                raise ValueError(f"{path}: process 0 could not take it and says why")
+        if together.any_of(refused is not None) and refused is None:
+            raise ValueError(f"{path}: process 0 could not take it and says why")
         if refused is not None:
             raise refused
         yield

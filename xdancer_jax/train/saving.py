@@ -11,10 +11,9 @@ from typing import Any
 
 import jax
 from etils import epath
-from jax.experimental import multihost_utils
 
 from xdancer_jax import paths
-from xdancer_jax.train import disk
+from xdancer_jax.train import disk, together
 
 _log = logging.getLogger(__name__)
 _UNFINISHED = "orbax-checkpoint-tmp"  # in the names of folders that Orbax has not finished
@@ -58,7 +57,7 @@ def check_disk(folder: epath.Path, leaves: Mapping[str, Any]) -> None:
             disk.check(folder, sum(leaf.size * leaf.dtype.itemsize for leaf in leaves.values()))
         except OSError as error:
             problem = disk.reason(error)
-    if jax.process_count() > 1 and multihost_utils.broadcast_one_to_all(bool(problem)):
+    if together.any_of(bool(problem)):
         problem = problem or "process 0 says why"
     if problem:
         raise OSError(problem)

@@ -66,11 +66,10 @@ with lock.held({str(tmp_path)!r}):
 
 
 def test_all_processes_of_a_group_are_refused_with_process_0(tmp_path, monkeypatch):
-    monkeypatch.setattr(lock.jax, "process_count", lambda: 2)
     monkeypatch.setattr(lock.jax, "process_index", lambda: 1)
-    monkeypatch.setattr(lock.multihost_utils, "broadcast_one_to_all", lambda own: False)
+    monkeypatch.setattr(lock.together, "any_of", lambda own: False)
     with lock.held(tmp_path):  # process 0 holds it for all
         assert os.listdir(tmp_path) == []
-    monkeypatch.setattr(lock.multihost_utils, "broadcast_one_to_all", lambda own: True)
+    monkeypatch.setattr(lock.together, "any_of", lambda own: True)
     with pytest.raises(ValueError, match="process 0 could not take it"), lock.held(tmp_path):
         raise AssertionError
