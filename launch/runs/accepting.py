@@ -228,7 +228,7 @@ def _storage(workdir: str, gigabytes: float) -> tuple[bool, str]:
     with Checkpointer(folder, newest(1)) as checkpointer:
         back = jax.block_until_ready(checkpointer.restore(1, abstract))
     read = time.perf_counter() - began
-    same = jax.jit(lambda a, b: jax.tree.all(jax.tree.map(lambda x, y: (x == y).all(), a, b)))
+    same = jax.jit(lambda a, b: jnp.stack(jax.tree.leaves(jax.tree.map(lambda x, y: (x == y).all(), a, b))).all())
     good = bool(same(state.params, back.params))
     return good, f"{size / 1e9:.2f} GB written at {size / 1e9 / written:.2f} GB/s, read at {size / 1e9 / read:.2f} GB/s"
 
