@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from xdancer_jax.models.autoencoder import AutoencoderKL
+from xdancer_jax.rng import Chance
 
 torch = pytest.importorskip("torch", reason="parity needs torch, diffusers and transformers")
 diffusers = pytest.importorskip("diffusers", reason="parity needs torch, diffusers and transformers")
@@ -20,7 +21,7 @@ def test_encode_and_decode(from_torch):
     )
     ours = AutoencoderKL(block_out_channels=channels, layers_per_block=2, latent_channels=4, norm_groups=4)
     images = np.random.default_rng(0).uniform(-1, 1, (2, 16, 12, 3)).astype(np.float32)
-    params = from_torch(theirs, ours, jnp.asarray(images), jax.random.key(1))
+    params = from_torch(theirs, ours, jnp.asarray(images), Chance.whole(jax.random.key(1), len(images)))
     with torch.no_grad():
         posterior = theirs.encode(torch.from_numpy(images).permute(0, 3, 1, 2)).latent_dist
         decoded = theirs.decode(posterior.mean).sample

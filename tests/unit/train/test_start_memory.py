@@ -13,8 +13,8 @@ from configs.sharding import TABLES
 from xdancer_jax import sharding
 from xdancer_jax.pretrained import gpt2
 from xdancer_jax.stage import Stage
-from xdancer_jax.train import checkpoint, checkpointer
-from xdancer_jax.train.retention import newest, trees
+from xdancer_jax.train import checkpoint, checkpointer, trees
+from xdancer_jax.train.retention import newest
 from xdancer_jax.train.optim import Optimizer
 from xdancer_jax.train.parts import Part
 from xdancer_jax.train.state import plan_state
