@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed-$(subst $(COMMA),-,$(EXTRAS))
 export JAX_PLATFORMS ?= cpu
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help demo test lint unit multidevice install clean
+.PHONY: help demo test lint unit slow multidevice install clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +25,10 @@ lint: $(INSTALLED)  ## ruff
 	$(RUN) -m ruff check .
 
 unit: $(INSTALLED)  ## every test that runs on one device, in two processes
-	$(RUN) -m pytest -n 2 tests --ignore tests/multidevice --ignore tests/accelerator
+	$(RUN) -m pytest -n 2 -m "not slow" tests --ignore tests/multidevice --ignore tests/accelerator
+
+slow: $(INSTALLED)  ## what takes minutes a test: real processes of the video stage
+	$(RUN) -m pytest -m slow tests
 
 multidevice: $(INSTALLED)  ## tests that need eight devices (fake ones on this CPU), in two processes
 	$(RUN) -m pytest -n 2 --dist loadgroup tests/multidevice

@@ -62,7 +62,7 @@ def both(module, *arguments, out):
     return told
 
 
-@pytest.mark.parametrize("name", ["motion", "video"])
+@pytest.mark.parametrize("name", ["motion", pytest.param("video", marks=pytest.mark.slow)])
 def test_two_processes_evaluate_as_one_does(runs, toy, tmp_path, name):
     out = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
     first, second = both("launch.evaluate", f"--run={runs / name}", f"--data={toy}", "--frames=5", out=out)

@@ -49,23 +49,23 @@ def gradients(workdir, b1):
     ("tokenizer", 4, "fsdp_tensor", {"data": 2, "tensor": 2}),  # each replica group reaches over two processes
     ("motion", 2, "data", {"dcn_data": 2}),
     ("autoencoder", 2, "fsdp", {"fsdp": 2}),
-    ("video_motion", 2, "data", {"data": 2}),
+    pytest.param("video_motion", 2, "data", {"data": 2}, marks=pytest.mark.slow),
 ], ids=str)
 def test_processes_train_as_one_does(name, count, table, mesh, dances, tmp_path):
     config = small_stages.config(name, batch_size=4)
-    config.update(log_every=1, eval_every=STEPS, eval_batches=2)
+    config.update(log_every=1, eval_every=STEPS, eval_batches=2, steps=STEPS)
+    config.checkpoint.update(every=1, keep=STEPS)
     config.optimizer.clip_norm, config.optimizer.schedule, config.data.dir = 0.0, "constant", dances
+    config.optimizer.eps = 1e-4  # else Adam's first steps are signs, also of gradients that are nothing but rounding
     split = config.copy_and_resolve_references()
     split.sharding = table
     split.mesh.update({"data": 1} | mesh)
-    for steps in (1, STEPS):  # which also goes on from a checkpoint
-        config.steps = split.steps = steps
-        training.train(config.copy_and_resolve_references().lock(), tmp_path / "one")
-        done = processes.train([processes.arguments(small_stages.VARIANTS[name], split, tmp_path / "all")] * count)
-        assert done.statuses == [0] * count, "\n".join(done.told)
+    training.train(config.copy_and_resolve_references().lock(), tmp_path / "one")
+    done = processes.train([processes.arguments(small_stages.VARIANTS[name], split, tmp_path / "all")] * count)
+    assert done.statuses == [0] * count, "\n".join(done.told)
 
     one, many = metrics(tmp_path / "one"), metrics(tmp_path / "all")
-    for figure, steps in (("loss", [*range(1, STEPS + 1)]), ("eval/loss", [1, STEPS])):
+    for figure, steps in (("loss", [*range(1, STEPS + 1)]), ("eval/loss", [STEPS])):
         assert [line["step"] for line in many if figure in line] == steps
         found, expected = ([line[figure] for line in lines if figure in line] for lines in (many, one))
         np.testing.assert_allclose(found, expected, rtol=1e-4)
