@@ -1,9 +1,9 @@
 # docker build --build-arg TARGET=cuda|tpu|cpu -t xdancer .
 # docker run xdancer launch.train --config configs/tokenizer.py:paper --workdir gs://BUCKET/tokenizer
 #
-# Not tried: this image was never built, nor run on any machine. hadolint finds nothing in it (one rule is off below), and a test holds its extras
-# against setup.py. CUDA itself comes with the extra's wheels; the host gives the driver (--gpus all). On a TPU VM:
-# --privileged --net=host. A work directory on the host's disk must be writable for user 1000.
+# Not tried: this image was never built, nor run on any machine. hadolint finds nothing in it (one rule is off below), and
+# a test holds its extras against setup.py. CUDA itself comes with the extra's wheels; the host gives the driver
+# (--gpus all). On a TPU VM: --privileged --net=host. A work directory on the host's disk must be writable for user 1000.
 FROM python:3.12.12-slim-bookworm
 
 ARG TARGET=cpu
