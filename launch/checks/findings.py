@@ -45,7 +45,7 @@ def of_others(everyone: Sequence[Sequence[Finding]]) -> list[Finding]:
     where: dict[Finding, list[int]] = {}
     for number, found in enumerate(everyone):
         for finding in found:
-            if number and finding.state != OK and finding not in everyone[0]:
+            if finding.state != OK and finding not in everyone[0]:
                 where.setdefault(finding, []).append(number)
     return [
         dataclasses.replace(finding, found=f"process {', '.join(map(str, numbers))}: {finding.found}")
