@@ -19,6 +19,7 @@ CORE = [
     "numpy>=2.4.6",
     "optax>=0.2.8",
     "orbax-checkpoint>=0.12.8",
+    "packaging>=26.4",
     "pillow>=13",
     "safetensors>=0.8",
     "scipy>=1.17.1",

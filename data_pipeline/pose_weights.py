@@ -38,14 +38,22 @@ def find_weights(folder: str | os.PathLike[str] | None = None, *, variant: str =
     Raises FileNotFoundError where a named folder lacks a bundle, ValueError for an unknown variant, and
     ConnectionError where the download fails; its message names the three ways out.
     """
+    found = where(folder, variant=variant)
+    return PoseWeights(_download(found.pose), _download(found.hand))
+
+
+def where(folder: str | os.PathLike[str] | None = None, *, variant: str = "full") -> PoseWeights:
+    """The two bundles' paths, of which those in ~/.cache/xdancer_jax need not be there yet; nothing is downloaded.
+
+    Raises FileNotFoundError and ValueError as find_weights does.
+    """
     for source, given in (("the weights folder", folder), (f"the folder in {ENV}", os.environ.get(ENV))):
         if given:
             return _in_folder(Path(given).expanduser(), source)
     pose_name = f"pose_landmarker_{variant}.task"
     if pose_name not in URLS:
         raise ValueError(f"unknown pose model variant {variant!r}; use 'full' or 'lite'")
-    cache = _cache()
-    return PoseWeights(_download(pose_name, cache), _download(_HAND_NAME, cache))
+    return PoseWeights(_cache() / pose_name, _cache() / _HAND_NAME)
 
 
 def _cache() -> Path:
@@ -66,12 +74,11 @@ def _in_folder(folder: Path, source: str) -> PoseWeights:
     return PoseWeights(pose, hand)
 
 
-def _download(name: str, cache: Path) -> Path:
+def _download(target: Path) -> Path:
     """Fetches one bundle unless it is there; a broken or cut transfer never takes the final name."""
-    target = cache / name
     if target.is_file():
         return target
-    partial = None
+    name, cache, partial = target.name, target.parent, None
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with urllib.request.urlopen(URLS[name], timeout=60) as response:

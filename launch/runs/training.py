@@ -92,7 +92,7 @@ def _run(
         batches=config.eval_batches, mesh=mesh, rules=rules,
     )
     surroundings = _surroundings(config, workdir)
-    _check_batch(config, sharding.Place(mesh, rules).ways)
+    check_batch(config, sharding.Place(mesh, rules).ways)
     _, summary = loop.train(
         stage, build.optimizer(config), parts, lambda step: build.batches(config, config.data.train_split, step),
         build.settings(config), workdir=workdir,
@@ -119,7 +119,7 @@ def _surroundings(config: ConfigDict, workdir: str | Path) -> Surroundings:
     )
 
 
-def _check_batch(config: ConfigDict, ways: int) -> None:
+def check_batch(config: ConfigDict, ways: int) -> None:
     """Raises ValueError for a batch that cannot be split over `ways` devices and config.accumulate parts."""
     unit = ways * config.accumulate
     if config.batch_size % unit:

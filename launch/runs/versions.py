@@ -30,14 +30,20 @@ def found() -> dict[str, Any]:
     client = backend.get_backend()
     return {
         "code": agreement.code_version(), "commit": _commit(), "python": platform.python_version(),
-        "packages": {name: version for name in _PACKAGES if (version := _version(name))},
+        "packages": packages(),
         "flags": {name: os.environ.get(name, "") for name in _FLAGS},
         "platform": client.platform, "platform_version": client.platform_version,
         "devices": dict(Counter(device.device_kind for device in jax.devices())), "processes": jax.process_count(),
     }
 
 
-def _version(package: str) -> str:
+def packages() -> dict[str, str]:
+    """Versions by name, of those that are installed."""
+    return {name: known for name in _PACKAGES if (known := version(name))}
+
+
+def version(package: str) -> str:
+    """Of an installed package, else ""."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -59,4 +65,4 @@ def _commit() -> str:
     return commit.strip() + ("+" if changed else "")
 
 
-__all__ = ["found"]
+__all__ = ["found", "packages", "version"]

@@ -28,6 +28,7 @@ _FLAGS = "--coordinator, --num_processes and --process_id"
 _LAUNCHERS = (
     ("SLURM_NTASKS", "SLURM_PROCID"), ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"), ("PMI_SIZE", "PMI_RANK"),
 )
+_NAMES = {"slurm": "Slurm", "ompi": "Open MPI", "gcetpu": "Cloud TPU", "gketpu": "GKE", "": "Kubernetes"}  # by JAX's
 _STATUS = re.compile(
     r"(UNKNOWN|INTERNAL|UNAVAILABLE|ABORTED|CANCELLED|DEADLINE_EXCEEDED|FAILED_PRECONDITION|DATA_LOSS): "
 )
@@ -93,6 +94,15 @@ def found() -> tuple[str, int, int]:
     return address, count, number
 
 
+def launcher() -> str:
+    """What tells this process of the others: "flags", or the cluster that JAX finds; "" for nothing."""
+    if _COORDINATOR.value:
+        return "flags"
+    known = (each for each in clusters.ClusterEnv._cluster_types if not each.opt_in_only_method)
+    cluster = next((each for each in known if each.is_env_present()), None)
+    return "" if cluster is None else _NAMES.get(cluster.name, cluster.name)
+
+
 @contextlib.contextmanager
 def join_alike(left: Callable[[], str] = str) -> Iterator[None]:
     """`join`, by a command that all processes must be given with the same flags and run with the same code.
@@ -152,4 +162,4 @@ def _end_alone(status: int) -> None:
     atexit.register(end)
 
 
-__all__ = ["check", "check_alone", "found", "join", "join_alike", "of_a_collective"]
+__all__ = ["check", "check_alone", "found", "join", "join_alike", "launcher", "of_a_collective"]

@@ -86,3 +86,12 @@ def test_offline_names_the_three_ways(monkeypatch, home):
     message = str(error.value)
     assert "no route" in message and "give a folder" in message and ENV in message and str(home / POSE) in message
     assert "\n" not in message
+
+
+def test_where_they_would_lie_is_told_without_a_download(monkeypatch, home, tmp_path):
+    asked = _serve(monkeypatch, _bundle())
+    assert pose_weights.where() == (home / POSE, home / HAND) and asked == [] and not home.exists()
+    given = _folder(tmp_path / "given", POSE, HAND)
+    assert pose_weights.where(given) == (given / POSE, given / HAND)
+    with pytest.raises(ValueError, match="unknown pose model variant"):
+        pose_weights.where(variant="huge")

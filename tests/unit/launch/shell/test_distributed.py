@@ -53,6 +53,14 @@ def test_a_program_of_one_process_goes_on_alone(found, monkeypatch):
         pass
 
 
+def test_who_tells_of_the_others_has_a_name(found):
+    for environment, flags, name in (({}, {}, ""), (SLURM, {}, "Slurm"), (OPEN_MPI, {}, "Open MPI"), (
+        SLURM, {"coordinator": "a:1", "num_processes": 3, "process_id": 2}, "flags",
+    )):
+        found(environment, **flags)
+        assert distributed.launcher() == name
+
+
 def test_flags_come_before_a_cluster(found):
     assert found(SLURM, coordinator="a:1", num_processes=3, process_id=2) == ("a:1", 3, 2)
 
