@@ -1,10 +1,10 @@
 """Machine types of Google Kubernetes Engine: their accelerators, and how many hosts a TPU topology takes.
 
-From https://cloud.google.com/kubernetes-engine/docs/concepts/plan-tpus (TPU machine types, topologies),
-https://cloud.google.com/tpu/docs/v5e, .../v4, .../types-topologies and .../supported-tpu-configurations (shapes, the
-rule for three dimensions, the largest slices), https://docs.cloud.google.com/kubernetes-engine/docs/concepts/tpu-ironwood
-(TPU7x: four chips a machine), https://cloud.google.com/compute/docs/gpus (GPUs) and Google's own launcher,
-github.com/AI-Hypercomputer/xpk src/xpk/core/system_characteristics.py (the label values).
+Label values, machines and shapes are those of Google's own launcher, github.com/AI-Hypercomputer/xpk
+src/xpk/core/system_characteristics.py, but for these: https://docs.cloud.google.com/tpu/docs/v5e (machines of one and
+eight chips), .../v6e (up to eight a host), .../types-topologies (the rule for three dimensions), .../v4 and
+.../supported-tpu-configurations (the largest slices), https://cloud.google.com/compute/docs/gpus (a2-ultragpu). What
+there is now: https://docs.cloud.google.com/kubernetes-engine/docs/concepts/plan-tpus, whose tables were not at hand.
 """
 
 import dataclasses
