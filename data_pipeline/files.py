@@ -40,8 +40,11 @@ def one_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def write_atomically(path: str | os.PathLike, content) -> None:
-    """Writes bytes to a temporary file beside `path` and renames it. Raises OSError naming `path`; leaves no part."""
+def write_atomically(path: str | os.PathLike, content, durable: bool = True) -> None:
+    """Writes bytes to a temporary file beside `path` and renames it. Raises OSError naming `path`; leaves no part.
+
+    durable: it outlives a loss of power too, which takes the disk milliseconds.
+    """
     path = Path(path)
     temporary = None
     try:
@@ -49,7 +52,8 @@ def write_atomically(path: str | os.PathLike, content) -> None:
             temporary = file.name
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException as error:

@@ -30,11 +30,5 @@ def check(config: ConfigDict) -> None:
     """Raises ValueError, which names the field, for values out of their range (configs/ranges.py), and for those that
     fit together ill: `check` of the stage's file."""
     definition = stages.find(config.name)
-    allowed = ranges.of_stage(config.name)
-    for path, value in fields.leaves(config):
-        field = ".".join(path)
-        known = ranges.find(allowed, field)
-        if known is not None and not known.holds(value):
-            verb = "choose" if isinstance(known, ranges.OneOf) else "must be"
-            raise ValueError(f"config.{field}={value!r}: {verb} {known}")
+    fields.check(config, ranges.of_stage(config.name))
     definition.check(config)

@@ -1,4 +1,5 @@
-"""What the fields of a config are, for --help: values, types and the comments beside them in the config's sources."""
+"""What the fields of a config are: held against their ranges, and for --help values, types and the comments beside
+them in the config's sources."""
 
 import ast
 import functools
@@ -48,6 +49,16 @@ def leaves(config: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tu
             yield from leaves(value, (*path, name))
         else:
             yield (*path, name), value
+
+
+def check(config: Mapping[str, Any], allowed: Mapping[str, ranges.Allowed], flag: str = "config") -> None:
+    """Raises ValueError, which names the field as --FLAG.FIELD sets it, for a value out of its range."""
+    for path, value in leaves(config):
+        field = ".".join(path)
+        known = ranges.find(allowed, field)
+        if known is not None and not known.holds(value):
+            verb = "choose" if isinstance(known, ranges.OneOf) else "must be"
+            raise ValueError(f"{flag}.{field}={value!r}: {verb} {known}")
 
 
 def comments(source: str | Path) -> Comments:
@@ -181,4 +192,4 @@ def _text(value: Any) -> str:
     return str(value) if not isinstance(value, (ConfigDict, dict)) else "{}"
 
 
-__all__ = ["comments", "leaves", "listing"]
+__all__ = ["check", "comments", "leaves", "listing"]

@@ -25,3 +25,15 @@ def test_patterns_of_a_store_are_looked_for_in_its_own_path(tmp_path, monkeypatc
         files.check_no_pattern("gs://bucket/data*")
     with pytest.raises(ValueError, match="TFDS takes for a pattern"):
         files.check_no_pattern("data")
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_file_is_there_whole_or_not_at_all(durable, tmp_path, monkeypatch):
+    synced, path = [], tmp_path / "a"
+    monkeypatch.setattr(files.os, "fsync", synced.append)
+    files.write_atomically(path, b"old", durable)
+    monkeypatch.setattr(files.os, "replace", lambda *paths: path.read_bytes() == b"old" and 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        files.write_atomically(path, b"new", durable)
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+    assert bool(synced) == durable

@@ -92,3 +92,15 @@ def comment_of(found, path):
     """The comment of a field, or else of the innermost block around it that has one."""
     blocks = [path[: length + 1] for length in range(len(path))]
     return next((found[block] for block in reversed(blocks) if found.get(block)), "")
+
+
+def test_a_value_out_of_its_range_is_named_as_the_command_line_sets_it():
+    config = ConfigDict({"block": {"hosts": 0, "kind": "a"}, "free": ""})
+    allowed = {"block.hosts": ranges.whole(1, 8), "block.kind": ranges.OneOf(("a", "b")), "free": ranges.FREE}
+    with pytest.raises(ValueError, match=r"^cluster\.block\.hosts=0: must be in \[1, 8\]$"):
+        fields.check(config, allowed, "cluster")
+    config.block.update(hosts=1, kind="c")
+    with pytest.raises(ValueError, match="^config.block.kind='c': choose one of 'a', 'b'$"):
+        fields.check(config, allowed)
+    config.block.kind = "b"
+    fields.check(config, allowed)
