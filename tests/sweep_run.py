@@ -1,6 +1,6 @@
 """Stands in for launch.train and launch.evaluate, to try a sweep's scheduling in seconds:
 
-    python -m tests.sweep_run train|evaluate WORKDIR STEPS SCRIPT
+    python -m tests.sweep_run train|evaluate WORKDIR STEPS SCRIPT DATA SPLIT
 
 SCRIPT: comma-separated; of each start the first word that is left counts, and is taken off: "ok", "fail", "die" (by
 SIGKILL), "hang" (saves and exits with 75 at SIGTERM), "lie" (ends well and leaves nothing). None left is "ok".
@@ -13,9 +13,13 @@ import sys
 import time
 from pathlib import Path
 
+from launch.figures import results
+from launch.figures.data import Data
 
-def main(work, workdir, steps, script):
+
+def main(work, workdir, steps, script, data, split):
     workdir = Path(workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
     starts = workdir / f"{work}.starts"
     number = len(starts.read_text()) if starts.exists() else 0
     with starts.open("a") as file:
@@ -23,7 +27,7 @@ def main(work, workdir, steps, script):
     words = [word for word in script.split(",") if word][number:]
     word = words[0] if words else "ok"
     if word == "hang":
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))
+        signal.signal(signal.SIGTERM, lambda *_: ((workdir / "saved").touch(), sys.exit(75)))
         (workdir / "hangs").write_text(str(os.getpid()))
         time.sleep(60)
     if word == "die":
@@ -37,7 +41,8 @@ def main(work, workdir, steps, script):
         print("cores", sorted(os.sched_getaffinity(0)))
     if word == "ok" and work == "evaluate":
         result = {"protocol": "pose_l1_half_height", "constants": {}, "values": {"full_body": 0.25}, "counts": {}}
-        line = json.dumps(result | {"source": {"step": int(steps)}})
+        setting = results.setting(Data(data, split)) if Path(data).is_dir() else {}
+        line = json.dumps(result | {"source": {"step": int(steps)} | setting})
         (workdir / "evaluation.jsonl").write_text(line + "\n")
 
 

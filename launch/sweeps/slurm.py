@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from submitit.slurm.slurm import _make_sbatch_string  # no public name: what Slu
 from launch.sweeps import state
 from launch.sweeps.state import Measured
 from launch.sweeps.trials import Trial
+
+_POLL = 0.2  # seconds between looks at a command
 
 
 class Work:
@@ -42,7 +45,7 @@ class Work:
             if first:
                 state.note(self.trial, self._out, work, event="began", job=os.environ.get("SLURM_JOB_ID", ""))
             self._process = subprocess.Popen(command)
-            status = self._process.wait()
+            status = _waited(self._process)
             if first:
                 event, told = ("failed", "see the job's log") if status else ("ended", "")
                 state.note(self.trial, self._out, work, event=event, status=status, told=told)
@@ -54,8 +57,15 @@ class Work:
         """Called by submitit before the time limit: lets the training save, and asks to be queued again."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-            self._process.wait()
+            _waited(self._process)
         return DelayedSubmission(Work(self.trial, self._out, self._measured))
+
+
+def _waited(process: subprocess.Popen) -> int:
+    """Exit status at its end. Unlike Popen.wait it may be called by a signal's handler while it is waiting already."""
+    while (status := process.poll()) is None:
+        time.sleep(_POLL)
+    return status
 
 
 def submit(
@@ -100,49 +110,33 @@ def _array(
     several: Sequence[Trial], behind: Sequence[str], out: str, measured: Measured, cluster: ConfigDict, executor: str
 ) -> list[submitit.Job]:
     queue = submitit.AutoExecutor(folder=Path(out) / "slurm", cluster=executor, slurm_max_num_timeout=cluster.requeues)
-    queue.update_parameters(**parameters(cluster, behind))
-    return queue.map_array(_call, [Work(trial, out, measured) for trial in several])
-
-
-class _Call:
-    """map_array submits functions of one argument; the function must know how to save that."""
-
-    def __call__(self, work: Work) -> str:
-        return work()
-
-    def checkpoint(self, work: Work) -> DelayedSubmission:
-        return DelayedSubmission(self, work.checkpoint().function)
-
-
-_call = _Call()
+    known = parameters(cluster, behind)
+    queue.update_parameters(
+        timeout_min=known.pop("time"), **{f"slurm_{name}": value for name, value in known.items()}
+    )
+    with queue.batch():
+        return [queue.submit(Work(trial, out, measured)) for trial in several]
 
 
 def parameters(cluster: ConfigDict, behind: Sequence[str] = ()) -> dict[str, Any]:
-    """What submitit's executor is given. A process a GPU, as JAX expects of Slurm."""
+    """What submitit's executor is given, by Slurm's names. A process a GPU, as JAX expects of Slurm."""
     own = {
-        "partition": cluster.partition, "account": cluster.account, "array_parallelism": cluster.array_parallelism,
-        "signal_delay_s": cluster.signal_seconds, "setup": list(cluster.setup),
-        "dependency": f"afterok:{':'.join(behind)}" if behind else "",
+        "partition": cluster.partition, "account": cluster.account, "mem": f"{cluster.memory_gb}GB" if cluster.memory_gb else "",
+        "gpus_per_node": cluster.gpus_per_node, "array_parallelism": cluster.array_parallelism,
+        "setup": list(cluster.setup), "dependency": f"afterok:{':'.join(behind)}" if behind else "",
     }
-    if behind:
-        own["additional_parameters"] = {"kill-on-invalid-dep": "yes"}
     return {
-        "name": "sweep", "nodes": cluster.nodes, "tasks_per_node": max(1, cluster.gpus_per_node),
-        "timeout_min": cluster.time_minutes, "cpus_per_task": cluster.cpus_per_task, "mem_gb": cluster.memory_gb,
-        **({"gpus_per_node": cluster.gpus_per_node} if cluster.gpus_per_node else {}),
-        **{f"slurm_{name}": value for name, value in own.items() if value},
+        "job_name": "sweep", "nodes": cluster.nodes, "ntasks_per_node": max(1, cluster.gpus_per_node),
+        "cpus_per_task": cluster.cpus_per_task, "time": cluster.time_minutes, "signal_delay_s": cluster.signal_seconds,
+        "additional_parameters": {"requeue": True} | ({"kill-on-invalid-dep": "yes"} if behind else {}),
+        **{name: value for name, value in own.items() if value},
     }
 
 
 def render(several: Sequence[Trial], out: str, cluster: ConfigDict) -> str:
     """The sbatch file of an array of trials, as submitit writes it."""
-    given = parameters(cluster)
-    names = {"name": "job_name", "timeout_min": "time", "tasks_per_node": "ntasks_per_node"}
-    own = {names.get(name, name).removeprefix("slurm_"): value for name, value in given.items() if name != "mem_gb"}
     command = f"{shlex.quote(sys.executable)} -u -m submitit.core._submit {shlex.quote(f'{out}/slurm')}"
-    return _make_sbatch_string(
-        command, folder=f"{out}/slurm", mem=f"{given['mem_gb']}GB", map_count=len(several), **own
-    )
+    return _make_sbatch_string(command, folder=f"{out}/slurm", map_count=len(several), **parameters(cluster))
 
 
 def _job(trial: Trial, out: str) -> str:

@@ -63,7 +63,10 @@ def _setting(data: str, split: str, measured: Measured) -> dict[str, Any]:
 def note(trial: Trial, out: str, work: str, **event: Any) -> None:
     """Adds a line about an attempt at `work`."""
     line = json.dumps({"time": time.time(), "work": work} | event)
-    paths.append(paths.at(trial.workdir(out)) / NAME, f"{line}\n".encode())
+    workdir = paths.at(trial.workdir(out))
+    if not paths.in_store(workdir):
+        workdir.mkdir(parents=True, exist_ok=True)
+    paths.append(workdir / NAME, f"{line}\n".encode())
 
 
 def notes(trial: Trial, out: str) -> list[dict[str, Any]]:

@@ -14,17 +14,21 @@ class Scripted(Trial):
     evaluate_script: str = ""
 
     def train(self, out):
-        return ["tests.sweep_run", "train", self.workdir(out), str(self.steps), self.train_script]
+        return self._command("train", self.train_script, out)
 
     def evaluate(self, out, options=()):
-        return ["tests.sweep_run", "evaluate", self.workdir(out), str(self.steps), self.evaluate_script]
+        return self._command("evaluate", self.evaluate_script, out)
+
+    def _command(self, work, script, out):
+        return ["tests.sweep_run", work, self.workdir(out), str(self.steps), script, self.data, self.split]
 
 
 @pytest.fixture
 def make(monkeypatch):
-    """make(id, train_script, evaluate_script, parents=()): a scripted trial of 5 steps; any evaluation of it counts, as
-    it has no data set whose fingerprint could be asked for."""
-    monkeypatch.setattr(state, "_setting", lambda *unused: {})
+    """make(id, train_script, evaluate_script, parents=()): a scripted trial of 5 steps; without data=DIR, whose
+    fingerprint could be asked for, any evaluation of it counts."""
+    setting = state._setting
+    monkeypatch.setattr(state, "_setting", lambda data, *rest: {} if data == "d" else setting(data, *rest))
 
     def scripted(name, train_script="", evaluate_script="", parents=(), **fields):
         common = {"row": name, "config": "c", "stage": "tokenizer", "fields": {}, "steps": 5, "seed": 0, "data": "d",

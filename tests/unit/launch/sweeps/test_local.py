@@ -135,7 +135,7 @@ from launch.sweeps.state import Measured
 from launch.sweeps.trials import Trial
 class Hanging(Trial):
     def train(self, out):
-        return ["tests.sweep_run", "train", self.workdir(out), "5", "hang"]
+        return ["tests.sweep_run", "train", self.workdir(out), "5", "hang", "d", "test"]
 trial = Hanging("a", "a", "c", "tokenizer", {{}}, (), 5, 0, "d", "test")
 Local([trial], {str(tmp_path)!r}, [Slot({{}})], Measured(), tries=1, backoff=0, tell=print, each=lambda *u: None).run()
 """
