@@ -16,7 +16,7 @@ from launch.figures.data import Data
 from xdancer_jax import paths
 from xdancer_jax.evals import protocols
 from xdancer_jax.evals.protocols import Result
-from xdancer_jax.train import lock
+from xdancer_jax.train import flock
 
 NAME = "evaluation.jsonl"
 _TRIES, _PAUSE = 100, 0.1  # of others' writes, which take milliseconds, and seconds between
@@ -84,7 +84,7 @@ def alone(path: epath.Path) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for left in reversed(range(_TRIES)):
             try:
-                stack.enter_context(lock.alone(lock_file, f"writes {path.name}; try again"))
+                stack.enter_context(flock.alone(lock_file, f"writes {path.name}; try again"))
                 break
             except ValueError:
                 if not left:

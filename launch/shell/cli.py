@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from absl import app, flags, logging
 
-from launch.shell import config_flag, memory, signals
+from launch.shell import config_flag, signals
 
 # What bad input raises, anywhere below: each message names the file, field or flag and the way out.
 EXPECTED = (ValueError, OSError, FloatingPointError, ImportError)
@@ -28,12 +28,18 @@ _PLAINER = (
 )
 
 
-def run(main: Callable[[list[str]], None]) -> None:
-    """absl's app.run for `main`. With --verbosity=1 an expected error keeps its traceback."""
+def run(main: Callable[[list[str]], None], computes: bool = True) -> None:
+    """absl's app.run for `main`. With --verbosity=1 an expected error keeps its traceback.
+
+    computes: False for a command that never needs JAX, which is not even imported then.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     warnings.filterwarnings("ignore", category=SyntaxWarning)
     warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)  # Orbax's, of a failed save
-    memory.keep_freed()
+    if computes:
+        from launch.shell import memory  # brings in JAX
+
+        memory.keep_freed()
 
     def guarded(argv: list[str]) -> None:
         _quiet_libraries()

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from typing import Any
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
@@ -55,6 +56,34 @@ def _config_alone(argv: list[str]) -> tuple[flags.FlagValues, ConfigDict | None]
     return table, chosen.value
 
 
+def load(config_file: str) -> ConfigDict:
+    """The locked config of FILE:VARIANT. Raises ValueError where it names none."""
+    argv = ["", f"--{FLAG}={config_file}"]
+    check(argv)
+    return _config_alone(argv)[1]
+
+
+def set_field(config: ConfigDict, name: str, value: Any) -> None:
+    """Sets the field of a locked config with this dotted name. Raises ValueError, which names it, for an unknown one or
+    a value of another type."""
+    path = name.split(".")
+    _check_path(path, config)
+    block = config
+    for part in path[:-1]:
+        block = block[part]
+    before = block[path[-1]]
+    if isinstance(before, ConfigDict):
+        raise ValueError(f"--{FLAG}.{name}: is a block; set its fields, {', '.join(sorted(before))}")
+    if isinstance(before, bool) != isinstance(value, bool):  # to Python False is a number
+        raise ValueError(f"--{FLAG}.{name}: {value!r} is of type {type(value).__name__}, not {type(before).__name__}")
+    try:
+        block[path[-1]] = value
+    except TypeError as error:
+        raise ValueError(
+            f"--{FLAG}.{name}: {value!r} is of type {type(value).__name__}, not {type(before).__name__}"
+        ) from error
+
+
 def _check_path(path: list[str], config: ConfigDict) -> None:
     block, flag = config, f"--{FLAG}.{'.'.join(path)}"
     for depth, name in enumerate(path):
@@ -80,4 +109,4 @@ def _reason(error: Exception) -> str:
     return last.split(": ", 1)[-1] if "Traceback" in str(error) else last
 
 
-__all__ = ["FLAG", "check", "defined", "describe"]
+__all__ = ["FLAG", "check", "defined", "describe", "load", "set_field"]

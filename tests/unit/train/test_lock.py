@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from xdancer_jax.train import lock
+from xdancer_jax.train import flock, lock
 
 
 def test_a_second_training_is_refused_until_the_first_has_ended(tmp_path):
@@ -43,7 +43,7 @@ def test_a_file_system_without_locks_is_told(tmp_path, monkeypatch, caplog):
     def none(*_):
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(lock.fcntl, "flock", none)
+    monkeypatch.setattr(flock.fcntl, "flock", none)
     with caplog.at_level("WARNING", "xdancer_jax"), lock.held(tmp_path):
         pass
     assert "no locks (Operation not supported)" in caplog.text
