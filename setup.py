@@ -22,6 +22,7 @@ CORE = [
     "packaging>=26.4",
     "pillow>=13",
     "pyyaml>=6.0.4",
+    "rich>=15",
     "safetensors>=0.8",
     "scipy>=1.17.1",
     "tensorboardX>=2.6.5",
@@ -37,9 +38,10 @@ EXTRAS = {
     "wandb": ["wandb>=0.31"],
     "heic": ["pillow-heif>=1.8.1"],  # its wheels hold x265 (GPL 2): not for everyone
     "gcs": ["gcsfs>=2026.10.1"],  # runs and data sets on gs://
+    "slurm": ["submitit>=1.5.4"],  # launch.sweep --backend=slurm
     "dev": [
         "beartype>=0.23.1", "gcsfs>=2026.10.1", "jsonschema>=4.26", "pillow-heif>=1.8.1", "pytest>=9.2",
-        "pytest-xdist>=3.8", "ruff>=0.17.6",
+        "pytest-xdist>=3.8", "ruff>=0.17.6", "submitit>=1.5.4",
     ],
 }
 

@@ -17,13 +17,14 @@ from absl import flags
 from ml_collections import config_flags
 
 from launch.shell import cli
-from launch.sweeps import command
+from launch.sweeps import backends, command
+from launch.sweeps.state import Measured
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "configs/STAGE.py:VARIANT.", lock_config=True)
 _CLUSTER = config_flags.DEFINE_config_file("cluster", None, "configs/cluster.py:VARIANT.", lock_config=True)
 _SWEEP = flags.DEFINE_string("sweep", None, "Sweep file, with :NAME for its sweep_NAME().")
 _OUT = flags.DEFINE_string("out", None, "Folder of the sweep: a work directory for each run.")
-_BACKEND = flags.DEFINE_enum("backend", "local", list(command.START), "Where runs go; print shows what each would do.")
+_BACKEND = flags.DEFINE_enum("backend", "local", backends.BACKENDS, "Where runs go; print shows what each would do.")
 _PARALLEL = flags.DEFINE_integer("max_parallel", None, "Runs at once here; one a GPU, or one.", lower_bound=1)
 _TRIES = flags.DEFINE_integer("tries", 3, "Of a run that fails, before it is given up.", lower_bound=1)
 _BACKOFF = flags.DEFINE_float("backoff", 10.0, "Seconds before the second try; then twice as many.", lower_bound=0)
@@ -43,17 +44,15 @@ def main(argv: list[str]) -> None:
     if _STATUS.value or _BEST.value or _EXPORT.value:
         command.look(_OUT.value, _STATUS.value, _BEST.value, _BEST_IS.value, _EXPORT.value)
         return
-    for name, value in (("config", _CONFIG.value), ("sweep", _SWEEP.value)):
-        if value is None:
-            raise ValueError(f"--{name} is missing")
+    if missing := [name for name in ("config", "sweep") if flags.FLAGS[name].value is None]:
+        raise ValueError(f"--{missing[0]} is missing")
     config = flags.FLAGS["config"]
     trials = command.plan(
         config_flags.get_config_filename(config), config_flags.get_override_values(config), _SWEEP.value
     )
-    measured = command.Measured(_CLIPS.value, _FRAMES.value)
-    command.START[_BACKEND.value](command.Order(
-        trials, _OUT.value, measured, _PARALLEL.value, _TRIES.value, _BACKOFF.value, _CLUSTER.value, _RENDER.value,
-        _EXECUTE.value,
+    backends.start(_BACKEND.value, backends.Order(
+        trials, _OUT.value, Measured(_CLIPS.value, _FRAMES.value), _PARALLEL.value, _TRIES.value, _BACKOFF.value,
+        _CLUSTER.value, _RENDER.value, _EXECUTE.value,
     ))
 
 

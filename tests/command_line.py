@@ -79,7 +79,8 @@ def _flags_of_one_command() -> Iterator[None]:
         modules = {flag.name: module for module, of in table["__flags_by_module"].items() for flag in of}
         new = {
             name: flag for name, flag in table["__flags"].items()
-            if name not in kept and not name.startswith("config") and not modules.get(name, "").endswith(".py")
+            if name not in kept and not name.startswith(("config", "cluster"))
+            and not modules.get(name, "").endswith(".py")
         }
         for key in ("__flags_by_module", "__flags_by_module_id"):
             libraries = {of: found for of, found in table[key].items() if any(flag.name in new for flag in found)}

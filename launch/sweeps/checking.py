@@ -9,12 +9,14 @@ from launch.sweeps.trials import Trial
 from xdancer_jax import paths
 
 
-def check(trials: Sequence[Trial]) -> None:
+def check(trials: Sequence[Trial], data: bool = True) -> None:
     """Raises ValueError, which names the trial, for fields that launch.train would refuse, a part without a source, and
-    a data set that is not there."""
+    a data set that is not given or, with `data`, not there."""
     for trial in trials:
         try:
             _check(trial)
+            if data:
+                _check_data(trial)
         except (ValueError, OSError) as error:
             raise ValueError(f"{trial.id}: {error}") from error
 
@@ -28,6 +30,9 @@ def _check(trial: Trial) -> None:
         sources.text(config, part)
     if not trial.data:
         raise ValueError("config.data.dir is empty: give the prepared data set, --config.data.dir=DIR")
+
+
+def _check_data(trial: Trial) -> None:
     paths.check_reachable(trial.data)
     if not paths.at(trial.data).is_dir():
         raise ValueError(f"config.data.dir={trial.data}: no such folder; launch.prepare makes a data set")

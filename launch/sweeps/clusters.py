@@ -34,4 +34,10 @@ def check_out(out: str) -> None:
         raise ValueError(f"--out={out}: the cluster's machines share no folder with this one; give gs://BUCKET/FOLDER")
 
 
-__all__ = ["check", "check_given", "check_out"]
+def check_data(data: str) -> None:
+    """Raises ValueError for a data set that machines elsewhere would not see."""
+    if not _BUCKET.fullmatch(data):
+        raise ValueError(f"config.data.dir={data}: the cluster's machines do not see it; copy it to gs://BUCKET/FOLDER")
+
+
+__all__ = ["check", "check_data", "check_given", "check_out"]

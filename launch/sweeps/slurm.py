@@ -15,14 +15,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import submitit
 from ml_collections import ConfigDict
-from submitit.helpers import DelayedSubmission
-from submitit.slurm.slurm import _make_sbatch_string  # no public name: what SlurmExecutor writes before it submits
 
 from launch.sweeps import state
 from launch.sweeps.state import Measured
 from launch.sweeps.trials import Trial
+
+os.environ.setdefault("SUBMITIT_LOG_LEVEL", "NOCONFIG")  # else importing it takes all loggers' handlers away
+import submitit  # noqa: E402
+from submitit.helpers import DelayedSubmission  # noqa: E402
+from submitit.slurm.slurm import _make_sbatch_string  # noqa: E402  (no public name of what SlurmExecutor writes)
 
 _POLL = 0.2  # seconds between looks at a command
 
