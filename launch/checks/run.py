@@ -8,7 +8,7 @@ from data_pipeline import files
 from launch.checks.findings import FAIL, OK, Finding, told
 from launch.runs import build, changes, resolve, skeleton, sources, training
 from xdancer_jax import paths, sharding
-from xdancer_jax.train import checkpoint, lock, record
+from xdancer_jax.train import checkpoint, flock, record
 
 
 def fields(config: ConfigDict) -> Finding:
@@ -37,7 +37,7 @@ def workdir(config: ConfigDict, directory: str, first: bool) -> Finding:
     """
     if first and not paths.in_store(directory) and (Path(directory) / "lock").exists():
         told_to_wait = "is training there; wait until it has ended, or give another --workdir"
-        with lock.alone(Path(directory) / "lock", told_to_wait):
+        with flock.alone(Path(directory) / "lock", told_to_wait):
             pass
     if not record.exists(directory):
         return Finding("work dir", OK, f"{directory}: no run yet, begins at step 0")

@@ -55,10 +55,14 @@ def of_trial(trial: Trial, out: str) -> dict[Column, float]:
 
 def of_results(results: Iterable[Result]) -> dict[Column, float]:
     """Figures by column; those that are not defined (NaN) are left out."""
-    return {
-        Column(result.protocol, figure, json.dumps(dict(result.constants), sort_keys=True)): value
-        for result in results for figure, value in result.values.items() if math.isfinite(value)
-    }
+    found = {}
+    for result in results:
+        constants = json.dumps(dict(result.constants), sort_keys=True)
+        found |= {
+            Column(result.protocol, figure, constants): value
+            for figure, value in result.values.items() if math.isfinite(value)
+        }
+    return found
 
 
 def cell(values: Sequence[float]) -> Cell:

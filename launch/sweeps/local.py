@@ -126,7 +126,7 @@ class Local:
                 status, told = 1, "ended well, but left nothing of it in the work directory"
             else:
                 job.failures = 0
-        told = told or ("" if status == 0 else _last_line(attempt.log))
+        told = told or (_last_line(attempt.log) if status > 0 else "")  # a killed one had no last word
         event = "ended" if status == 0 else "stopped" if status == RESUMABLE else "failed"
         state.note(job.trial, self._out, work, event=event, status=status, seconds=round(seconds, 2), told=told)
         if status:
@@ -137,7 +137,7 @@ class Local:
 
     def _failed(self, job: Job, work: str, status: int, told: str, log: Path) -> None:
         job.failures += status != RESUMABLE  # that is no failure: the run has saved, and goes on
-        why = f"{work} {_how(status)}: {told} ({log})"
+        why = ": ".join(filter(None, [f"{work} {_how(status)}", told])) + f" ({log})"
         if job.failures >= self._tries:
             job.given_up = why
             self._tell(f"{job.trial.id}: {why}; given up after {job.failures} tries")

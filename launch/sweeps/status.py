@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
@@ -14,17 +13,17 @@ from launch.sweeps.state import Seen
 from launch.sweeps.trials import Trial
 
 _EVERY = 5.0  # seconds between looks
+_HEADER = ("run", "state", "step", "steps/s", "left", "figure")
 _OVER = ("finished", "failed")
 
 
 def show(trials: Sequence[Trial], out: str) -> None:
     """Prints the table; on a terminal it stays and is made anew until every run is finished or has failed."""
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    if not console.is_terminal:
-        console.print(_table(trials, out, _look(trials, out)))
-        return
     seen = _look(trials, out)
-    with Live(_table(trials, out, seen), console=console, auto_refresh=False, vertical_overflow="visible") as live:
+    if not sys.stdout.isatty():
+        print(_text([_HEADER, *_rows(trials, out, seen)]), _caption(seen), sep="\n")
+        return
+    with Live(_table(trials, out, seen), auto_refresh=False, vertical_overflow="visible") as live:
         while any(each.state not in _OVER for each in seen):
             time.sleep(_EVERY)
             seen = _look(trials, out)
@@ -35,13 +34,28 @@ def _look(trials: Sequence[Trial], out: str) -> list[Seen]:
     return [state.seen(trial, out) for trial in trials]
 
 
+def _rows(trials: Sequence[Trial], out: str, seen: Sequence[Seen]) -> list[tuple[str, ...]]:
+    return [
+        (trial.id, each.state, f"{each.step}/{trial.steps}", f"{each.rate:.3g}" if each.rate else "",
+         _left(trial, each), each.told or _figure(trial, out, each))
+        for trial, each in zip(trials, seen, strict=True)
+    ]
+
+
+def _text(rows: Sequence[tuple[str, ...]]) -> str:
+    """In columns as wide as they must be, for files and pipes."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return "\n".join(line.rstrip() for line in lines)
+
+
 def _table(trials: Sequence[Trial], out: str, seen: Sequence[Seen]) -> Table:
+    """For a terminal, which it fits."""
     table = Table(box=None, pad_edge=False, caption=_caption(seen), caption_justify="left")
-    for name in ("run", "state", "step", "steps/s", "left", "figure"):
-        table.add_column(name, overflow="fold", justify="right" if name in ("step", "steps/s", "left") else "left")
-    for trial, each in zip(trials, seen, strict=True):
-        step, rate = f"{each.step}/{trial.steps}", f"{each.rate:.3g}" if each.rate else ""
-        table.add_row(trial.id, each.state, step, rate, _left(trial, each), each.told or _figure(trial, out, each))
+    for name in _HEADER:
+        table.add_column(name, overflow="fold")
+    for row in _rows(trials, out, seen):
+        table.add_row(*row)
     return table
 
 
