@@ -20,7 +20,9 @@ HEADLINES: Mapping[str, Mapping[str, bool]] = {
     "tokenizer": {
         "pose_l1_half_height/full_body": False, "pose_l1_half_height/head": False, "pose_l1_half_height/hands": False,
     },
-    "motion": {"bas_bailando_2d/fraction": True, "bas_bailando_2d/score": True, "div_gtnorm_kinetic_2d/diversity": True},
+    "motion": {
+        "bas_bailando_2d/fraction": True, "bas_bailando_2d/score": True, "div_gtnorm_kinetic_2d/diversity": True,
+    },
     "autoencoder": {"psnr_float/score": True, "frame_l1_mean/score": False},
     "video": {"psnr_float/score": True, "frame_l1_mean/score": False},
 }

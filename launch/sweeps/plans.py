@@ -21,6 +21,7 @@ def write(out: str, trials: Sequence[Trial], measured: Measured, command: Sequen
     text, path = json.dumps(content, indent=1).encode(), paths.at(out) / NAME
     if paths.in_store(path):
         return paths.put(path, text)
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, text)
 
 

@@ -21,10 +21,13 @@ from launch.sweeps import state
 from launch.sweeps.state import Measured
 from launch.sweeps.trials import Trial
 
-os.environ.setdefault("SUBMITIT_LOG_LEVEL", "NOCONFIG")  # else importing it takes all loggers' handlers away
+_level = os.environ.get("SUBMITIT_LOG_LEVEL", "")
+os.environ["SUBMITIT_LOG_LEVEL"] = "NOCONFIG"  # else importing it takes all loggers' handlers away
 import submitit  # noqa: E402
 from submitit.helpers import DelayedSubmission  # noqa: E402
 from submitit.slurm.slurm import _make_sbatch_string  # noqa: E402  (no public name of what SlurmExecutor writes)
+
+os.environ["SUBMITIT_LOG_LEVEL"] = _level or "INFO"  # jobs tell what they do
 
 _POLL = 0.2  # seconds between looks at a command
 
@@ -46,7 +49,7 @@ class Work:
             print("$", shlex.join(command), flush=True)
             if first:
                 state.note(self.trial, self._out, work, event="began", job=os.environ.get("SLURM_JOB_ID", ""))
-            self._process = subprocess.Popen(command)
+            self._process = subprocess.Popen(command, start_new_session=True)  # Slurm's signals are for this process
             status = _waited(self._process)
             if first:
                 event, told = ("failed", "see the job's log") if status else ("ended", "")
