@@ -7,6 +7,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from launch.shell import fields
+
 # Fields that change nothing of what is computed, but where, how fast, how often something is looked at or kept. Where
 # data and sources lie is free as well: their content is compared (training._facts).
 FREE = re.compile(
@@ -54,11 +56,9 @@ def check(workdir: str | Path, changed: Mapping[str, tuple[Any, Any]], allowed: 
         raise ValueError(f"--allow_change={unused[0]}: nothing of that name has changed; changed: {sorted(changed)}")
 
 
-def flat(config: ConfigDict, prefix: str = "") -> dict[str, Any]:
+def flat(config: ConfigDict) -> dict[str, Any]:
     """Values by dotted name, without what `resolve` adds."""
-    found = {}
-    for name, value in config.items():
-        if prefix == "" and name in ("earlier", "skeleton"):
-            continue
-        found |= flat(value, f"{prefix}{name}.") if isinstance(value, ConfigDict) else {prefix + name: value}
-    return found
+    return {
+        ".".join(path): value for path, value in fields.leaves(config)
+        if path[0] not in ("earlier", "skeleton") and not isinstance(value, ConfigDict)
+    }
