@@ -211,13 +211,11 @@ def _storage(workdir: str, gigabytes: float) -> tuple[bool, str]:
     make = jax.jit(
         lambda: {str(n): n + jnp.arange(count, dtype=jnp.float32) for n in range(_ARRAYS)}, out_shardings=split
     )
-    state = TrainState(
-        step=jnp.int32(1), params={"part": make()}, frozen={}, extra={}, opt_state=(), ema=None, guard=guard.begin(),
-        rng=jax.random.key(0),
+    small = jax.jit(
+        lambda: {"step": jnp.int32(1), "guard": guard.begin(), "rng": jax.random.key(0)},
+        out_shardings=sharding.replicated(mesh),
     )
-    state = state.replace(**jax.device_put(
-        {"step": state.step, "guard": state.guard, "rng": state.rng}, sharding.replicated(mesh)
-    ))
+    state = TrainState(params={"part": make()}, frozen={}, extra={}, opt_state=(), ema=None, **small())
     size, folder = sum(leaf.nbytes for leaf in state.params["part"].values()), epath.Path(workdir) / "storage"
     began = time.perf_counter()
     with Checkpointer(folder, newest(1)) as checkpointer:
