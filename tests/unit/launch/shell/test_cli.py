@@ -69,8 +69,9 @@ CHOREOGRAPH = ("launch.choreograph", "--run=nowhere", "--music=a.wav", "--out=o"
         ((*CHOREOGRAPH, "--image=a.png", "--continue_from=b"), "give exactly one of the flags image, continue_from"),
     ],
 )
-def test_one_clear_line(arguments, said, monkeypatch):
+def test_one_clear_line(arguments, said, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", "HOME")
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))  # else matplotlib makes a folder HOME here
     done = command_line.run(*arguments)
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1 and said in done.stderr, done.stderr
