@@ -17,7 +17,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from launch.shell import cli
-from launch.sweeps import backends, command
+from launch.sweeps import backends, looking, sweep_files, trials
 from launch.sweeps.state import Measured
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "configs/STAGE.py:VARIANT.", lock_config=True)
@@ -42,16 +42,15 @@ flags.mark_flags_as_required(["out"])
 def main(argv: list[str]) -> None:
     del argv
     if _STATUS.value or _BEST.value or _EXPORT.value:
-        command.look(_OUT.value, _STATUS.value, _BEST.value, _BEST_IS.value, _EXPORT.value)
+        looking.look(_OUT.value, _STATUS.value, _BEST.value, _BEST_IS.value, _EXPORT.value)
         return
     if missing := [name for name in ("config", "sweep") if flags.FLAGS[name].value is None]:
         raise ValueError(f"--{missing[0]} is missing")
     config = flags.FLAGS["config"]
-    trials = command.plan(
-        config_flags.get_config_filename(config), config_flags.get_override_values(config), _SWEEP.value
-    )
+    given = config_flags.get_override_values(config)
+    planned = trials.plan(config_flags.get_config_filename(config), given, sweep_files.load(_SWEEP.value))
     backends.start(_BACKEND.value, backends.Order(
-        trials, _OUT.value, Measured(_CLIPS.value, _FRAMES.value), _PARALLEL.value, _TRIES.value, _BACKOFF.value,
+        planned, _OUT.value, Measured(_CLIPS.value, _FRAMES.value), _PARALLEL.value, _TRIES.value, _BACKOFF.value,
         _CLUSTER.value, _RENDER.value, _EXECUTE.value,
     ))
 

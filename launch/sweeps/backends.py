@@ -57,7 +57,7 @@ def _local(order: Order) -> None:
     files.check_here(order.out)
     with flock.alone(Path(order.out) / state.LOCK, "runs this sweep; wait until it has ended, or give another --out"):
         shares = slots.slots(order.max_parallel)
-        plans.write(order.out, order.trials, order.measured, sys.argv)
+        plans.write(order.out, order.trials, sys.argv)
         with Bar(len(order.trials), order.out) as bar:
             job = Local(
                 order.trials, order.out, shares, order.measured, tries=order.tries, backoff=order.backoff,
@@ -92,7 +92,7 @@ def _slurm(order: Order) -> None:
             files.write_atomically(path, slurm.render(several, order.out, order.cluster).encode())
             print(path)
         return
-    plans.write(order.out, order.trials, order.measured, sys.argv)
+    plans.write(order.out, order.trials, sys.argv)
     slurm.submit(order.trials, order.out, order.measured, order.cluster, print)
 
 
@@ -113,7 +113,7 @@ def _gke(order: Order) -> None:
             made = gke.render(order.whole(several), order.cluster, order.out, Path(order.render) / str(number))
             print(f"{len(made)} JobSets in {Path(order.render) / str(number)}")
         return
-    plans.write(order.out, order.trials, order.measured, sys.argv)
+    plans.write(order.out, order.trials, sys.argv)
     ready, waiting = _ready(order)
     names = gke.apply(order.whole(ready), order.cluster, order.out) if ready else []
     print(*names, sep="\n")
@@ -129,7 +129,7 @@ def _tpu_vm(order: Order) -> None:
         for whole in order.whole(ready):
             print(shlex.join(tpu_vm.command(whole, order.cluster, order.out)))
         return _tell_rest(len(order.trials) - len(ready) - len(waiting), len(ready), len(waiting))
-    plans.write(order.out, order.trials, order.measured, sys.argv)
+    plans.write(order.out, order.trials, sys.argv)
     failed: set[str] = set()
     while ready := [trial for trial in _ready(order)[0] if trial.id not in failed]:
         status = tpu_vm.execute(order.whole(ready[:1])[0], order.cluster, order.out)
@@ -171,7 +171,8 @@ def _ready(order: Order) -> tuple[list[Trial], list[Trial]]:
     known = {trial.id: trial for trial in order.trials}
     left = [trial for trial in order.trials if state.next_work(trial, order.out, order.measured)]
     ready = [trial for trial in left if all(state.trained(known[parent], order.out) for parent in trial.parents)]
-    return ready, [trial for trial in left if trial not in ready]
+    given = {trial.id for trial in ready}
+    return ready, [trial for trial in left if trial.id not in given]
 
 
 def _tell_rest(finished: int, ready: int, waiting: int) -> None:

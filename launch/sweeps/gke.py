@@ -14,7 +14,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import yaml
 from ml_collections import ConfigDict
@@ -22,6 +22,7 @@ from ml_collections import ConfigDict
 from data_pipeline import files
 from launch.shell import signals
 from launch.sweeps import clusters, machines, pods
+from launch.sweeps.trials import Whole
 
 _ROLE = "slice"  # name of the JobSet's one replicated Job
 _PORT = 8482  # of process 0; JAX's own on TPUs
@@ -31,14 +32,6 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=.*", re.DOTALL)
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
-
-
-class Trial(Protocol):
-    """What is asked of a trial (launch/sweeps/trials.py)."""
-
-    @property
-    def id(self) -> str: ...
-    def commands(self, out: str) -> list[list[str]]: ...
 
 
 def check(cluster: ConfigDict, out: str) -> None:
@@ -70,7 +63,7 @@ def check(cluster: ConfigDict, out: str) -> None:
             )
 
 
-def name(trial: Trial, cluster: ConfigDict, out: str) -> str:
+def name(trial: Whole, cluster: ConfigDict, out: str) -> str:
     """Of the trial's JobSet: what can be kept of its id, and a hash of it and `out`."""
     added = f"-{_ROLE}-{cluster.slices - 1}-{_hosts(cluster) - 1}-abcde"  # JobSet's names of pods, at most 63 in all
     digest = hashlib.sha256(f"{out.rstrip('/')}\n{trial.id}".encode()).hexdigest()[:10]
@@ -80,7 +73,7 @@ def name(trial: Trial, cluster: ConfigDict, out: str) -> str:
     return f"{readable[: 63 - len(added) - len(digest) - 1].rstrip('-')}-{digest}"
 
 
-def manifest(trial: Trial, cluster: ConfigDict, out: str) -> dict[str, Any]:
+def manifest(trial: Whole, cluster: ConfigDict, out: str) -> dict[str, Any]:
     """The JobSet of a trial, its runs in `out`. Raises ValueError as `check` does."""
     check(cluster, out)
     named = name(trial, cluster, out)
@@ -116,7 +109,7 @@ def manifest(trial: Trial, cluster: ConfigDict, out: str) -> dict[str, Any]:
     }
 
 
-def render(trials: Iterable[Trial], cluster: ConfigDict, out: str, folder: str | Path) -> list[Path]:
+def render(trials: Iterable[Whole], cluster: ConfigDict, out: str, folder: str | Path) -> list[Path]:
     """Writes the manifests into `folder`, one file each, and returns the paths.
 
     Raises ValueError as `check` does, and OSError where nothing can be written.
@@ -131,7 +124,7 @@ def render(trials: Iterable[Trial], cluster: ConfigDict, out: str, folder: str |
     return paths
 
 
-def apply(trials: Iterable[Trial], cluster: ConfigDict, out: str) -> list[str]:
+def apply(trials: Iterable[Whole], cluster: ConfigDict, out: str) -> list[str]:
     """Gives the manifests to kubectl, for the cluster that it is set to; the names of the JobSets.
 
     One that is there already, the same, stays as it is. Raises ValueError as `check` does, and OSError where there is
@@ -249,4 +242,4 @@ def _container(cluster: ConfigDict, script: str, devices: dict[str, int]) -> dic
     }
 
 
-__all__ = ["Trial", "apply", "check", "manifest", "name", "render", "text"]
+__all__ = ["apply", "check", "manifest", "name", "render", "text"]

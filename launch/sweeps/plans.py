@@ -5,18 +5,16 @@ import json
 from collections.abc import Sequence
 
 from data_pipeline.files import write_atomically
-from launch.sweeps.state import Measured
 from launch.sweeps.trials import Trial
 from xdancer_jax import paths
 
 NAME = "sweep.json"
 
 
-def write(out: str, trials: Sequence[Trial], measured: Measured, command: Sequence[str]) -> None:
+def write(out: str, trials: Sequence[Trial], command: Sequence[str]) -> None:
     """Replaces what an earlier command wrote; its runs stay where they are."""
     content = {
-        "command": list(command), "measured": dataclasses.asdict(measured),
-        "trials": [dataclasses.asdict(trial) for trial in trials],
+        "command": list(command), "trials": [dataclasses.asdict(trial) for trial in trials],
     }
     text, path = json.dumps(content, indent=1).encode(), paths.at(out) / NAME
     if paths.in_store(path):

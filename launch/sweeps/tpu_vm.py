@@ -7,17 +7,11 @@ there goes on, and the same command is refused by the run's lock until it is don
 import shlex
 import shutil
 import subprocess
-from typing import Protocol
 
 from ml_collections import ConfigDict
 
 from launch.sweeps import clusters
-
-
-class Trial(Protocol):
-    """What is asked of a trial (launch/sweeps/trials.py)."""
-
-    def commands(self, out: str) -> list[list[str]]: ...
+from launch.sweeps.trials import Whole
 
 
 def check(cluster: ConfigDict, out: str) -> None:
@@ -29,7 +23,7 @@ def check(cluster: ConfigDict, out: str) -> None:
         raise ValueError(f"cluster.folder={cluster.folder}: it is seen from the home directory there; leave out the ~/")
 
 
-def command(trial: Trial, cluster: ConfigDict, out: str) -> list[str]:
+def command(trial: Whole, cluster: ConfigDict, out: str) -> list[str]:
     """The one command, for a shell or for `execute`. Raises ValueError as `check` does."""
     check(cluster, out)
     steps = [f"cd {shlex.quote(cluster.folder)}", *cluster.setup, *map(shlex.join, trial.commands(out))]
@@ -40,7 +34,7 @@ def command(trial: Trial, cluster: ConfigDict, out: str) -> list[str]:
     ]
 
 
-def execute(trial: Trial, cluster: ConfigDict, out: str) -> int:
+def execute(trial: Whole, cluster: ConfigDict, out: str) -> int:
     """Runs it, its output on this one's, and returns its exit status.
 
     Raises ValueError as `check` does, and OSError where there is no gcloud.
@@ -52,4 +46,4 @@ def execute(trial: Trial, cluster: ConfigDict, out: str) -> int:
     return subprocess.run([gcloud, *made[1:]], check=False).returncode
 
 
-__all__ = ["Trial", "check", "command", "execute"]
+__all__ = ["check", "command", "execute"]

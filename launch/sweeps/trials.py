@@ -140,8 +140,9 @@ class _Planner:
         """(config of a file with what the command line gives, that by field); the caller may change both."""
         if config_file not in self._bases:
             config, fields = config_flag.load(config_file), {}
+            known = changes.flat(config)
             for name, value in self._given.items():
-                if config_file == self._config or _has(config, name):
+                if config_file == self._config or name in known:
                     config_flag.set_field(config, name, value)
                     fields[name] = value
             self._bases[config_file] = config, fields
@@ -154,15 +155,6 @@ class _Planner:
         before = self._rows.setdefault((stage, row), decides)
         if before != decides:
             raise ValueError(f"label {row!r} stands for runs that differ in more than the seed: {before} and {decides}")
-
-
-def _has(config: ConfigDict, name: str) -> bool:
-    block: Any = config
-    for part in name.split("."):
-        if not isinstance(block, ConfigDict) or part not in block:
-            return False
-        block = block[part]
-    return True
 
 
 def _place(name: str, parent: str) -> str:

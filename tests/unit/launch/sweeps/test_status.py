@@ -1,7 +1,6 @@
 import json
 
 from launch.sweeps import plans, state, status
-from launch.sweeps.state import Measured
 
 
 def test_a_line_a_run_and_a_count(make, tmp_path, capsys):
@@ -41,5 +40,5 @@ def test_a_plan_comes_back_as_it_was(make, tmp_path):
     from launch.sweeps import trials
 
     planned = trials.plan("configs/tokenizer.py:tiny", {"model.decay": 0.5}, [{"seed": 1}, {"seed": 2}])
-    plans.write(str(tmp_path), planned, Measured(), ["command"])
+    plans.write(str(tmp_path), planned, ["command"])
     assert plans.read(str(tmp_path)) == planned

@@ -1,17 +1,11 @@
-"""What launch.sweep does beside starting runs: it plans them, and looks at those that were started."""
+"""A look at a sweep that was started: its table, its best run, its tables as files."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from data_pipeline import files
-from launch.sweeps import exports, figures, plans, status, sweep_files, trials
+from launch.sweeps import exports, figures, plans, status
 from launch.sweeps.trials import Trial
-
-
-def plan(config: str, given: Mapping[str, Any], sweep: str) -> list[Trial]:
-    """The trials of a sweep file. Raises ValueError for whatever is wrong with it or with a config."""
-    return trials.plan(config, given, sweep_files.load(sweep))
 
 
 def look(out: str, show: bool, best: str | None, best_is: str | None, export: bool) -> None:
@@ -37,4 +31,4 @@ def _best(found: Mapping[Trial, Mapping[figures.Column, float]], out: str, name:
     return text if cell.runs == 1 else f"{text}; {cell.runs} runs of {trial.row}: {cell.mean:.6g} +- {cell.half:.2g}"
 
 
-__all__ = ["look", "plan"]
+__all__ = ["look"]
