@@ -20,7 +20,7 @@ CORE = [
     "optax>=0.2.8",
     "orbax-checkpoint>=0.12.8",
     "packaging>=26.4",
-    "pillow>=13",
+    "pillow>=12.3",
     "pyyaml>=6.0.4",
     "rich>=15",
     "safetensors>=0.8",
@@ -33,14 +33,14 @@ EXTRAS = {
     "cuda": ["jax[cuda13]>=0.10.2"],
     "tpu": ["jax[tpu]>=0.10.2"],
     "pose": ["mediapipe>=1.2.2"],
-    "beam": ["apache-beam"],
+    "beam": ["apache-beam>=2.77"],
     "parity": ["torch>=2.13", "diffusers>=0.42.1", "transformers>=5.23"],
     "wandb": ["wandb>=0.31"],
     "heic": ["pillow-heif>=1.8.1"],  # its wheels hold x265 (GPL 2): not for everyone
     "gcs": ["gcsfs>=2026.10.1"],  # runs and data sets on gs://
     "slurm": ["submitit>=1.5.4"],  # launch.sweep --backend=slurm
     "dev": [
-        "beartype>=0.23.1", "gcsfs>=2026.10.1", "jsonschema>=4.26", "pillow-heif>=1.8.1", "pytest>=9.2",
+        "beartype>=0.22.9", "gcsfs>=2026.10.1", "jsonschema>=4.26", "pillow-heif>=1.8.1", "pytest>=9.2",
         "pytest-xdist>=3.8", "ruff>=0.17.6", "submitit>=1.5.4",
     ],
 }
