@@ -1,31 +1,43 @@
-"""Builds the toy data set: python -m launch.prepare --data DIR [--clips N]. Complete data is left as it is."""
+"""Prepares a data set, which launch.train takes:
+
+    python -m launch.prepare --config configs/data.py:toy --data DATA
+    python -m launch.prepare --config configs/data.py:videos --data DATA --config.videos=FOLDER
+    python -m launch.prepare --config configs/data.py:poses --data DATA --config.poses.files=LIST.txt
+
+A set that is complete is left as it is. One that was stopped goes on where it was, with the clips that are finished.
+DATA/NAME.report tells what was kept, and why the rest was not.
+"""
+
+from pathlib import Path
 
 from absl import flags
+from ml_collections import config_flags
+from tqdm import tqdm
 
 from launch.shell import cli
 
-_DATA = flags.DEFINE_string("data", None, "Data set to write.")
-_CLIPS = flags.DEFINE_integer("clips", 64, "Training clips.", lower_bound=1)
-_TEST_CLIPS = flags.DEFINE_integer("test_clips", 8, "Test clips, of other songs and dancers.", lower_bound=1)
-_FRAMES = flags.DEFINE_integer("frames", 360, "Frames of a clip, at 30 fps.", lower_bound=23)
-_HEIGHT = flags.DEFINE_integer("height", 112, "Height of the pictures, pixels.", lower_bound=16)
-_WIDTH = flags.DEFINE_integer("width", 64, "Width of the pictures, pixels.", lower_bound=16)
-_SEED = flags.DEFINE_integer("seed", 0, "Seed of every clip.", lower_bound=0)
-_CHOREOGRAPHY = flags.DEFINE_bool("choreography", False, "One dance in every clip, that no genre has; to fine-tune on.")
-_WORKERS = flags.DEFINE_integer("workers", 2, "Processes that render; 0 renders in this one.", lower_bound=0)
-flags.mark_flag_as_required("data")
+_CONFIG = config_flags.DEFINE_config_file("config", None, "configs/data.py:VARIANT.", lock_config=True)
+_DATA = flags.DEFINE_string("data", None, "Folder for the data set.")
+flags.mark_flags_as_required(["config", "data"])
 
 
 def main(argv: list[str]) -> None:
     del argv
-    from data_pipeline import builders  # imports tfds, which --help and the rendering workers need not wait for
+    from data_pipeline.preparation import running, whole  # import tfds, which --help need not wait for
+    from data_pipeline.preparation.cache import Cache
+    from launch.preparing import plans
 
-    config = builders.ToyConfig(
-        seed=_SEED.value, train_clips=_CLIPS.value, test_clips=_TEST_CLIPS.value, frames=_FRAMES.value,
-        height=_HEIGHT.value, width=_WIDTH.value, choreography=_CHOREOGRAPHY.value,
-    )
-    print(builders.prepare(_DATA.value, config, _WORKERS.value))
+    config = _CONFIG.value
+    plan = plans.plan(config, _DATA.value)
+    beam = running.beam_options(config.workers, config.beam)
+    plans.check_estimator(config)
+    cache = Cache(config.cache or str(Path(_DATA.value, "cache")))
+    with tqdm(total=len(plan.jobs), desc=config.variant, unit="clip") as bar:
+        done = whole.prepare(plan, cache, beam, lambda count: bar.update(count - bar.n))
+    if not config.keep_cache:
+        cache.remove()
+    print(done)
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, computes=False)

@@ -1,0 +1,24 @@
+"""The pose estimator of a job's settings, made once a process."""
+
+import functools
+
+from data_pipeline import pose_estimation, pose_weights
+from data_pipeline.pose_estimation import PoseEstimator
+
+NAMES = ("mediapipe", "rtm")
+
+
+@functools.cache
+def estimator(name: str, weights: str = "", detector: str = "", model: str = "") -> PoseEstimator:
+    """Of "mediapipe", its bundles in the folder `weights`, or of "rtm", an ONNX file `model` with a `detector`.
+
+    Raises what the estimator does without its library or files.
+    """
+    if name == "mediapipe":
+        return pose_estimation.MediaPipeEstimator(*pose_weights.find_weights(weights or None))
+    from data_pipeline import rtm_estimation
+
+    return rtm_estimation.RtmEstimator(model, detector or None)
+
+
+__all__ = ["NAMES", "estimator"]

@@ -1,0 +1,197 @@
+"""Videos as jobs: a person's poses, the music, the filters' numbers and the cropped pictures of each span.
+
+A video is decoded twice, a frame at a time: to look at it (looking.py), and for the pictures of the spans that are
+kept. So memory does not grow with its length.
+"""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from etils import epath
+
+from data_pipeline import audio_files, filters, image_files, music, poses, scenes, smoothing, video_files, video_sound
+from data_pipeline.music import FPS
+from data_pipeline.pose_formats import Clip
+from data_pipeline.preparation import clip_files, estimators, listing, looking
+from data_pipeline.preparation.jobs import Job, Made
+
+AUDIO_RATE: Final = 44_100  # Hz, of the songs in a data set
+
+
+class Span(NamedTuple):
+    """A part of a video, the frames start to stop - 1, as a clip of the poses in it."""
+
+    id: str
+    start: int
+    stop: int
+    clip: Clip
+
+
+def jobs(where: str, settings: dict[str, Any], limits: dict[str, Any]) -> list[Job]:
+    """A video each. settings: "size", "music", "arrays", "spans", "smoothing", "jpeg_quality" and "estimator" of
+    configs/data.py. Raises what listing.find does, and ValueError for a folder of features without a video's."""
+    folder = settings["arrays"]["folder"]
+    found = []
+    for source in listing.find(where, listing.VIDEOS):
+        columns = dict(source.columns)
+        if folder:
+            columns["features"] = str(listing.beside(folder, source.id, (".npy", ".npz")))
+        found.append(Job(source.id, source.path, columns, settings, limits))
+    return found
+
+
+def make(job: Job, folder: Path) -> list[Made]:
+    """The clips of a video, and of those that the limits drop what was measured."""
+    settings = job.settings
+    with here(job.path) as path:
+        seen = looking.look(path, estimators.estimator(**settings["estimator"]), settings["spans"]["scenes"])
+        spans = _spans(job, seen)
+        made = {span: _measured(job, seen, span) for span in spans}
+        kept = [span for span in spans if not made[span].dropped(job.limits)]
+        if not kept:
+            return list(made.values())
+        try:
+            heard = _heard(job, path, seen.clip.times)
+        except ValueError as error:
+            return [_without_music(one, str(error)) if span in kept else one for span, one in made.items()]
+        frames = enumerate(video_files.iter_video(path, _ignore))
+        for span in kept:
+            made[span] = _write(job, folder, span, made[span], heard, frames)
+        return list(made.values())
+
+
+@contextlib.contextmanager
+def here(path: str) -> Iterator[str]:
+    """A file on this machine: itself, or a copy of one in a store."""
+    if "://" not in path:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="xdancer-") as folder:
+        copy = Path(folder, Path(path).name)
+        with epath.Path(path).open("rb") as there, copy.open("wb") as file:
+            shutil.copyfileobj(there, file)
+        yield str(copy)
+
+
+def _spans(job: Job, seen: looking.Look) -> list[Span]:
+    clip, wanted = smoothing.smooth(seen.clip, job.settings["smoothing"]), job.settings["spans"]
+    bounds = scenes.bounds(clip.times, seen.cuts, wanted["seconds"])
+    return [
+        Span(
+            job.id if len(bounds) == 1 else f"{job.id}-{number:04d}", start, stop,
+            clip._replace(poses=clip.poses[start:stop], times=clip.times[start:stop] - clip.times[start]),
+        ) for number, (start, stop) in enumerate(bounds)
+    ]
+
+
+def _measured(job: Job, seen: looking.Look, span: Span) -> Made:
+    clip, limits = span.clip, filters.Limits(**job.limits)
+    frame = (clip.height, clip.width)
+    crowd = [people for number, people in seen.crowd if span.start <= number < span.stop]
+    scores = {
+        "seconds": float(clip.times[-1] + np.median(np.diff(clip.times))) if len(clip.times) > 1 else 0.0,
+        "second_person": filters.second_person(crowd, limits),
+        "person_box": filters.person_box(clip.poses, *frame),
+        "corner_deviation": seen.corners.deviation(span.start, span.stop),
+        "quality": seen.quality(span.start, span.stop),
+    }
+    begin = float(seen.clip.times[span.start])
+    nobody = not (clip.poses[..., 2] > poses.VISIBLE).any()
+    return Made(
+        id=span.id, start=begin, stop=begin + float(clip.times[-1]), columns=job.columns, scores=scores,
+        reasons=("nobody",) if nobody else (), confidence=clip_files.confidences(clip.poses), counts=seen.counts,
+    )
+
+
+class _Heard(NamedTuple):
+    """Of a whole video: fields of a record, row t at t / 30 s, and its sound."""
+
+    fields: dict[str, np.ndarray]
+    sound: dict[str, Any]
+
+
+def _heard(job: Job, path: str, times: np.ndarray) -> _Heard:
+    """Raises ValueError where there is no music."""
+    name, frames = job.settings["music"], len(poses.grid(times))
+    if name == clip_files.NO_MUSIC:
+        return _Heard({}, {})
+    if "music" in job.columns:
+        audio = audio_files.read_audio(job.columns["music"], AUDIO_RATE)
+    else:
+        audio = video_sound.read(path, AUDIO_RATE)
+    if "features" in job.columns:
+        rows = music.arrays.read(job.columns["features"], name, job.settings["arrays"]["rate"], frames)
+        fields = {"music": rows, "beats": music.beats(audio, AUDIO_RATE, frames)}
+    else:
+        fields = clip_files.heard(name, audio, AUDIO_RATE, frames)
+    pcm = np.round(np.clip(audio, -1, 1) * 32767).astype(np.int16)
+    return _Heard(fields, {"audio": pcm, "audio_rate": AUDIO_RATE})
+
+
+def _without_music(made: Made, why: str) -> Made:
+    return dataclasses.replace(made, reasons=("no_music",), detail=why)
+
+
+def _write(
+    job: Job, folder: Path, span: Span, made: Made, heard: _Heard, frames: Iterator[tuple[int, Any]]
+) -> Made:
+    settings, clip = job.settings, span.clip
+    height, width = settings["size"]
+    box = poses.crop_box(clip.poses, clip.height, clip.width, height / width)
+    inside = poses.normalise(poses.crop_poses(clip.poses, box, height, width), height, width)
+    resampled = poses.resample(inside, clip.times, FPS)
+    first, count = round(made.start * FPS), len(resampled)
+    estimator = estimators.estimator(**settings["estimator"])
+    provenance = {
+        "source": Path(job.path).name, "source_sha256": listing_digest(job), "start": made.start, "stop": made.stop,
+        "estimator": {"name": estimator.name, "version": estimator.version}, "crop_box": list(box),
+        "frame": [clip.height, clip.width], "smoothing": settings["smoothing"], "scores": dict(made.scores),
+    }
+    record = {
+        "id": span.id, "fps": FPS, "song": job.columns.get("song", ""), "dancer": job.columns.get("performer", ""),
+        "song_start": made.start, "poses": resampled, "provenance": provenance, **heard.sound,
+        "frames": _pictures(frames, span, count, box, settings),
+    }
+    if "music" in heard.fields:
+        rows, beats = heard.fields["music"], heard.fields["beats"] - first
+        record |= {"music": rows[first : first + count], "beats": beats[(beats >= 0) & (beats < count)]}
+    return clip_files.write(folder, record, made)
+
+
+def _pictures(
+    frames: Iterator[tuple[int, Any]], span: Span, count: int, box: tuple[int, int, int, int], settings: dict[str, Any]
+) -> Iterator[bytes]:
+    """JPEG files of the crop at 30 fps, each of the frame nearest in time; takes from `frames` up to the span's end."""
+    wanted = span.start + nearest(span.clip.times, count)
+    done = 0
+    for number, frame in frames:
+        if number == wanted[done]:
+            picture = image_files.encode_jpeg(poses.crop_image(frame.picture, box, *settings["size"]))
+            again = int(np.sum(wanted == number))
+            yield from [picture] * again
+            done += again
+            if done == count:
+                return
+    raise ValueError("the file gives other frames when it is read again; copy it, it may be changing")
+
+
+def nearest(times: np.ndarray, count: int) -> np.ndarray:
+    """(count,) int: the frame that is nearest to each t / 30 s, of those shown at `times`; of two the earlier."""
+    wanted = np.arange(count) / FPS
+    high = np.clip(np.searchsorted(times, wanted), 1, max(len(times) - 1, 1))
+    low = high - 1
+    if len(times) == 1:
+        return np.zeros(count, np.int64)
+    return np.where(times[high] - wanted < wanted - times[low], high, low)
+
+
+def _ignore(trouble: video_files.Trouble) -> None:
+    """It was told when the video was looked at."""
+
+
+__all__ = ["AUDIO_RATE", "Span", "here", "jobs", "make", "nearest"]

@@ -1,0 +1,1 @@
+"""From configs/data.py to what data_pipeline/preparation does."""
