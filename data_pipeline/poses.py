@@ -30,12 +30,17 @@ def denormalise(poses: np.ndarray, height: float, width: float) -> np.ndarray:
     return np.concatenate([xy, poses[..., 2:]], axis=-1).astype(np.float32)
 
 
+def grid(times: np.ndarray, fps: float = 30) -> np.ndarray:
+    """The multiples of 1 / fps up to the last of `times`, seconds increasing from 0; one at most SAME after it too."""
+    return np.arange(int((times[-1] + SAME) * fps) + 1) / fps
+
+
 def resample(poses: np.ndarray, times: np.ndarray, target_fps: float = 30) -> np.ndarray:
     """Poses (F, J, 3) shown at `times` (F,) seconds, increasing from 0, to the multiples of 1 / target_fps up to the
     last: linear in x and y; the lower of the two neighbours' confidences. A frame at most SAME away counts as there."""
     if len(poses) == 0 or len(times) != len(poses) or target_fps <= 0:
         raise ValueError(f"poses: cannot resample {len(poses)} frames at {len(times)} times to {target_fps} fps")
-    wanted = np.arange(int((times[-1] + SAME) * target_fps) + 1) / target_fps
+    wanted = grid(times, target_fps)
     high = np.clip(np.searchsorted(times, wanted - SAME), 0, len(times) - 1)  # the first that is not before
     low = np.where(times[high] > wanted + SAME, np.maximum(high - 1, 0), high)
     span = np.where(high > low, times[high] - times[low], 1)

@@ -38,10 +38,12 @@ class Frame(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """What is wrong with a video that is read all the same, in one line; frames that are cut off or broken."""
+    """What is wrong with a video that is read all the same, in one line; frames that are cut off or broken; a name for
+    its kind, to count it."""
 
     text: str
     lost: int = 0
+    kind: str = "damaged"
 
 
 def warn(trouble: Trouble) -> None:
@@ -56,10 +58,11 @@ def iter_video(path: str | os.PathLike, tell: Callable[[Trouble], None] = warn) 
     not square are made so, keeping the height. A frame of another size is scaled into the first's and centred there.
 
     Args:
-        tell: called once where the size changes, and at the end where frames are cut off or do not decode.
+        tell: called once where the size changes, once where frames are interlaced, which are shown as they are, and
+            at the end where frames are cut off or do not decode.
     """
     path = existing(path)
-    broken, shown, size, resized = 0, 0, None, False
+    broken, shown, size, resized, interlaced = 0, 0, None, False, False
     with opened(path, "video") as (container, stream):
         stream.thread_type = "SLICE"  # threads by frames take good frames along with one that does not decode
         if stream.width * stream.height > _MOST_PIXELS:
@@ -72,9 +75,12 @@ def iter_video(path: str | os.PathLike, tell: Callable[[Trouble], None] = warn) 
                 broken += 1
                 continue
             picture = _upright(frame, wider)
+            if frame.interlaced_frame and not interlaced:
+                interlaced = True
+                tell(Trouble(f"{path}: interlaced, moving edges look like combs; deinterlace it", kind="interlaced"))
             if picture.shape != (size or picture.shape):
                 if not resized:
-                    tell(Trouble(_resized(path, shown, size, picture.shape)))
+                    tell(Trouble(_resized(path, shown, size, picture.shape), kind="resized"))
                 resized, picture = True, _fitted(picture, *size[:2])
             size = picture.shape
             shown += 1

@@ -121,8 +121,16 @@ def _stamp(job: Job) -> str:
     known = []
     for path in map(epath.Path, job.files):
         files = sorted(path.iterdir()) if path.is_dir() else [path]
-        known += [(str(file), (stat := file.stat()).length, stat.mtime) for file in files]
+        known += [(str(file), *_size_and_time(file)) for file in files]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:32]
+
+
+def _size_and_time(file: epath.Path) -> tuple[int, int]:
+    if "://" in str(file):
+        known = file.stat()
+        return known.length, known.mtime
+    known = os.stat(file)
+    return known.st_size, known.st_mtime_ns  # within a second too
 
 
 def _put(path: epath.Path, content: bytes) -> None:

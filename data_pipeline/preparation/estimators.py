@@ -1,8 +1,9 @@
-"""The pose estimator of a job's settings, made once a process."""
+"""The pose estimator and the scorer of pictures of a job's settings, made once a process."""
 
 import functools
 
-from data_pipeline import pose_estimation, pose_weights
+from data_pipeline import image_quality, pose_estimation, pose_weights
+from data_pipeline.image_quality import Scorer
 from data_pipeline.pose_estimation import PoseEstimator
 
 NAMES = ("mediapipe", "rtm")
@@ -21,4 +22,10 @@ def estimator(name: str, weights: str = "", detector: str = "", model: str = "")
     return rtm_estimation.RtmEstimator(model, detector or None)
 
 
-__all__ = ["NAMES", "estimator"]
+@functools.cache
+def scorer(model: str) -> Scorer | None:
+    """Of HyperIQA's ONNX file; None for "". Raises what image_quality.OnnxQuality does."""
+    return image_quality.OnnxQuality(model) if model else None
+
+
+__all__ = ["NAMES", "estimator", "scorer"]

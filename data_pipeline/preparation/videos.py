@@ -5,6 +5,7 @@ kept. So memory does not grow with its length.
 """
 
 import contextlib
+import dataclasses
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from etils import epath
 from data_pipeline import audio_files, filters, image_files, music, poses, scenes, smoothing, video_files, video_sound
 from data_pipeline.music import FPS
 from data_pipeline.pose_formats import Clip
-from data_pipeline.preparation import clip_files, estimators, listing, looking
+from data_pipeline.preparation import cache, clip_files, estimators, listing, looking
 from data_pipeline.preparation.jobs import Job, Made
 
 AUDIO_RATE: Final = 44_100  # Hz, of the songs in a data set
@@ -49,7 +50,10 @@ def make(job: Job, folder: Path) -> list[Made]:
     """The clips of a video, and of those that the limits drop what was measured."""
     settings = job.settings
     with here(job.path) as path:
-        seen = looking.look(path, estimators.estimator(**settings["estimator"]), settings["spans"]["scenes"])
+        seen = looking.look(
+            path, estimators.estimator(**settings["estimator"]), estimators.scorer(settings["quality_model"]),
+            settings["spans"]["scenes"],
+        )
         spans = _spans(job, seen)
         made = {span: _measured(job, seen, span) for span in spans}
         kept = [span for span in spans if not made[span].dropped(job.limits)]
@@ -92,10 +96,9 @@ def _spans(job: Job, seen: looking.Look) -> list[Span]:
 def _measured(job: Job, seen: looking.Look, span: Span) -> Made:
     clip, limits = span.clip, filters.Limits(**job.limits)
     frame = (clip.height, clip.width)
-    crowd = [people for number, people in seen.crowd if span.start <= number < span.stop]
     scores = {
         "seconds": float(clip.times[-1] + np.median(np.diff(clip.times))) if len(clip.times) > 1 else 0.0,
-        "second_person": filters.second_person(crowd, limits),
+        "second_person": filters.second_person(seen.people(span.start, span.stop), limits),
         "person_box": filters.person_box(clip.poses, *frame),
         "corner_deviation": seen.corners.deviation(span.start, span.stop),
         "quality": seen.quality(span.start, span.stop),
@@ -148,7 +151,7 @@ def _write(
     first, count = round(made.start * FPS), len(resampled)
     estimator = estimators.estimator(**settings["estimator"])
     provenance = {
-        "source": Path(job.path).name, "source_sha256": listing_digest(job), "start": made.start, "stop": made.stop,
+        "source": Path(job.path).name, "source_sha256": cache.file_digest(job.path), "start": made.start, "stop": made.stop,
         "estimator": {"name": estimator.name, "version": estimator.version}, "crop_box": list(box),
         "frame": [clip.height, clip.width], "smoothing": settings["smoothing"], "scores": dict(made.scores),
     }

@@ -8,7 +8,8 @@ import pytest
 from data_pipeline import prepared_clips
 
 RECORD = {
-    "id": "a", "style": 1, "provenance": {"source": "ü.mp4"}, "poses": np.arange(360, dtype=np.float32).reshape(2, 60, 3),
+    "id": "a", "style": 1, "provenance": {"source": "ü.mp4"},
+    "poses": np.arange(360, dtype=np.float32).reshape(2, 60, 3),
     "frames": [b"abc", b"", b"defg"],
 }  # fmt: skip
 
