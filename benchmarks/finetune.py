@@ -30,7 +30,7 @@ from xdancer_jax.rng import Chance
 
 _RUN = flags.DEFINE_string("run", None, "Work directory of the motion run to start from.")
 _DATA = flags.DEFINE_string("data", None, "Data set that the base was trained on; replayed.")
-_CHOREOGRAPHY = flags.DEFINE_string("choreography", None, "Data set to fine-tune on (launch.prepare --choreography).")
+_CHOREOGRAPHY = flags.DEFINE_string("choreography", None, "Data set to fine-tune on, of one choreography.")
 _VARIANT = flags.DEFINE_string("variant", "tiny_finetune", "Of configs/motion.py.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of training.", lower_bound=0)
 _PASSES = flags.DEFINE_integer("passes", 8, "Windows of each test clip.", lower_bound=1)

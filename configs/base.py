@@ -80,7 +80,7 @@ def get_base() -> ConfigDict:
     config.compile_cache = ""  # folder of compiled programs; "": WORKDIR/../compile_cache, "none": none is kept
 
     config.data = ConfigDict()
-    config.data.dir = ""  # prepared data set (launch/prepare.py)
+    config.data.dir = ""  # prepared data set (configs/data.py, launch/prepare.py)
     config.data.train_split = "train"  # split trained on
     config.data.eval_split = "test"  # split evaluated on
     config.data.share = 1.0  # of the clips trained on: the same ones for every seed (the paper's sub-dataset rows)

@@ -12,7 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from data_pipeline import sources, transforms, workers
+from data_pipeline import feature_sets, sources, transforms, workers
+from data_pipeline import music as feature_music
+from data_pipeline.clip_views import ClipView
+from data_pipeline.feature_sets import FeatureSet
 from data_pipeline.transforms import Window
 
 Batch = dict[str, np.ndarray]
@@ -70,6 +73,7 @@ def motion(
     batch_size: int,
     seed: int = 0,
     *,
+    music: str = feature_music.DEFAULT,
     previous: int = 64,
     length: int = 64,
     num_context: int = 8,
@@ -81,10 +85,11 @@ def motion(
     replay_static_context_rate: float | None = None,
     **order: Any,
 ) -> Iterator[Batch]:
-    """{"poses": (B, A+P+T+A, 60, 3), "music": (B, P+T, 35), "context_index": (B, C) int32, "song": (B, G, 35)}.
+    """{"poses": (B, A+P+T+A, 60, 3), "music": (B, P+T, M), "context_index": (B, C) int32, "song": (B, G, M)}.
 
-    P = `previous`, T = `length`, C = `num_context`, G = `song_bins`, A = `margin`; music is normalised. Evaluation
-    passes static_context_rate=0. See `transforms.MotionWindow`; `_iterate` for `data`, `order` and errors.
+    P = `previous`, T = `length`, C = `num_context`, G = `song_bins`, A = `margin`; music is normalised, and M the width
+    of the feature set `music`, which the data set must have been prepared with. Evaluation passes
+    static_context_rate=0. See `transforms.MotionWindow`; `_iterate` for `data`, `order` and errors.
 
     For fine-tuning, an example comes with probability `replay_rate` from the same split of the data set `replay`, all
     of its clips, whatever `share` is; `replay_static_context_rate` holds for these examples (None: the same as for the
@@ -94,9 +99,11 @@ def motion(
         raise ValueError(f"replay_rate: {replay_rate} is not in [0, 1)")
     if replay_rate and not replay:
         raise ValueError(f"replay_rate: {replay_rate} needs a data set; name it in replay, or set the rate to 0")
-    window = transforms.MotionWindow(previous, length, num_context, song_bins, static_context_rate, margin)
+    features = _features(data, music)
+    window = transforms.MotionWindow(features, previous, length, num_context, song_bins, static_context_rate, margin)
     replayed = None
     if replay_rate:
+        feature_sets.refuse_other(features, _features(replay, music), replay if isinstance(replay, str) else "replay")
         rate = static_context_rate if replay_static_context_rate is None else replay_static_context_rate
         replayed = _Replayed(replay, replay_rate, dataclasses.replace(window, static_context_rate=rate))
     return _iterate(data, split, window, Order(batch_size, seed, **order), replayed)
@@ -145,7 +152,22 @@ def clips(
         others = _epochs(replay, split, (), dataclasses.replace(order, share=1.0))
         entries = sources.Replay(entries, others, seed, replay_rate)
     found = (entries[index] for index in range(step * batch_size, (step + 1) * batch_size))
-    return [(entry[0] if replay_rate else entry)["id"] for entry in found]
+    return [(entry[0] if replay_rate else entry).id for entry in found]
+
+
+def _features(data: str | Sequence[dict[str, Any]], name: str) -> FeatureSet:
+    """The feature set of the data set, which must be `name`; of records in memory the one that is computed here."""
+    if not isinstance(data, str):
+        return feature_music.find(name)
+    found = sources.features(data)
+    if found is None:
+        raise ValueError(f"{data}: the data set has no music, which this loader needs; prepare one that has")
+    if found.name != name:
+        raise ValueError(
+            f"{data}: its music features are {found.name}, the config's are {name}; set config.data.music={found.name}, "
+            "or prepare the data set with the other"
+        )
+    return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,10 +225,10 @@ def _by_workers(dataset: Any) -> Iterator[Batch]:
         batches.close()
 
 
-def _cut(own: Window, replay: Window, entry: tuple[dict[str, Any], bool], rng: np.random.Generator) -> Batch:
+def _cut(own: Window, replay: Window, entry: tuple[ClipView, bool], rng: np.random.Generator) -> Batch:
     """The example of an entry of `sources.Replay`."""
-    record, replayed = entry
-    return (replay if replayed else own)(record, rng)
+    clip, replayed = entry
+    return (replay if replayed else own)(clip, rng)
 
 
 def _epochs(
@@ -244,4 +266,6 @@ def element_spec(loader: str, batch_size: int, **window: Any) -> transforms.Spec
     """
     if loader not in _WINDOWS:
         raise ValueError(f"loader: {loader!r} is not one of {', '.join(_WINDOWS)}")
+    if loader == "motion":
+        window["features"] = FeatureSet(window.pop("music", feature_music.DEFAULT))
     return {name: ((batch_size, *shape), dtype) for name, (shape, dtype) in _WINDOWS[loader](**window).spec().items()}

@@ -14,6 +14,8 @@ from typing import Final
 
 import numpy as np
 
+from data_pipeline.feature_sets import FeatureSet
+
 FPS: Final = 30
 HOP: Final = 512
 SAMPLE_RATE: Final = FPS * HOP
@@ -25,6 +27,8 @@ ONSET: Final = 33
 BEAT: Final = 34
 NUM_FEATURES: Final = 35
 
+DEFAULT: Final = "librosa35"  # feature set of whoever does not choose
+
 _SILENCE: Final = 1e-4  # peak amplitude
 _MIN_FRAMES: Final = 15
 _MAX_MISSING: Final = 15  # frames a sound track may end before its video
@@ -33,6 +37,24 @@ _CHROMA_SAMPLES: Final = 4 * SAMPLE_RATE  # the lowest octave of the constant-Q 
 # Column means and spreads over four real songs (electronic, folk-pop, orchestral, trumpet), rounded. One-hots stay.
 _OFFSET: Final = np.array([1.5, -200, 90] + [0] * 18 + [0.25] * 12 + [0] * 2, np.float32)
 _SCALE: Final = np.array([2, 120, 40, 40] + [20] * 4 + [12] * 13 + [0.15] * 12 + [1] * 2, np.float32)
+
+
+def find(name: str) -> FeatureSet:
+    """The feature set of this name that is computed here. Raises ValueError for another."""
+    if name != DEFAULT:
+        raise ValueError(f"no feature set {name!r} is computed here; known are {DEFAULT}")
+    return FeatureSet(name, "1", tuple(_OFFSET.tolist()), tuple(_SCALE.tolist()))
+
+
+def extract(name: str, audio: np.ndarray, sample_rate: int, num_frames: int | None = None) -> np.ndarray:
+    """`features` of the set of this name."""
+    find(name)
+    return features(audio, sample_rate, num_frames)
+
+
+def beats(audio: np.ndarray, sample_rate: int, num_frames: int | None = None) -> np.ndarray:
+    """(N,) int32 frames of the beats."""
+    return np.flatnonzero(features(audio, sample_rate, num_frames)[:, BEAT]).astype(np.int32)
 
 
 def features(audio: np.ndarray, sample_rate: int, num_frames: int | None = None) -> np.ndarray:

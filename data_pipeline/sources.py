@@ -1,91 +1,99 @@
-"""Random access to records for Grain: from ArrayRecord files that tfds wrote, or from memory."""
+"""The clips of a split, for Grain: of a data set on disk, or from memory; passes over them, and mixtures."""
 
-import collections
-import contextlib
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
+from etils import epath
 
-from data_pipeline import files, fingerprints, schema
-from data_pipeline.schema import Record
+from data_pipeline import files, schema, set_index
+from data_pipeline.clip_views import ClipView, MemoryClip, StoredClip
+from data_pipeline.feature_sets import FeatureSet
+from data_pipeline.record_files import CACHE_BYTES, RecordFiles
 
-CACHE_BYTES: Final = 512 * 2**20
 _ENDLESS: Final = 2**48  # entries; sys.maxsize overflows where Grain rounds it up to whole batches of 1
 
 
-class RecordSource:
-    """Records of one split. Each is parsed once and kept, oldest use dropped first, within `cache_bytes`.
+class StoredClips:
+    """Clips of a split of the data set in `folder`. Only the parts that hold `fields` are opened.
 
-    Only `fields` are kept, so a pose loader does not hold pictures; frames are kept as JPEG bytes. Thread-safe.
+    Raises ValueError for an unknown split, damaged files, and fields that the set does not have.
     """
 
-    def __init__(
-        self, examples: Sequence[Mapping[str, Any]], fields: Sequence[str], cache_bytes: int = CACHE_BYTES,
-        folder: str = "memory",
-    ):
-        """`folder` is where the examples lie, for messages."""
-        self._examples, self._folder = examples, folder
-        self._fields = tuple(fields)
-        self._cache_bytes = cache_bytes
-        self._cache: collections.OrderedDict[int, tuple[Record, int]] = collections.OrderedDict()
-        self._held = 0
-        self._lock = threading.Lock()
+    def __init__(self, folder: str, split: str, fields: Sequence[str], cache_bytes: int = CACHE_BYTES):
+        self._arguments = (folder, split, tuple(fields), cache_bytes)
+        about, self._index = set_index.read(folder), set_index.read_split(folder, split)
+        _check_fields(folder, fields, about)
+        self._runs, self._pictures = self._index.first_rows(about.pose_run), self._index.first_rows(1)
+        self.parts = {
+            part: RecordFiles(
+                str(epath.Path(folder, part, schema.VERSION)), schema.SONGS_SPLIT if part == "songs" else split,
+                cache_bytes,
+            ) for part in dict.fromkeys(schema.FIELDS[field][0] for field in fields if field != "id")
+        }
 
     def __len__(self) -> int:
-        return len(self._examples)
+        return len(self._index)
 
     def __repr__(self) -> str:
-        return f"RecordSource({len(self)} records of {', '.join(self._fields)})"
+        return f"StoredClips{self._arguments[:3]}"
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Worker processes get the files, not the cache: a lock and megabytes of records do not travel."""
-        kept = {"examples": self._examples, "fields": self._fields, "cache_bytes": self._cache_bytes}
-        return {**kept, "folder": self._folder}
+    def __reduce__(self) -> tuple[Any, ...]:
+        return StoredClips, self._arguments
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)
+    def __getitem__(self, row: int) -> ClipView:
+        index = self._index
+        return StoredClip(
+            self.parts, row, str(index.ids[row]), int(index.frames[row]), int(self._runs[row]),
+            int(self._pictures[row]), int(index.songs[row]),
+        )
 
-    def __getitem__(self, index: int) -> Record:
-        index = int(index)
-        with self._lock:
-            if index in self._cache:
-                self._cache.move_to_end(index)
-                return self._cache[index][0]
-        record = self._read(index)
-        size = _size(record)
-        with self._lock:
-            if index not in self._cache and size <= self._cache_bytes:
-                self._cache[index] = record, size
-                self._held += size
-                while self._held > self._cache_bytes:
-                    self._held -= self._cache.popitem(last=False)[1][1]
-        return record
 
-    def _read(self, index: int) -> Record:
-        with _damage(self._folder):
-            example = self._examples[index]
-        missing = [field for field in self._fields if field not in example]
-        if missing:
-            name = example.get("id", index)
-            raise ValueError(f"record {name}: lacks {', '.join(missing)}; this loader needs {', '.join(self._fields)}")
-        always = {"id", "fps"} & example.keys()  # every loader names its records, and none takes another rate
-        record = schema.decode({field: example[field] for field in (*always, *self._fields)})
-        record.setdefault("id", str(index))
-        schema.validate(record)
-        return record
+def _check_fields(folder: str, fields: Sequence[str], about: set_index.About) -> None:
+    lacking = []
+    if about.features is None:
+        lacking += [field for field in ("music", "beats", "audio", "audio_rate") if field in fields]
+    if about.size is None and schema.FRAMES in fields:
+        lacking.append(schema.FRAMES)
+    if lacking:
+        raise ValueError(
+            f"{folder}: the data set has no {' and no '.join(lacking)}, which this needs; prepare one that has"
+        )
+
+
+class MemoryClips:
+    """Clips of records in memory. Raises ValueError for one that lacks one of `fields`."""
+
+    def __init__(self, records: Sequence[Mapping[str, Any]], fields: Sequence[str]):
+        self._records, self._fields = records, fields
+        for row, record in enumerate(records):
+            missing = [field for field in fields if field not in record]
+            if missing:
+                name = record.get("id", row)
+                raise ValueError(f"record {name}: lacks {', '.join(missing)}; this loader needs {', '.join(fields)}")
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __repr__(self) -> str:
+        return f"MemoryClips({len(self)} with {', '.join(self._fields)})"
+
+    def __getitem__(self, row: int) -> ClipView:
+        return MemoryClip(self._records[row], int(row))
+
+
+Clips = StoredClips | MemoryClips
 
 
 class Epochs:
-    """Pass after pass over a source: entry i is a record of pass i // n, a new order each pass if shuffled.
+    """Pass after pass over a source: entry i is a clip of pass i // n, a new order each pass if shuffled.
 
     In place of Grain's shuffle, whose cost per entry grows as the source gets smaller (15 ms at 6 records, measured:
     it walks a 16-bit cipher until the index falls into the source). Of the source a `share` is used, at least one
     record: the same ones whatever the seed, and among those of every larger share.
     """
 
-    def __init__(self, source: RecordSource, seed: int, shuffle: bool, num_epochs: int | None, share: float = 1.0):
+    def __init__(self, source: Clips, seed: int, shuffle: bool, num_epochs: int | None, share: float = 1.0):
         self._source, self._seed, self._shuffle, self._num_epochs = source, seed, shuffle, num_epochs
         count = max(1, round(share * len(source)))
         self._used = np.sort(np.random.default_rng(0).permutation(len(source))[:count])
@@ -105,15 +113,15 @@ class Epochs:
             f"num_epochs={self._num_epochs})"
         )
 
-    def __getitem__(self, index: int) -> Record:
+    def __getitem__(self, index: int) -> ClipView:
         epoch, position = divmod(int(index), self.records)
         if not self._shuffle:
-            return self._source[self._used[position]]
+            return self._source[int(self._used[position])]
         known, order = self._order
         if known != epoch:
             order = self._used[np.random.default_rng((self._seed, epoch)).permutation(self.records)]
             self._order = epoch, order
-        return self._source[order[position]]
+        return self._source[int(order[position])]
 
 
 class Replay:
@@ -132,51 +140,28 @@ class Replay:
     def __repr__(self) -> str:
         return f"Replay({self._own!r}, {self._replayed!r}, seed={self._seed}, rate={self._rate})"
 
-    def __getitem__(self, index: int) -> tuple[Record, bool]:
+    def __getitem__(self, index: int) -> tuple[ClipView, bool]:
         # The 1 keeps this stream apart from those of the passes, (seed, pass): numpy ignores zeros at the end.
         chosen = np.random.default_rng((self._seed, int(index), 1)).random() < self._rate
         return (self._replayed if chosen else self._own)[index], bool(chosen)
 
 
-def _size(record: Record) -> int:
-    frames = sum(len(frame) for frame in record.get(schema.FRAMES, ()))
-    return frames + sum(getattr(value, "nbytes", 64) for value in record.values())
-
-
 def from_directory(
     data_dir: str, split: str, fields: Sequence[str], cache_bytes: int = CACHE_BYTES
-) -> RecordSource:
-    """The split of the data set under `data_dir`: a tfds version folder, or any folder that holds exactly one.
+) -> StoredClips:
+    """The split of the data set under `data_dir`: its folder, or any folder that holds exactly one.
 
     Raises:
         FileNotFoundError: no data set there.
-        ValueError: a path that TFDS takes for a pattern, several data sets there, one that another version prepared,
-            damaged files, an unknown split, or files in another format.
+        ValueError: several data sets there, one that another version prepared, damaged files, an unknown split, or
+            fields that the set does not have.
     """
-    import tensorflow_datasets as tfds
-    from google.protobuf import json_format
-
-    folder = find(data_dir)
-    fingerprints.read(folder)  # refuses what another version prepared
-    with _damage(folder, ValueError, json_format.ParseError):
-        builder = tfds.builder_from_directory(folder)
-    if split not in builder.info.splits:
-        raise ValueError(f"{builder.data_dir}: has no split {split!r}; it has {', '.join(sorted(builder.info.splits))}")
-    if builder.info.file_format != tfds.core.FileFormat.ARRAY_RECORD:
-        raise ValueError(f"{builder.data_dir}: files are not array_record; prepare the data set again")
-    with _damage(folder):
-        examples = builder.as_data_source(split=split)
-    return RecordSource(examples, fields, cache_bytes, folder)
+    return StoredClips(find(data_dir), split, fields, cache_bytes)
 
 
-@contextlib.contextmanager
-def _damage(folder: str, *errors: type[Exception]) -> Iterator[None]:
-    """Names the folder where tfds or the ArrayRecord reader (RuntimeError, OSError) fails, or any of `errors`."""
-    try:
-        yield
-    except (RuntimeError, OSError, *errors) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"{folder}: the data set is damaged ({reason}); copy or prepare it again") from error
+def from_arrays(records: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> MemoryClips:
+    """Records in memory, for poses without music or pictures and for tests; only `fields` have to be there."""
+    return MemoryClips(records, fields)
 
 
 def fingerprint(data_dir: str) -> str:
@@ -184,35 +169,28 @@ def fingerprint(data_dir: str) -> str:
 
     Raises FileNotFoundError and ValueError as `from_directory` does.
     """
-    return fingerprints.read(find(data_dir))
+    return set_index.read(find(data_dir)).fingerprint
+
+
+def features(data_dir: str) -> FeatureSet | None:
+    """What its music was made by; None for a set without. Raises as `fingerprint` does."""
+    return set_index.read(find(data_dir)).features
 
 
 def find(data_dir: str) -> str:
-    """The one folder at or up to three levels below `data_dir`, here or in gs://, that holds a dataset_info.json."""
-    from etils import epath
-
+    """The one folder at or up to three levels below `data_dir`, here or in gs://, that holds an xdancer.json."""
     files.check_known(data_dir)
     files.check_no_pattern(data_dir)
-    root = epath.Path(data_dir)
-    name = "dataset_info.json"
-    found = [
-        info.parent
-        for depth in range(4)
-        for info in root.glob("/".join(["*"] * depth + [name]))
-        if not info.parent.name.startswith("incomplete.")  # left by a killed build
-    ]
-    if not found:
-        raise FileNotFoundError(f"{data_dir}: no data set here; prepare one with python -m launch.prepare --data DIR")
-    if len(found) > 1:
-        raise ValueError(f"{data_dir}: holds {len(found)} data sets; name one: {', '.join(map(str, sorted(found)))}")
-    return str(found[0])
-
-
-def from_arrays(records: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> RecordSource:
-    """Records in memory, for poses without music or pictures and for tests; only `fields` have to be there.
-
-    Frames may be arrays (F, H, W, 3) uint8; they are held as JPEG all the same.
-    """
-    if schema.FRAMES in fields:
-        records = [{**record, schema.FRAMES: schema.to_jpeg(record[schema.FRAMES])} for record in records]
-    return RecordSource(records, fields)
+    for depth in range(4):
+        infos = epath.Path(data_dir).glob("/".join(["*"] * depth + [set_index.NAME]))
+        # A killed build leaves a folder that is no set.
+        found = [info.parent for info in infos if not info.parent.name.startswith("incomplete.")]
+        if len(found) > 1:
+            names = ", ".join(map(str, sorted(found)))
+            raise ValueError(f"{data_dir}: holds {len(found)} data sets; name one: {names}")
+        if found:
+            return str(found[0])
+    raise FileNotFoundError(
+        f"{data_dir}: no data set here; prepare one with python -m launch.prepare --config configs/data.py:VARIANT "
+        "--data DIR"
+    )

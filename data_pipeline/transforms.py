@@ -1,16 +1,19 @@
-"""Record -> example: the random windows that each stage trains on. Plain numpy; chance comes from Grain's generator.
+"""Clip -> example: the random windows that each stage trains on. Plain numpy; chance comes from Grain's generator.
 
-Each transform is a callable (record, rng) -> dict of arrays, for `MapDataset.random_map`; `spec` tells their shapes and
-dtypes without any data, and `reads` the fields that a record must have.
+Each transform is a callable (clip, rng) -> dict of arrays, for `MapDataset.random_map`, and reads of the clip what the
+example holds; `spec` tells their shapes and dtypes without any data, and `reads` the fields that a clip must have.
 """
 
 import dataclasses
-from typing import Any, ClassVar, Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 import numpy as np
 
 from data_pipeline import image_files, music, poses
-from data_pipeline.schema import FRAMES, Record
+from data_pipeline.clip_views import ClipView
+from data_pipeline.feature_sets import FeatureSet
+from data_pipeline.record_files import DamagedError
+from data_pipeline.schema import FRAMES
 from data_pipeline.skeleton import NUM_JOINTS
 
 Example = dict[str, np.ndarray]
@@ -22,30 +25,30 @@ VIDEO_FIELDS: Final = ("reference", "frames", "poses", "pose_window", "pose_imag
 
 
 class Window(Protocol):
-    """What cuts examples from records."""
+    """What cuts examples from clips."""
 
     @property
     def reads(self) -> tuple[str, ...]: ...
 
     def spec(self) -> Spec: ...
 
-    def __call__(self, record: Record, rng: np.random.Generator) -> Example: ...
+    def __call__(self, clip: ClipView, rng: np.random.Generator) -> Example: ...
 
 
-def _start(record: Record, field: str, length: int, rng: np.random.Generator) -> int:
+def _start(clip: ClipView, length: int, rng: np.random.Generator) -> int:
     """First frame of a random window of `length` frames. Raises ValueError where the clip is shorter."""
-    frames = len(record[field])
-    if frames < length:
+    if clip.frames < length:
         raise ValueError(
-            f"record {record['id']}: {field} has {frames} frames, the window needs {length}; "
-            "drop clips this short or shorten the window"
+            f"record {clip.id}: has {clip.frames} frames, the window needs {length}; drop clips this short or shorten "
+            "the window"
         )
-    return int(rng.integers(frames - length + 1))
+    return int(rng.integers(clip.frames - length + 1))
 
 
-def _poses(record: Record, start: int, stop: int) -> np.ndarray:
+def _poses(clip: ClipView, start: int, stop: int) -> np.ndarray:
     """A copy of the poses (stop - start, 60, 3); before the clip its first pose, after it its last."""
-    return record["poses"][np.clip(np.arange(start, stop), 0, len(record["poses"]) - 1)]
+    index = np.clip(np.arange(start, stop), 0, clip.frames - 1)
+    return clip.poses(index[0], index[-1] + 1)[index - index[0]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,9 +61,9 @@ class PoseWindow:
     def spec(self) -> Spec:
         return {"poses": ((self.length, *_POSE), _FLOAT)}
 
-    def __call__(self, record: Record, rng: np.random.Generator) -> Example:
-        start = _start(record, "poses", self.length, rng)
-        return {"poses": record["poses"][start : start + self.length]}
+    def __call__(self, clip: ClipView, rng: np.random.Generator) -> Example:
+        start = _start(clip, self.length, rng)
+        return {"poses": _poses(clip, start, start + self.length)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,12 +74,13 @@ class MotionWindow:
     music. With probability `static_context_rate` all previous poses are the first pose to predict, as when a photo
     starts a dance; their music stays. Music is normalised; zero stands for "no music yet".
 
-    Gives "poses" (A+P+T+A, 60, 3), "music" (P+T, 35), "context_index" (C,) int32 sorted, drawn uniformly from the P
-    frames (without replacement while C <= P), "song" (G, 35). The A = `margin` frames more on either side are for the
-    tokenizer to look at: a frame's tokens depend on its neighbours.
+    Gives "poses" (A+P+T+A, 60, 3), "music" (P+T, M), "context_index" (C,) int32 sorted, drawn uniformly from the P
+    frames (without replacement while C <= P), "song" (G, M); M is the width of `features`. The A = `margin` frames more
+    on either side are for the tokenizer to look at: a frame's tokens depend on its neighbours.
     """
 
     reads: ClassVar[tuple[str, ...]] = ("poses", "music")
+    features: FeatureSet
     previous: int = 64
     length: int = 64
     num_context: int = 8
@@ -88,19 +92,19 @@ class MotionWindow:
         frames = self.previous + self.length
         return {
             "poses": ((frames + 2 * self.margin, *_POSE), _FLOAT),
-            "music": ((frames, music.NUM_FEATURES), _FLOAT),
+            "music": ((frames, self.features.width), _FLOAT),
             "context_index": ((self.num_context,), _INT),
-            "song": ((self.song_bins, music.NUM_FEATURES), _FLOAT),
+            "song": ((self.song_bins, self.features.width), _FLOAT),
         }
 
-    def __call__(self, record: Record, rng: np.random.Generator) -> Example:
-        start = _start(record, "poses", self.length, rng)
+    def __call__(self, clip: ClipView, rng: np.random.Generator) -> Example:
+        start = _start(clip, self.length, rng)
         index = np.arange(start - self.previous, start + self.length)
-        window = _poses(record, index[0] - self.margin, index[-1] + 1 + self.margin)
+        window = _poses(clip, index[0] - self.margin, index[-1] + 1 + self.margin)
         if rng.random() < self.static_context_rate:
             first = self.margin + self.previous
             window[:first] = window[first]
-        song = music.normalise(record["music"])
+        song = self.features.normalise(clip.value("music"))
         context = rng.choice(self.previous, self.num_context, replace=self.num_context > self.previous)
         return {
             "poses": window,
@@ -159,20 +163,20 @@ class VideoWindow:
         }
         return {name: whole[name] for name in self.fields}
 
-    def __call__(self, record: Record, rng: np.random.Generator) -> Example:
-        start = _start(record, FRAMES, self.num_frames, rng)
+    def __call__(self, clip: ClipView, rng: np.random.Generator) -> Example:
+        start = _start(clip, self.num_frames, rng)
         stop = start + self.num_frames
-        reference = _reference(len(record[FRAMES]), start, stop, self.reference_gap, rng)
+        reference = _reference(clip.frames, start, stop, self.reference_gap, rng)
 
         def pictures() -> np.ndarray:
-            return np.stack([_picture(record, index, self.height, self.width) for index in range(start, stop)])
+            return np.stack([_picture(clip, index, self.height, self.width) for index in range(start, stop)])
 
         make = {
-            "reference": lambda: _picture(record, reference, self.height, self.width),
+            "reference": lambda: _picture(clip, reference, self.height, self.width),
             "frames": pictures,
-            "poses": lambda: _poses(record, start, stop),
-            "pose_window": lambda: _poses(record, start - self.margin, stop + self.margin),
-            "pose_images": lambda: poses.draw(record["poses"][start:stop], self.height, self.width),
+            "poses": lambda: _poses(clip, start, stop),
+            "pose_window": lambda: _poses(clip, start - self.margin, stop + self.margin),
+            "pose_images": lambda: poses.draw(clip.poses(start, stop), self.height, self.width),
         }
         return {name: make[name]() for name in self.fields}
 
@@ -198,11 +202,11 @@ class RandomCrop:
     def spec(self) -> Spec:
         return {"frames": ((self.height, self.width, 3), _BYTE)}
 
-    def __call__(self, record: Record, rng: np.random.Generator) -> Example:
-        picture = image_files.decode_jpeg(record[FRAMES][_start(record, FRAMES, 1, rng)])
+    def __call__(self, clip: ClipView, rng: np.random.Generator) -> Example:
+        picture = _decoded(clip, _start(clip, 1, rng))
         if picture.shape[0] < self.height or picture.shape[1] < self.width:
             raise ValueError(
-                f"record {record['id']}: frames are {picture.shape[0]}x{picture.shape[1]}, smaller than the crop "
+                f"record {clip.id}: frames are {picture.shape[0]}x{picture.shape[1]}, smaller than the crop "
                 f"{self.height}x{self.width}; lower config.data.height and width"
             )
         top = rng.integers(picture.shape[0] - self.height + 1)
@@ -210,11 +214,20 @@ class RandomCrop:
         return {"frames": picture[top : top + self.height, left : left + self.width]}
 
 
-def _picture(record: dict[str, Any], index: int, height: int, width: int) -> np.ndarray:
-    picture = image_files.decode_jpeg(record[FRAMES][index])
+def _decoded(clip: ClipView, frame: int) -> np.ndarray:
+    """A frame (H, W, 3) uint8. Raises DamagedError where its JPEG file does not decode."""
+    content = clip.picture(frame)
+    try:
+        return image_files.decode_jpeg(content)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise DamagedError(f"record {clip.id}: frame {frame} is no JPEG file; prepare the data set again") from error
+
+
+def _picture(clip: ClipView, frame: int, height: int, width: int) -> np.ndarray:
+    picture = _decoded(clip, frame)
     if picture.shape != (height, width, 3):
         raise ValueError(
-            f"record {record['id']}: frames are {picture.shape[0]}x{picture.shape[1]}, the loader was asked for "
+            f"record {clip.id}: frames are {picture.shape[0]}x{picture.shape[1]}, the loader was asked for "
             f"{height}x{width}; prepare the data set at that size"
         )
     return picture

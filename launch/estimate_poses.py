@@ -4,7 +4,7 @@
 
 The dancer's 60 joints in every frame by MediaPipe, each at the time when the frame is shown. Pictures become upright,
 with square pixels. A video that is cut off gives what is there, with a warning. The file goes into
-launch.prepare_poses, or launch.generate --pose.
+launch.prepare (configs/data.py:poses), or launch.generate --pose.
 """
 
 from functools import partial

@@ -54,8 +54,9 @@ def measure(sizes: Sizes = Sizes()) -> Found:  # noqa: B008 (frozen)
 def prepared(folder: Path, clips: int) -> str:
     """A toy data set of `clips` short clips in `folder`."""
     command = [
-        sys.executable, "-m", "launch.prepare", f"--data={folder}/data", f"--clips={clips}", "--test_clips=2",
-        "--frames=128", "--height=32", "--width=32", "--workers=0",
+        sys.executable, "-m", "launch.prepare", "--config=configs/data.py:toy", f"--data={folder}/data",
+        f"--config.train_clips={clips}", "--config.test_clips=2", "--config.frames=128", "--config.height=32",
+        "--config.width=32",
     ]
     done = subprocess.run(command, text=True, capture_output=True, check=False)
     if done.returncode:

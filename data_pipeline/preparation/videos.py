@@ -151,7 +151,8 @@ def _write(
     first, count = round(made.start * FPS), len(resampled)
     estimator = estimators.estimator(**settings["estimator"])
     provenance = {
-        "source": Path(job.path).name, "source_sha256": cache.file_digest(job.path), "start": made.start, "stop": made.stop,
+        "source": Path(job.path).name, "source_sha256": cache.file_digest(job.path),
+        "start": made.start, "stop": made.stop,
         "estimator": {"name": estimator.name, "version": estimator.version}, "crop_box": list(box),
         "frame": [clip.height, clip.width], "smoothing": settings["smoothing"], "scores": dict(made.scores),
     }

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from data_pipeline import data_set, music, prepared_clips, report_page
+from data_pipeline import data_set, music, prepared_clips, report_page, set_index
 from data_pipeline.feature_sets import FeatureSet
 from data_pipeline.files import write_atomically
 from data_pipeline.preparation import running, sheets, splits
@@ -34,8 +34,12 @@ class Division(NamedTuple):
 
 @dataclasses.dataclass
 class Plan:
-    """A set to prepare. name: of its folder in `data`. settings: what decides its content. features: None for a set
-    without music. size: (H, W) of pictures; None for a set without."""
+    """A set to prepare.
+
+    name: of its folder in `data`. settings: what decides its content. features: None for a set without music. size:
+    (H, W) of pictures; None for a set without. far: Beam's workers write the files of the set too, as they are not
+    those of this machine, where reading and writing is all that there is to it.
+    """
 
     data: str
     name: str
@@ -45,6 +49,7 @@ class Plan:
     division: Division
     features: FeatureSet | None
     size: tuple[int, int] | None
+    far: bool = False
 
 
 class Entry(NamedTuple):
@@ -61,6 +66,9 @@ def prepare(plan: Plan, cache: Cache, beam: Any | None, tell: Callable[[int], No
     Raises:
         ValueError: no clip is left for a split; the report is there all the same.
     """
+    folder = str(Path(plan.data, plan.name))
+    if _is_there(folder, plan):
+        return folder
     cache.create()
     outcomes = list(running.run(plan.jobs, plan.make, cache, beam, tell))
     entries = [entry for outcome in outcomes for entry in divide(outcome, plan.division)]
@@ -73,16 +81,22 @@ def prepare(plan: Plan, cache: Cache, beam: Any | None, tell: Callable[[int], No
         raise ValueError(
             f"{plan.data}: no clip is left for the split {' and '.join(empty)}; {_why(entries, failures)}; see {report}"
         )
-    songs = {split: _songs(clips, cache) for split, clips in kept.items()}
     items = {
         split: [Item(one.id, one.frames, _song(one), one.digest, cache.path(one.file)) for one in clips]
         for split, clips in kept.items()
     }
     features = plan.features and _normalised(plan.features, items["train"])
     return data_set.write(
-        str(Path(plan.data, plan.name)), items, songs, settings=plan.settings, features=features, size=plan.size,
-        beam=beam,
+        folder, items, _songs([one for clips in kept.values() for one in clips], cache), settings=plan.settings,
+        features=features, size=plan.size, beam=beam if plan.far else None,
     )
+
+
+def _is_there(folder: str, plan: Plan) -> bool:
+    """Whether a set of jobs without files, which its settings alone decide, is complete."""
+    if not Path(folder).exists() or any(job.files for job in plan.jobs):
+        return False
+    return set_index.read(folder).settings == dict(plan.settings)
 
 
 def divide(outcome: Outcome, division: Division) -> list[Entry]:

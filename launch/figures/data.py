@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from data_pipeline import sources
+from data_pipeline import clip_views, sources
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,5 +26,5 @@ class Data:
 
     def records(self, fields: Sequence[str]) -> list[dict]:
         """The chosen clips of the split."""
-        source = sources.from_directory(self.directory, self.split, fields)
-        return [source[i] for i in range(min(len(source), self.clips or len(source)))]
+        clips = sources.from_directory(self.directory, self.split, fields)
+        return [clip_views.record(clips[i], fields) for i in range(min(len(clips), self.clips or len(clips)))]

@@ -82,8 +82,9 @@ class Demo:
     def prepare(self) -> None:
         setting = self.setting
         self.run(
-            "prepare", "launch.prepare", f"--data={self.data}", f"--clips={setting.clips}",
-            f"--test_clips={setting.test_clips}", f"--frames={setting.frames}",
+            "prepare", "launch.prepare", "--config=configs/data.py:toy", f"--data={self.data}",
+            f"--config.train_clips={setting.clips}", f"--config.test_clips={setting.test_clips}",
+            f"--config.frames={setting.frames}",
         )
 
     def train_and_generate(self) -> None:
@@ -116,13 +117,13 @@ class Demo:
         """A dance for a held-out dancer and a held-out song, which are not of one clip."""
         after.result()
         photo, song = self.out / "photo.png", self.out / "song.wav"
-        source = sources.from_directory(str(self.data), "test", ["poses", "audio", "audio_rate", FRAMES])
-        first, last = source[0], source[len(source) - 1]
-        picture = image_files.decode_jpeg(first[FRAMES][0])
+        clips = sources.from_directory(str(self.data), "test", ["poses", "audio", "audio_rate", FRAMES])
+        first, last = clips[0], clips[len(clips) - 1]
+        picture = image_files.decode_jpeg(first.picture(0))
         Image.fromarray(picture).save(photo)
-        wavfile.write(song, last["audio_rate"], last["audio"])
+        wavfile.write(song, last.value("audio_rate"), last.value("audio"))
         height, width = picture.shape[:2]
-        pose = poses.denormalise(first["poses"][:1], height, width)
+        pose = poses.denormalise(first.poses(0, 1), height, width)
         pose_files.save_poses(self.out / "pose.npz", np.asarray(pose), music.FPS, height, width)
         self.run(
             "generate", "launch.generate", f"--image={photo}", f"--pose={self.out / 'pose.npz'}", f"--music={song}",

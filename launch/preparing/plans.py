@@ -1,5 +1,7 @@
 """The config of a data set becomes a plan: jobs, splits, features."""
 
+import dataclasses
+
 from ml_collections import ConfigDict
 
 from configs import data as configs_data
@@ -19,7 +21,8 @@ def plan(config: ConfigDict, data: str) -> Plan:
         FileNotFoundError, ValueError: a field out of its range, or of no use; nothing to prepare.
     """
     fields.check(config, configs_data.RANGES)
-    return {"toy": _toy, "videos": _videos, "poses": _poses}[config.variant](config, data)
+    made = {"toy": _toy, "videos": _videos, "poses": _poses}[config.variant](config, data)
+    return dataclasses.replace(made, far=bool(config.beam))
 
 
 def _toy(config: ConfigDict, data: str) -> Plan:

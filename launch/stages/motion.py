@@ -46,7 +46,7 @@ def window(config: ConfigDict, train: bool) -> Window:
             "replay_static_context_rate": data.replay_static_context_rate,
         }
     return Window("motion", {
-        "previous": data.previous, "length": config.model.segment_frames, "num_context": config.model.context_frames,
+        "music": data.music, "previous": data.previous, "length": config.model.segment_frames, "num_context": config.model.context_frames,
         "song_bins": config.model.global_tokens, "static_context_rate": data.static_context_rate if train else 0.0,
         "margin": tokenizer_stage.module(config.earlier.tokenizer).reach,
     }, mix)
@@ -68,7 +68,7 @@ def check(config: ConfigDict) -> None:
 
 def figures(run: Run, data: Data) -> list[Result]:
     """Dances generated for whole held-out songs from each clip's first pose, beside the real dances."""
-    records = data.records(["poses", "music", "song", "fps"])
+    records = data.records(["poses", "music", "beats", "song"])
     shortest = min(len(record["poses"]) for record in records)
     songs = [dances.Song(np.zeros(0, np.float32), record["music"][:shortest]) for record in records]
     given = [dances.tokens_of(run, record["poses"][:1]) for record in records]
@@ -79,7 +79,7 @@ def figures(run: Run, data: Data) -> list[Result]:
         return tuple(dance.poses for dance in made)
 
     made = sharing.rows(len(records), danced)
-    beats = [record["music"][:shortest, music.BEAT] for record in records]
+    beats = [record["beats"] for record in records]
     real = [record["poses"][:shortest] for record in records]
     names = [record["song"] for record in records]
     alignment = [

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_pipeline import pose_builder, pose_files, poses, video_files
+from data_pipeline import pose_files, poses, video_files
 from data_pipeline.frame_times import constant_fps
+from data_pipeline.preparation import pose_clips
 from data_pipeline.skeleton import INDEX
 
 
@@ -67,7 +68,7 @@ def test_poses(cases, name, frames, empty, caplog):
     necks = clip.poses[:, INDEX["neck"], :2]
     assert np.linalg.norm(np.diff(necks, axis=0), axis=-1).max() < 3  # no body at the corner, no jump to another
     assert np.isfinite(clip.poses).all() and np.linalg.norm(clip.poses[..., :2], axis=-1).min() > 30
-    made = pose_builder.read(f"{cases / name}:288x300:24")
+    made = pose_clips.cropped(name, clip)
     assert len(made) == (frames - 1) * 30 // 24 + 1
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from data_pipeline import loaders, music, poses, transforms
+from data_pipeline.clip_views import MemoryClip
 
 
 def _records(count: int = 5, frames: int = 24) -> list[dict]:
@@ -149,12 +150,12 @@ def test_motion_windows_are_aligned_in_time():
         start = time[:, 8]
         wanted = start[:, None] + np.arange(-8, 6)
         np.testing.assert_array_equal(time, np.maximum(wanted, 0))
-        rows = music.normalise(np.repeat(np.maximum(wanted, 0)[..., None], 35, axis=-1))
+        rows = music.find("librosa35").normalise(np.repeat(np.maximum(wanted, 0)[..., None], 35, axis=-1))
         np.testing.assert_allclose(batch["music"], np.where(wanted[..., None] >= 0, rows, 0), rtol=1e-6)
         assert batch["context_index"].min() >= 0 and batch["context_index"].max() < 8
         assert all(len(set(row)) == 4 for row in batch["context_index"].tolist())
         assert (np.diff(batch["context_index"]) > 0).all()
-        song = music.normalise(np.tile(np.float32([[3.5], [11.5], [19.5]]), (16, 1, 35)))
+        song = music.find("librosa35").normalise(np.tile(np.float32([[3.5], [11.5], [19.5]]), (16, 1, 35)))
         np.testing.assert_allclose(batch["song"], song, rtol=1e-5, atol=1e-5)
 
 
@@ -210,7 +211,7 @@ def test_a_video_batch_holds_what_was_asked_for_alone(fields, monkeypatch):
 
 def _drawn(frames: int, num_frames: int, gap: int, count: int = 4000) -> dict[int, list[int]]:
     """Start of the window -> the reference frames drawn with it. Frame t's picture is t."""
-    record = {"id": "a", "frames": [bytes([t]) for t in range(frames)]}
+    record = MemoryClip({"id": "a", "frames": [bytes([t]) for t in range(frames)]}, 0)
     window, drawn = transforms.VideoWindow(num_frames, 1, 1, reference_gap=gap), {}
     rng = np.random.default_rng(0)
     for _ in range(count):
@@ -271,7 +272,8 @@ def test_crops_come_from_everywhere(monkeypatch):
         return np.stack([row - content[0], column - content[0], frame], axis=-1)[:, :, 0].astype(np.uint8)
 
     monkeypatch.setattr(transforms.image_files, "decode_jpeg", picture)
-    record, window, rng = {"id": "a", "frames": [b"\0", b"\1"]}, transforms.RandomCrop(2, 2), np.random.default_rng(0)
+    record, window = MemoryClip({"id": "a", "frames": [b"\0", b"\1"]}, 0), transforms.RandomCrop(2, 2)
+    rng = np.random.default_rng(0)
     crops = [window(record, rng)["frames"] for _ in range(200)]
     corners = {tuple(crop[0, 0].tolist()) for crop in crops}
     assert corners == {(y, x, t) for y in range(3) for x in range(2) for t in (0, 1)}
@@ -281,7 +283,7 @@ def test_crops_come_from_everywhere(monkeypatch):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda r: next(loaders.tokenizer(r, "train", 2, length=25)), "clip-[0-4]: poses has 24 frames, .* needs 25"),
+        (lambda r: next(loaders.tokenizer(r, "train", 2, length=25)), "clip-[0-4]: has 24 frames, .* needs 25"),
         (lambda r: next(loaders.frames(r, "train", 2, height=32, width=8)), "smaller than the crop 32x8"),
         (lambda r: loaders.tokenizer([], "train", 2), "no records"),
         (lambda r: loaders.tokenizer(r, "train", 3, process_count=2), "batch_size: 3"),
@@ -297,7 +299,7 @@ def test_crops_come_from_everywhere(monkeypatch):
         (lambda r: loaders.video(r, "train", 2, **STILL, fields=("skeletons",)), "fields: skeletons; a"),
         (lambda r: loaders.video(r, "train", 2, **STILL, fields=()), "fields: none; a video window has"),
         (lambda r: loaders.video(r, "train", 2, **STILL, reference_gap=-1), "reference_gap: -1 is"),
-        (lambda r: next(loaders.video(r, "train", 2, num_frames=25, **PICTURES)), "frames has 24 frames, .* needs 25"),
+        (lambda r: next(loaders.video(r, "train", 2, num_frames=25, **PICTURES)), "has 24 frames, .* needs 25"),
         (lambda r: next(loaders.video(r, "train", 2, num_frames=1, height=32, width=8)), "16x8, .* asked for 32x8"),
     ],
 )
@@ -307,6 +309,6 @@ def test_misuse_is_named(call, message):
 
 
 def test_windows_are_plain_functions_of_their_generator():
-    record, window = _records(1)[0], transforms.PoseWindow(4)
+    record, window = MemoryClip(_records(1)[0], 0), transforms.PoseWindow(4)
     a, b = (window(record, np.random.default_rng(3))["poses"] for _ in range(2))
     np.testing.assert_array_equal(a, b)

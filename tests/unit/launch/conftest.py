@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from configs import tokenizer
-from data_pipeline import pose_builder
 from data_pipeline.pose_files import save_poses
 from launch.runs import training
+from tests import data_sets
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +15,7 @@ def data(tmp_path_factory):
         xy = np.random.default_rng(seed).uniform((120, 40), (200, 200), size=(80, 60, 2))
         files.append(str(folder / f"{seed}.npz"))
         save_poses(files[-1], np.concatenate([xy, np.ones((80, 60, 1))], -1).astype(np.float32), 30, 240, 320)
-    return pose_builder.prepare(str(folder / "data"), files, 0.2)
+    return data_sets.poses(folder / "data", files, 0.2)
 
 
 @pytest.fixture(scope="session")

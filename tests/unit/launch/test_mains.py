@@ -158,19 +158,10 @@ def test_watch_hands_on_its_flags_and_refuses_those_that_mean_nothing_with_it(re
     assert (done.returncode, done.stderr) == (1, "error: --watch_minutes: only with --watch\n")
 
 
-def test_prepare_hands_on_every_flag(recorder):
-    from data_pipeline import builders, pose_builder
+def test_prepare_hands_on_every_field(recorder):
+    from launch.preparing import sets
 
-    recorder.replace(builders, "prepare", "folder")
-    done = command_line.run(
-        "launch.prepare", "--data=d", "--clips=2", "--test_clips=3", "--frames=30", "--height=32", "--width=16",
-        "--seed=4", "--choreography", "--workers=0",
-    )
-    (folder, config, workers), _ = recorder.calls["prepare"]
-    assert (done.stdout, folder, workers) == ("folder\n", "d", 0)
-    assert config == builders.ToyConfig(
-        seed=4, train_clips=2, test_clips=3, frames=30, height=32, width=16, choreography=True
-    )
-    recorder.replace(pose_builder, "prepare", "folder")
-    command_line.run("launch.prepare_poses", "--data=d", "--poses=a,b.npz", "--poses=c.npz", "--held_out=0.5")
-    assert recorder.calls["prepare"][0] == ("d", ["a,b.npz", "c.npz"], 0.5)
+    recorder.replace(sets, "prepare", "folder")
+    done = command_line.run("launch.prepare", "--data=d", "--config=configs/data.py:toy", "--config.train_clips=2")
+    (config, folder), _ = recorder.calls["prepare"]
+    assert (done.stdout, folder, config.variant, config.train_clips) == ("folder\n", "d", "toy", 2)

@@ -8,8 +8,8 @@ from PIL import Image
 from scipy.io import wavfile
 
 from configs import autoencoder
-from data_pipeline import builders, pose_files, video_files
-from tests import command_line, processes, untrained_run
+from data_pipeline import pose_files, video_files
+from tests import command_line, data_sets, processes, untrained_run
 from tests.unit.launch.making import test_dances, test_painting
 
 pytestmark = pytest.mark.process
@@ -34,8 +34,7 @@ def runs(tmp_path_factory):
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory):
     """A toy set of three test clips: two for process 0."""
-    config = builders.ToyConfig(seed=0, train_clips=1, test_clips=3, frames=30, height=32, width=16)
-    return builders.prepare(str(tmp_path_factory.mktemp("toy")), config, 0)
+    return data_sets.toy(tmp_path_factory.mktemp("toy"), seed=0, train_clips=1, test_clips=3)
 
 
 @pytest.fixture(scope="module")

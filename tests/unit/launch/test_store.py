@@ -99,8 +99,6 @@ def test_without_the_extra_a_workdir_of_a_store_is_one_line(monkeypatch):
 
 
 @pytest.mark.parametrize("command, flags", [
-    ("launch.prepare", ("--data=gs://bucket/data",)),
-    ("launch.prepare_poses", ("--data=gs://bucket/data", "--poses=a.npz")),
     ("launch.demo", ("--out=gs://bucket/demo",)),
 ])
 def test_what_is_written_on_this_machine_alone_says_so(command, flags):

@@ -11,10 +11,9 @@ import numpy as np
 import optax
 import pytest
 
-from data_pipeline import builders
 from launch.runs import training
 from launch.shell import signals
-from tests import processes, small_stages
+from tests import data_sets, processes, small_stages
 from xdancer_jax.sharding import make_mesh, replicated
 from xdancer_jax.train import checkpoint
 
@@ -24,8 +23,9 @@ STEPS = 10
 @pytest.fixture(scope="module")
 def dances(tmp_path_factory):
     """A toy data set for every stage."""
-    config = builders.ToyConfig(seed=0, train_clips=4, test_clips=2, frames=48, height=40, width=24)
-    return builders.prepare(str(tmp_path_factory.mktemp("dances")), config, workers=0)
+    return data_sets.toy(
+        tmp_path_factory.mktemp("dances"), seed=0, train_clips=4, test_clips=2, frames=48, height=40, width=24
+    )
 
 
 def metrics(workdir):

@@ -1,11 +1,14 @@
+import csv
 import json
 
 import numpy as np
 import pytest
 
-from data_pipeline import loaders, pose_builder, poses, sources
+from data_pipeline import loaders, poses, sources
 from data_pipeline.pose_files import save_clip, save_poses
 from data_pipeline.pose_formats import Clip
+from data_pipeline.preparation import pose_clips
+from tests import data_sets
 
 
 def _file(path, frames=40, seed=0):
@@ -16,13 +19,20 @@ def _file(path, frames=40, seed=0):
     return str(path)
 
 
+def read(file: str) -> np.ndarray:
+    """Poses of a pose file as they lie in a data set."""
+    path, stated = pose_clips.parse(str(file))
+    nothing = {"height": 0, "width": 0, "fps": 0}
+    return pose_clips.cropped(file, pose_clips.load(pose_clips.Job("a", path, stated, nothing)))
+
+
 def test_the_last_frames_of_every_file_are_the_test_split(tmp_path):
     files = [_file(tmp_path / f"{name}.npz", seed=seed) for seed, name in enumerate("ab")]
-    folder = pose_builder.prepare(str(tmp_path / "data"), files, 0.25)
-    whole = {name: pose_builder.read(file) for name, file in zip("ab", files, strict=True)}
+    folder = data_sets.poses(str(tmp_path / "data"), files, 0.25)
+    whole = {name: read(file) for name, file in zip("ab", files, strict=True)}
     for split, part in (("train", slice(0, 30)), ("test", slice(30, 40))):
-        source = sources.from_directory(folder, split, ("poses",))
-        found = {source[i]["id"]: source[i]["poses"] for i in range(len(source))}
+        clips = sources.from_directory(folder, split, ("poses",))
+        found = {clip.id: clip.poses(0, clip.frames) for clip in (clips[i] for i in range(len(clips)))}
         assert set(found) == {f"a-{split}", f"b-{split}"}
         for name, expected in whole.items():
             np.testing.assert_array_equal(found[f"{name}-{split}"], expected[part])
@@ -38,27 +48,16 @@ def test_poses_are_cropped_and_in_record_coordinates(tmp_path):
         pixels = data["poses"]
     x0, _, x1, _ = poses.crop_box(pixels, 240, 320)
     assert x1 - x0 == round(240 / (896 / 512))
-    found = pose_builder.read(file)
+    found = read(file)
     np.testing.assert_allclose(found[..., 0], (pixels[..., 0] - (x0 + x1) / 2) / 120, atol=1e-5)
     np.testing.assert_allclose(found[..., 1], (pixels[..., 1] - 120) / 120, atol=1e-5)
-
-
-def test_other_content_or_share_is_another_data_set(tmp_path):
-    def name(file, held_out=0.2):
-        return pose_builder.PoseFilesConfig(files=(file,), held_out=held_out).name
-
-    file = _file(tmp_path / "a.npz")
-    first = name(file)
-    assert name(file, 0.3) != first and name(file + ":240x320:25") != first
-    _file(tmp_path / "a.npz", seed=5)
-    assert name(file) != first
 
 
 def test_the_fingerprint_follows_the_files_content_and_not_their_folder(tmp_path):
     def made(folder, seed=0, held_out=0.2):
         folder.mkdir()
         file = _file(folder / "a.npz", seed=seed)
-        return sources.fingerprint(pose_builder.prepare(str(folder / "data"), [file], held_out))
+        return sources.fingerprint(data_sets.poses(str(folder / "data"), [file], held_out))
 
     first = made(tmp_path / "one")
     assert made(tmp_path / "two") == first
@@ -70,11 +69,11 @@ def test_what_a_file_does_not_state_can_be_given_with_its_name(tmp_path):
     person = {"keypoints": keypoints, "keypoint_scores": [0.9] * 133}
     path = tmp_path / "people.json"
     path.write_text(json.dumps([{"instances": [person]}] * 30))
-    with pytest.raises(ValueError, match=r"people.json: does not state its height, width, fps; give it as FILE:H"):
-        pose_builder.read(str(path))
-    assert pose_builder.read(f"{path}:240x320:15").shape == (59, 60, 3)
+    with pytest.raises(ValueError, match=r"people.json: does not state its height, width, fps; name it as FILE:H"):
+        read(str(path))
+    assert read(f"{path}:240x320:15").shape == (59, 60, 3)
     ours = _file(tmp_path / "ours.npz")
-    np.testing.assert_array_equal(pose_builder.read(f"{ours}:9x9:9"), pose_builder.read(ours))  # the file knows better
+    np.testing.assert_array_equal(read(f"{ours}:9x9:9"), read(ours))  # the file knows better
 
 
 def test_a_folder_is_a_file_of_its_own_content(tmp_path):
@@ -83,22 +82,22 @@ def test_a_folder_is_a_file_of_its_own_content(tmp_path):
     for i in range(12):
         body = np.random.default_rng(i).uniform((100, 50, 0.9), (200, 200, 1), (25, 3)).flatten().tolist()
         (folder / f"d_{i:012d}_keypoints.json").write_text(json.dumps({"people": [{"pose_keypoints_2d": body}]}))
-    with pytest.raises(ValueError, match=r"dance: does not state its height, width, fps; give it as FILE:H"):
-        pose_builder.read(str(folder))
+    with pytest.raises(ValueError, match=r"dance: does not state its height, width, fps; name it as FILE:H"):
+        read(str(folder))
     given = f"{folder}/:240x320:15"
-    assert pose_builder.read(given).shape == (23, 60, 3)
-    made = pose_builder.prepare(str(tmp_path / "data"), [given], 0.2)
-    assert sources.from_directory(made, "train", ("poses",))[0]["id"] == "dance-train"
-    name = pose_builder.PoseFilesConfig(files=(given,)).name
+    assert read(given).shape == (23, 60, 3)
+    made = data_sets.poses(str(tmp_path / "data"), [given], 0.2)
+    assert sources.from_directory(made, "train", ("poses",))[0].id == "dance-train"
+    first = sources.fingerprint(made)
     (folder / "d_000000000003_keypoints.json").write_text('{"people": []}')
-    assert pose_builder.PoseFilesConfig(files=(given,)).name != name
+    assert sources.fingerprint(data_sets.poses(tmp_path / "again", [given], 0.2)) != first
 
 
 def test_frames_are_taken_at_their_times(tmp_path):
     times = np.array([0, 0.1, 0.15, 0.55, 0.7])
     poses_ = np.random.default_rng(0).uniform((100, 50, 1), (200, 200, 1), (5, 60, 3))
     save_clip(tmp_path / "a.npz", Clip(poses_, 240, 320, times))
-    found = pose_builder.read(str(tmp_path / "a.npz"))
+    found = read(str(tmp_path / "a.npz"))
     assert found.shape == (22, 60, 3)
     expected = np.interp(np.arange(22) / 30, times, poses_[:, 7, 1])
     np.testing.assert_allclose(found[:, 7, 1], expected / 120 - 1, atol=1e-5)
@@ -111,27 +110,42 @@ def test_a_video_that_was_cut_off_is_no_data(tmp_path):
         np.savez(tmp_path / "a.npz", **whole, lost=lost)
         if refused:
             with pytest.raises(ValueError, match="a.npz: its video was cut off .*, 40 of 43 frames .* needs 95%"):
-                pose_builder.prepare(str(tmp_path / "data"), [str(tmp_path / "a.npz")], 0.2)
+                read(str(tmp_path / "a.npz"))
         else:
-            assert len(pose_builder.read(str(tmp_path / "a.npz"))) == 40
-    assert not (tmp_path / "data").exists()
+            assert len(read(str(tmp_path / "a.npz"))) == 40
 
 
-def test_bad_input_is_refused_before_anything_is_written(tmp_path):
-    file = _file(tmp_path / "a.npz")
-    broken = tmp_path / "broken.npz"
+def test_bad_files_are_rejects_and_the_others_make_the_set(tmp_path):
+    file, broken, nobody = _file(tmp_path / "a.npz"), tmp_path / "broken.npz", tmp_path / "nobody.npz"
     broken.write_bytes(b"PK")
-    with pytest.raises(ValueError, match=r"broken.npz: not a readable .npz"):
-        pose_builder.prepare(str(tmp_path / "data"), [file, str(broken)], 0.2)
-    with pytest.raises(ValueError, match=r"held_out: 1.5"):
-        pose_builder.prepare(str(tmp_path / "data"), [file], 1.5)
-    with pytest.raises(ValueError, match="a.npz:0x4:30: FILE:HEIGHTxWIDTH:FPS must be positive"):
-        pose_builder.prepare(str(tmp_path / "data"), [f"{file}:0x4:30"], 0.2)
-    nobody = tmp_path / "nobody.npz"
     save_poses(nobody, np.zeros((9, 60, 3), np.float32), 30, 240, 320)
-    with pytest.raises(ValueError, match="nobody.npz: poses: no joint has a confidence"):
-        pose_builder.prepare(str(tmp_path / "data"), [str(nobody)], 0.2)
-    with pytest.raises(ValueError, match="a.npz: 40 frames at 30 fps leave none for test"):
-        pose_builder.prepare(str(tmp_path / "data"), [file], 0.001)
+    made = data_sets.poses(tmp_path / "data", [file, broken, nobody], 0.2)
+    assert len(sources.from_directory(made, "train", ("poses",))) == 1
+    _, *rows = csv.reader((tmp_path / "data" / "poses.report" / "rejects.csv").read_text().splitlines())
+    told = {row[0]: row[3] for row in rows}
+    assert set(told) == {"broken", "nobody"} and "broken.npz: not a readable .npz" in told["broken"]
+    assert "nobody.npz: poses: no joint has a confidence" in told["nobody"]
+
+
+def test_a_set_without_any_clip_is_none(tmp_path):
+    file = _file(tmp_path / "a.npz")
+    with pytest.raises(ValueError, match="no clip is left .* 1 failed, the first: .*a.npz: 40 frames at 30 fps leave"):
+        data_sets.poses(tmp_path / "data", [file], 0.001)
     with pytest.raises(FileNotFoundError, match="no data set here"):
         sources.find(str(tmp_path / "data"))
+    assert (tmp_path / "data" / "poses.report" / "rejects.csv").exists()
+
+
+def test_misuse_is_named(tmp_path):
+    file = _file(tmp_path / "a.npz")
+    with pytest.raises(ValueError, match=r"config.poses.held_out=1.5: must be in \[0, 1\)"):
+        data_sets.poses(tmp_path / "data", [file], 1.5)
+    with pytest.raises(ValueError, match="a.npz:0x4:30: FILE:HEIGHTxWIDTH:FPS must be positive"):
+        data_sets.poses(tmp_path / "data", [f"{file}:0x4:30"], 0.2)
+
+
+def test_without_held_out_frames_a_hash_of_the_files_names_divides(tmp_path):
+    files = [_file(tmp_path / f"{number}.npz", seed=number) for number in range(12)]
+    made = data_sets.poses(tmp_path / "data", files, 0.0)
+    counts = [len(sources.from_directory(made, split, ("poses",))) for split in ("train", "test")]
+    assert sum(counts) == 12 and min(counts) > 0
