@@ -4,6 +4,7 @@ A folder of this machine or of a store. FILES/<of path, size and time>: the dige
 CLIPS/<key>.json: the clips of a job, written when all their files are there; CLIPS/<key>-NAME: the files.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -18,6 +19,7 @@ from data_pipeline.files import one_line, write_atomically
 from data_pipeline.preparation.jobs import Job, Made, Make, Outcome
 
 _BLOCK: Final = 2**20
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # no fault of the job's
 _PLAIN: Final = (ValueError, OSError)  # say by themselves what is wrong with a file
 
 
@@ -62,6 +64,8 @@ class Cache:
             if made is None:
                 made = self._make(job, job.key(content), make)
         except Exception as error:  # whatever files of unknown origin provoke in a dozen libraries: the others go on
+            if getattr(error, "errno", None) in _NO_ROOM:
+                raise OSError(f"{self._folder}: no room for finished clips ({one_line(error)}); make some") from error
             reason = one_line(error) if isinstance(error, _PLAIN) else f"{type(error).__name__}: {one_line(error)}"
             _put(self._failed(job), reason.encode())
             return Outcome(job, failure=reason)

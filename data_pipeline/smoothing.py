@@ -1,2 +1,0 @@
-"""stub"""
-def smooth(clip, name): return clip
