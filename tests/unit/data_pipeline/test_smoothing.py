@@ -21,17 +21,20 @@ def _uneven(frames=40):
     return np.random.default_rng(1).uniform(0.01, 0.1, frames).cumsum()
 
 
-def _scalar_one_euro(values, times, min_cutoff, beta):
-    """As its authors write it: one number after the other, the speed against the last filtered value."""
+def _scalar_one_euro(values, times, min_cutoff, beta, sure=None):
+    """As its authors write it: one number after the other, the speed against the last filtered value; and each number
+    only as far as it is sure."""
+    sure = np.ones(len(values)) if sure is None else sure
+
     def alpha(cutoff, step):
         return 1 / (1 + (1 / (2 * math.pi * cutoff)) / step)
 
     filtered, speed = [float(values[0])], 0.0
     for i in range(1, len(values)):
         step = times[i] - times[i - 1]
-        raw, a = (values[i] - filtered[-1]) / step, alpha(1.0, step)
+        raw, a = (values[i] - filtered[-1]) / step, sure[i] * alpha(1.0, step)
         speed = a * raw + (1 - a) * speed
-        a = alpha(min_cutoff + beta * abs(speed), step)
+        a = sure[i] * alpha(min_cutoff + beta * abs(speed), step)
         filtered.append(a * values[i] + (1 - a) * filtered[-1])
     return np.array(filtered)
 
@@ -46,6 +49,15 @@ def test_one_euro_is_the_published_filter_of_each_number(min_cutoff, beta):
             np.testing.assert_allclose(found[:, joint, axis], expected, rtol=1e-5)
     np.testing.assert_array_equal(found[..., 2], 1.0)
     assert found.dtype == np.float32
+
+
+def test_one_euro_follows_a_joint_as_far_as_it_is_sure():
+    poses, times = _poses(), _uneven()
+    poses[..., 2] = np.random.default_rng(2).uniform(0.05, 1, poses.shape[:2])
+    found = smoothing.one_euro(poses, times, 1.0, 0.05)
+    for joint in range(3):
+        expected = _scalar_one_euro(poses[:, joint, 0], times, 1.0, 0.05, poses[:, joint, 2])
+        np.testing.assert_allclose(found[:, joint, 0], expected, rtol=1e-5)
 
 
 def test_one_euro_goes_by_what_was_seen_and_when():
