@@ -23,8 +23,18 @@ def test_bars_take_in_the_limit_and_leave_out_the_farthest():
     assert report_figures.bins(nothing, nothing, None, 0.0)[2][-1] == 1.0
 
 
-def _paths(svg: bytes) -> list[str]:
-    return [one.get("style", "") for one in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}path")]
+def _paths(svg: bytes, name: str = "style") -> list[str]:
+    return [one.get(name, "") for one in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}path")]
+
+
+def test_the_bars_of_dropped_clips_stand_on_those_of_the_kept():
+    svg = report_figures.histogram(np.full(30, 0.51), np.full(10, 0.51), 1.0)
+    levels = {}  # y of the corners of the bars of each colour, from the axis up
+    for style, path in zip(_paths(svg), _paths(svg, "d"), strict=True):
+        rows = {float(point.split()[1]) for point in path.replace("z", "").replace("L", "M").split("M")[1:]}
+        levels[style] = sorted(rows, reverse=True)
+    axis, kept = levels[f"fill: {report_figures.KEPT}"]
+    assert levels[f"fill: {report_figures.DROPPED}"] == [axis, kept, pytest.approx(axis + 40 / 30 * (kept - axis))]
 
 
 def test_a_histogram_shows_kept_dropped_and_the_limit_and_is_the_same_every_time():
