@@ -130,7 +130,7 @@ def make_example(config: dict[str, Any], split: str, index: int) -> dict[str, An
         choreography=config["choreography"],
     )
     samples = clip["audio"].astype(np.float32) / 32768
-    return schema.encode({**clip, "music": music.features(samples, clip["audio_rate"], config["frames"])})
+    return schema.encode({**clip, "music": music.extract("librosa35", samples, clip["audio_rate"], config["frames"])})
 
 
 def prepare(data_dir: str, config: ToyConfig, workers: int = 2) -> str:

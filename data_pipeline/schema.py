@@ -5,20 +5,20 @@ from typing import Any, Final
 
 import numpy as np
 
-from data_pipeline import image_files
-from data_pipeline.music import FPS, NUM_FEATURES
+from data_pipeline import image_files, music
+from data_pipeline.music import FPS
 from data_pipeline.skeleton import NUM_JOINTS
 
 Record = dict[str, Any]
 
 # Field -> (shape, numpy dtype). None is a length: F frames at 30 fps, N samples. Units:
 #   poses   x right, y down, centred on the frame, divided by half the frame height; confidence in [0, 1]
-#   music   raw librosa-35 features (music.features), row t at t / 30 s
+#   music   raw librosa-35 features (music.extract), row t at t / 30 s
 #   frames  JPEG files, all of one height and width, so that one frame can be decoded without the others
 #   audio   PCM, mono, at audio_rate Hz
 ARRAYS: Final = {
     "poses": ((None, NUM_JOINTS, 3), np.float32),
-    "music": ((None, NUM_FEATURES), np.float32),
+    "music": ((None, music.find("librosa35").width), np.float32),
     "audio": ((None,), np.int16),
 }
 TEXTS: Final = ("id", "song", "dancer")

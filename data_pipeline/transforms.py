@@ -18,6 +18,7 @@ Spec = dict[str, tuple[tuple[int, ...], np.dtype]]  # field -> shape and dtype
 
 _FLOAT, _INT, _BYTE = np.dtype(np.float32), np.dtype(np.int32), np.dtype(np.uint8)
 _POSE = (NUM_JOINTS, 3)
+_MUSIC: Final = music.find("librosa35")
 VIDEO_FIELDS: Final = ("reference", "frames", "poses", "pose_window", "pose_images")
 
 
@@ -88,9 +89,9 @@ class MotionWindow:
         frames = self.previous + self.length
         return {
             "poses": ((frames + 2 * self.margin, *_POSE), _FLOAT),
-            "music": ((frames, music.NUM_FEATURES), _FLOAT),
+            "music": ((frames, _MUSIC.width), _FLOAT),
             "context_index": ((self.num_context,), _INT),
-            "song": ((self.song_bins, music.NUM_FEATURES), _FLOAT),
+            "song": ((self.song_bins, _MUSIC.width), _FLOAT),
         }
 
     def __call__(self, record: Record, rng: np.random.Generator) -> Example:
@@ -100,7 +101,7 @@ class MotionWindow:
         if rng.random() < self.static_context_rate:
             first = self.margin + self.previous
             window[:first] = window[first]
-        song = music.normalise(record["music"])
+        song = _MUSIC.normalise(record["music"])
         context = rng.choice(self.previous, self.num_context, replace=self.num_context > self.previous)
         return {
             "poses": window,

@@ -1,12 +1,13 @@
 """Stage 2, music to pose tokens: configs/motion.py, xdancer_jax/stages/motion.py."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import flax.linen as nn
 import numpy as np
 from ml_collections import ConfigDict
 
-from data_pipeline import music
+from data_pipeline import feature_sets, music
 from launch.figures import grids
 from launch.figures.data import Data
 from launch.making import dances
@@ -54,6 +55,10 @@ def window(config: ConfigDict, train: bool) -> Window:
 
 def check(config: ConfigDict) -> None:
     data = config.data
+    try:
+        feature_sets.width_of(data.music)
+    except ValueError as error:
+        raise ValueError(f"config.data.music: {error}") from error
     if data.previous < config.model.context_frames:
         raise ValueError(
             f"config.data.previous={data.previous}: holds no {config.model.context_frames} context frames "
@@ -68,7 +73,7 @@ def check(config: ConfigDict) -> None:
 
 def figures(run: Run, data: Data) -> list[Result]:
     """Dances generated for whole held-out songs from each clip's first pose, beside the real dances."""
-    records = data.records(["poses", "music", "song", "fps"])
+    records = data.records(["poses", "music", "song", "fps", "audio", "audio_rate"])
     shortest = min(len(record["poses"]) for record in records)
     songs = [dances.Song(np.zeros(0, np.float32), record["music"][:shortest]) for record in records]
     given = [dances.tokens_of(run, record["poses"][:1]) for record in records]
@@ -79,7 +84,7 @@ def figures(run: Run, data: Data) -> list[Result]:
         return tuple(dance.poses for dance in made)
 
     made = sharing.rows(len(records), danced)
-    beats = [record["music"][:shortest, music.BEAT] for record in records]
+    beats = [_beats(record)[:shortest] for record in records]
     real = [record["poses"][:shortest] for record in records]
     names = [record["song"] for record in records]
     alignment = [
@@ -87,6 +92,13 @@ def figures(run: Run, data: Data) -> list[Result]:
         for protocol in (BAS_BAILANDO_2D, BAS_MINT_2D)
     ]
     return [*alignment, diversity_report(KineticFeatures(), made, real, music.FPS)]
+
+
+def _beats(record: dict[str, Any]) -> np.ndarray:
+    """(F,) 1 where the song has a beat, whatever its features tell of them."""
+    found = np.zeros(len(record["music"]), np.float32)
+    found[music.beats(record["audio"].astype(np.float32) / 32768, record["audio_rate"], len(found))] = 1
+    return found
 
 
 def samples(run: Run, data: Data) -> np.ndarray:

@@ -51,7 +51,7 @@ def test_features_are_those_of_the_mono_twin(tmp_path, layout, gains):
     mono = audio_files.read_audio(_twin(tmp_path / "mono.flac", "mono", (1,)), 44100)
     twin = audio_files.read_audio(_twin(tmp_path / "twin.flac", layout, gains), 44100)
     np.testing.assert_allclose(twin, mono, atol=1e-6)
-    rows = [music.features(audio, 44100) for audio in (mono, twin)]
+    rows = [music.extract("librosa35", audio, 44100) for audio in (mono, twin)]
     np.testing.assert_allclose(*rows, atol=1e-2 if layout == "5.1" else 0)
 
 

@@ -58,7 +58,7 @@ def _small(root, **change):
 
 @pytest.fixture
 def plain_music(monkeypatch):
-    monkeypatch.setattr(builders.music, "features", lambda audio, rate, frames: np.zeros((frames, 35), np.float32))
+    monkeypatch.setattr(builders.music, "extract", lambda name, audio, rate, frames: np.zeros((frames, 35), np.float32))
 
 
 def test_a_fingerprint_is_of_content_and_settings_not_of_the_place(tmp_path, plain_music):

@@ -149,12 +149,12 @@ def test_motion_windows_are_aligned_in_time():
         start = time[:, 8]
         wanted = start[:, None] + np.arange(-8, 6)
         np.testing.assert_array_equal(time, np.maximum(wanted, 0))
-        rows = music.normalise(np.repeat(np.maximum(wanted, 0)[..., None], 35, axis=-1))
+        rows = music.find("librosa35").normalise(np.repeat(np.maximum(wanted, 0)[..., None], 35, axis=-1))
         np.testing.assert_allclose(batch["music"], np.where(wanted[..., None] >= 0, rows, 0), rtol=1e-6)
         assert batch["context_index"].min() >= 0 and batch["context_index"].max() < 8
         assert all(len(set(row)) == 4 for row in batch["context_index"].tolist())
         assert (np.diff(batch["context_index"]) > 0).all()
-        song = music.normalise(np.tile(np.float32([[3.5], [11.5], [19.5]]), (16, 1, 35)))
+        song = music.find("librosa35").normalise(np.tile(np.float32([[3.5], [11.5], [19.5]]), (16, 1, 35)))
         np.testing.assert_allclose(batch["song"], song, rtol=1e-5, atol=1e-5)
 
 
