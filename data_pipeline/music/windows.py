@@ -59,11 +59,12 @@ def of(
     """
     if sample_rate <= 0:
         raise ValueError(f"sample_rate: {sample_rate} is not a rate in Hz")
-    held, begin, peak = [np.zeros(0, np.float32)], 0, 0.0  # begin: the second at which what is held begins
+    held, count, begin, peak = [np.zeros(0, np.float32)], 0, 0, 0.0  # begin: the second at which what is held begins
     for block in map(_checked, blocks):
         peak = max(peak, float(np.abs(block).max(initial=0)))
         held.append(block)
-        if sum(map(len, held)) <= length * sample_rate:
+        count += len(block)
+        if count <= length * sample_rate:
             continue
         whole = np.concatenate(held)
         while len(whole) > length * sample_rate:
@@ -75,7 +76,7 @@ def of(
             yield _window(fit(audio, length * SAMPLE_RATE), begin, (length - CONTEXT) * FPS)
             begin += length - 2 * CONTEXT
             whole = whole[(length - 2 * CONTEXT) * sample_rate :]
-        held = [whole.copy()]
+        held, count = [whole.copy()], len(whole)
     whole = np.concatenate(held)
     if whole.size == 0:
         raise ValueError("audio: empty, no samples; check the file has a sound track")

@@ -129,7 +129,7 @@ def test_choreograph_goes_on_from_a_file(making, tmp_path):
 
 def test_evaluate_hands_on_every_flag_and_writes_what_was_measured(recorder, monkeypatch, tmp_path):
     recorder.replace(sources, "fingerprint", "f00d")
-    run = SimpleNamespace(config=SimpleNamespace(name="toy"), workdir=tmp_path, step=9)
+    run = SimpleNamespace(config=SimpleNamespace(name="toy"), workdir=tmp_path, step=9, features=None)
     recorder.replace(loading, "load", run)
     seen = []
     monkeypatch.setattr(stages, "find", lambda name: SimpleNamespace(figures=lambda *given: seen.append(given) or []))

@@ -52,8 +52,8 @@ def test_generated_dances_stand_beside_the_real_ones(records, monkeypatch):
     real = [record["poses"][:FRAMES] for record in records]
     beats = np.zeros((3, FRAMES))
     for row, record in zip(beats, records, strict=True):
-        found = music.beats(record["audio"].astype(np.float32) / 32768, RATE, len(record["music"]))
-        row[found[found < FRAMES]] = 1
+        heard = music.beats(record["audio"].astype(np.float32) / 32768, RATE, len(record["music"]))
+        row[heard[heard < FRAMES]] = 1
     assert beats.sum() >= 12
     names = ["song0", "song1", "song2"]
     wanted = [
