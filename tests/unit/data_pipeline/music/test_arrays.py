@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 
@@ -90,6 +92,7 @@ def test_what_is_no_features_of_the_set_is_one_line_that_names_the_file(tmp_path
     [
         ("a.npy", b"\x93NUMPY nonsense", "not a readable .npy file"), ("a.npy", b"RIFF", "not a readable .npy file"),
         ("a.txt", b"1 2 3", "are .npy or .npz"), ("a.npz", b"PK", "not a readable .npz file"), ("a.npy", b"", "empty"),
+        ("a.npy", pickle.dumps([1, 2]), "not a readable .npy file"),
     ],
 )
 def test_files_of_other_kinds_are_refused(tmp_path, name, content, message):
