@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.timing import medians
+from data_pipeline import feature_sets
 from xdancer_jax.boxes import unbox
 from xdancer_jax.models import music_decoder
 from xdancer_jax.models.music_decoder import Weights
@@ -16,7 +17,7 @@ from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.stages import motion_sampling
 from xdancer_jax.typing import Array, Params
 
-FEATURES = 35  # of the music, a frame
+FEATURES = feature_sets.width_of("librosa35")  # of the music, a frame
 GREEDY = (1.0, 1, 1.0)
 
 

@@ -32,7 +32,8 @@ RANGES = {
     "model.remat": REMAT,
     "sampling.temperature": POSITIVE, "sampling.top_k": whole(0), "sampling.top_p": Range(0, 1, open_low=True),
     "overlap_frames": whole(1),
-    "data.music": FREE, "data.previous": whole(1), "data.static_context_rate": SHARE, "data.replay_dir": FREE, "data.replay_rate": DECAY,
+    "data.music": FREE,
+    "data.previous": whole(1), "data.static_context_rate": SHARE, "data.replay_dir": FREE, "data.replay_rate": DECAY,
     "data.replay_static_context_rate": SHARE,
 }
 
@@ -61,7 +62,7 @@ def get_config(variant: str = "medium") -> ConfigDict:
     # (open) One value for all parts, or one for each. top_k 0 and top_p 1 leave every token.
     config.sampling = ConfigDict({"temperature": (1.0,), "top_k": (0,), "top_p": (0.95,)})
     config.overlap_frames = 12  # frames shared by neighbouring segments of a song (paper)
-    config.data.music = "librosa35"  # feature set of the data set's music (configs/data.py); its name ends in its width
+    config.data.music = "librosa35"  # name of the data set's music features; ends in their width
     config.data.previous = 64  # frames of the segment before, from which context frames are drawn
     config.data.static_context_rate = 0.2  # (open) examples whose segment before stands still, as a photo does
     config.data.replay_dir = ""  # data set that examples are mixed in from, for fine-tuning

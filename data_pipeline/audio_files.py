@@ -7,9 +7,9 @@ import dataclasses
 import io
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import av
 import numpy as np
@@ -39,9 +39,51 @@ def read_audio(path: str | os.PathLike, sample_rate: int) -> np.ndarray:
 
     Raises ValueError where more than a fifth of the sound is lost (_MOST_LOST).
     """
+    return read_timed(path, sample_rate).audio
+
+
+class Sound(NamedTuple):
+    """audio: (N,) float32. start: when its first sample is heard, in seconds on the file's clock; 0 if not stated."""
+
+    audio: np.ndarray
+    start: float
+
+
+def read_timed(path: str | os.PathLike, sample_rate: int) -> Sound:
+    """As read_audio does, with the time at which it begins: edit lists and what encoders put before are out of both."""
     path = existing(path)
     links = [_read_link(path, link, sample_rate) for link in ogg_links.split(path)]
-    audio = np.concatenate([link.audio for link in links])
+    _judge(path, links)
+    audio = np.concatenate([audio_gaps.fill(link.audio, link.positions, link.lengths) for link in links])
+    return Sound(audio, next(link.start for link in links if link.heard))
+
+
+def iter_audio(path: str | os.PathLike, sample_rate: int) -> Iterator[np.ndarray]:
+    """What read_audio gives, in blocks (N,) float32, for sound that memory does not hold. The file is decoded twice:
+    only its end tells of gains, gaps and damage. Raises as read_audio does, before the first block."""
+    path = existing(path)
+    files = ogg_links.split(path)
+    links = [_read_link(path, file, sample_rate, keep=False) for file in files]
+    _judge(path, links)
+    for file, link in zip(files, links, strict=True):
+        yield from audio_gaps.filled(_blocks(path, file, sample_rate, link), link.positions, link.lengths)
+
+
+def _blocks(path: Path, file: bytes | None, sample_rate: int, link: "_Link") -> Iterator[np.ndarray]:
+    """The sound of a link that was looked at before, without its gaps."""
+    decoded, current = _Decoded(), 0
+    for _ in _decoding(decoded, path, file, sample_rate, link.alone):
+        for mix in decoded.mixes[current:-1]:
+            yield mix.finish()
+        current = max(0, len(decoded.mixes) - 1)
+        for mix in decoded.mixes[current:]:
+            yield mix.take(link.gains[current])
+    for mix in decoded.mixes[current:]:
+        yield mix.finish()
+
+
+def _judge(path: Path, links: Sequence["_Link"]) -> None:
+    """Raises ValueError for a file without enough sound; warns of one that has lost some."""
     if not any(link.heard for link in links):
         raise ValueError(f"{path}: its audio stream holds no samples")
     lost, failures = sum(link.lost for link in links), sum(link.failures for link in links)
@@ -55,17 +97,25 @@ def read_audio(path: str | os.PathLike, sample_rate: int) -> np.ndarray:
             "%s: damaged, %.2f s of %.1f s of sound are lost and left silent (packets that do not decode: %d)",
             path, lost, total, failures,
         )
-    return audio
 
 
 @dataclasses.dataclass
 class _Link:
-    """A sound track, or one link of a chain. Seconds heard and lost; packets that failed."""
+    """A sound track, or one link of a chain. Seconds at which it starts, heard and lost; packets that failed.
 
-    audio: np.ndarray
+    audio: (N,) without its gaps, empty where it is not kept. positions, lengths: of the gaps, in samples. gains: of its
+    mixes; alone: mix -> the channel that is used in it.
+    """
+
+    start: float
     heard: float
     lost: float
     failures: int
+    audio: np.ndarray
+    positions: list[int]
+    lengths: list[int]
+    gains: list[np.float32]
+    alone: Mapping[int, int]
 
 
 @dataclasses.dataclass
@@ -82,22 +132,24 @@ class _Decoded:
     announced: float = 0.0  # s: where the file says that it ends; 0 if it does not say
 
 
-def _read_link(path: Path, link: bytes | None, sample_rate: int) -> _Link:
-    decoded = _decode(path, link, sample_rate, {})
+def _read_link(path: Path, link: bytes | None, sample_rate: int, keep: bool = True) -> _Link:
+    decoded = _decode(path, link, sample_rate, {}, keep)
     alone = {i: mix.loudest for i, mix in enumerate(decoded.mixes) if mix.cancels}
     if alone:
         _log.warning("%s: its channels cancel each other out when they are mixed; one of them is used alone", path)
-        decoded = _decode(path, link, sample_rate, alone)
-    audio = np.concatenate([np.zeros(0, np.float32), *(mix.finish() for mix in decoded.mixes)])
+        decoded = _decode(path, link, sample_rate, alone, keep)
+    audio = np.concatenate([np.zeros(0, np.float32), *(mix.finish() for mix in decoded.mixes if keep)])
+    gains, positions, missing = [mix.gain for mix in decoded.mixes], [], []
     if not decoded.seconds:
-        return _Link(audio, 0.0, 0.0, len(decoded.failed))
+        return _Link(0.0, 0.0, 0.0, len(decoded.failed), audio, positions, missing, gains, alone)
     heard = sum(decoded.seconds)
     frames, lengths, tail = _gaps(decoded)
     lost = float(lengths.sum()) + tail
     if lost <= _MOST_LOST * (heard + lost):  # else the file is refused, and its gaps may be of any length
         ends = np.concatenate([[0], np.cumsum(decoded.seconds)])
-        audio = audio_gaps.fill(audio, _count(ends[frames], sample_rate), _count(lengths, sample_rate))
-    return _Link(audio, heard, lost, len(decoded.failed))
+        positions, missing = _count(ends[frames], sample_rate), _count(lengths, sample_rate)
+    start = decoded.starts[0] or 0.0
+    return _Link(start, heard, lost, len(decoded.failed), audio, positions, missing, gains, alone)
 
 
 def _count(seconds: np.ndarray, sample_rate: int) -> list[int]:
@@ -122,9 +174,20 @@ def _gaps(decoded: _Decoded) -> tuple[np.ndarray, np.ndarray, float]:
     return frames, lengths, max(tail, at_end)
 
 
-def _decode(path: Path, link: bytes | None, sample_rate: int, alone: Mapping[int, int]) -> _Decoded:
-    """Decodes what can be. alone: mix -> the channel that is used in it."""
+def _decode(path: Path, link: bytes | None, sample_rate: int, alone: Mapping[int, int], keep: bool) -> _Decoded:
+    """Decodes what can be. alone: mix -> the channel that is used in it. keep: the sound, not only what is told."""
     decoded = _Decoded()
+    for _ in _decoding(decoded, path, link, sample_rate, alone):
+        if not keep:
+            for mix in decoded.mixes:
+                mix.take(mix.gain)
+    return decoded
+
+
+def _decoding(
+    decoded: _Decoded, path: Path, link: bytes | None, sample_rate: int, alone: Mapping[int, int]
+) -> Iterator[None]:
+    """Adds a packet each time to `decoded`."""
     with opened(path, "audio", link and io.BytesIO(link)) as (container, stream):
         begin = (container.start_time or 0) / av.time_base
         decoded.announced = _announced(path, container)
@@ -146,7 +209,7 @@ def _decode(path: Path, link: bytes | None, sample_rate: int, alone: Mapping[int
                 else:
                     decoded.bytes_used += packet.size
                     decoded.reached = max(decoded.reached, end - begin)
-    return decoded
+            yield
 
 
 def _add(decoded: _Decoded, frame: av.AudioFrame, sample_rate: int, alone: Mapping[int, int]) -> float | None:
@@ -197,4 +260,4 @@ def _announced(path: Path, container: av.container.InputContainer) -> float:
     return max(stated, default=container.duration / av.time_base)
 
 
-__all__ = ["read_audio"]
+__all__ = ["Sound", "iter_audio", "read_audio", "read_timed"]

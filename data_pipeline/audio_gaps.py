@@ -1,6 +1,7 @@
 """Where sound is missing, by the time stamps of what is left of it."""
 
-from collections.abc import Sequence
+import collections
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -52,9 +53,25 @@ def swallowed(sizes: Sequence[int], frame_size: float, frame_seconds: float, mis
 
 def fill(audio: np.ndarray, positions: Sequence[int], lengths: Sequence[int]) -> np.ndarray:
     """(N,) samples with `lengths` samples of silence put in before each of the rising `positions`."""
-    pieces = np.split(audio, positions)
-    silences = [np.zeros(length, audio.dtype) for length in lengths]
-    return np.concatenate([pieces[0], *(x for pair in zip(silences, pieces[1:], strict=True) for x in pair)])
+    return np.concatenate([audio[:0], *filled([audio], positions, lengths)])
 
 
-__all__ = ["fill", "find", "swallowed"]
+def filled(
+    blocks: Iterable[np.ndarray], positions: Sequence[int], lengths: Sequence[int]
+) -> Iterator[np.ndarray]:
+    """`fill` for samples that come in blocks; `positions` count all of them."""
+    waiting, done = collections.deque(zip(positions, lengths, strict=True)), 0
+    for block in blocks:
+        begin = done
+        done += len(block)
+        while waiting and waiting[0][0] < done:
+            position, length = waiting.popleft()
+            yield block[: position - begin]
+            yield np.zeros(length, np.float32)
+            block, begin = block[position - begin :], position
+        yield block
+    for _, length in waiting:
+        yield np.zeros(length, np.float32)
+
+
+__all__ = ["fill", "filled", "find", "swallowed"]

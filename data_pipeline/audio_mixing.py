@@ -45,12 +45,22 @@ class Mix:
         self._blocks += [out.to_ndarray()[0] for out in self._resampler.resample(block)]
 
     def finish(self) -> np.ndarray:
-        """(N,) float32 in [-1, 1]; once, after all frames."""
+        """(N,) float32 in [-1, 1], of what was not taken; once, after all frames."""
         self._blocks += [out.to_ndarray()[0] for out in self._resampler.resample(None)]
+        return self.take(self.gain)
+
+    def take(self, gain: np.float32) -> np.ndarray:
+        """(N,) float32 in [-1, 1]: what was mixed since the last time, at `gain`, which the end of the sound tells."""
         audio = np.concatenate(self._blocks) if self._blocks else np.zeros(0, np.float32)
-        if self._channel is None and self._power.any():
-            audio = audio * np.float32(self.channels / np.sum(self._power > _SILENT * self._power.max()))
-        return np.clip(audio, -1, 1).astype(np.float32)
+        self._blocks = []
+        return np.clip(audio * gain, -1, 1).astype(np.float32)
+
+    @property
+    def gain(self) -> np.float32:
+        """Of the average, by the frames so far: channels without sound do not count."""
+        if self._channel is not None or not self._power.any():
+            return np.float32(1)
+        return np.float32(self.channels / np.sum(self._power > _SILENT * self._power.max()))
 
     @property
     def cancels(self) -> bool:

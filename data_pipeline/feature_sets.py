@@ -6,9 +6,11 @@ Nobody but data_pipeline/music knows how features are computed; whoever stores o
 import dataclasses
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+
+DEFAULT_MUSIC: Final = "librosa35"  # feature set of whoever does not choose
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,4 +82,4 @@ def refuse_other(trained: FeatureSet, given: FeatureSet, where: str) -> None:
         )
 
 
-__all__ = ["FeatureSet", "refuse_other", "width_of"]
+__all__ = ["DEFAULT_MUSIC", "FeatureSet", "refuse_other", "width_of"]

@@ -15,7 +15,7 @@ import numpy as np
 from data_pipeline import feature_sets, sources, transforms, workers
 from data_pipeline import music as feature_music
 from data_pipeline.clip_views import ClipView
-from data_pipeline.feature_sets import FeatureSet
+from data_pipeline.feature_sets import DEFAULT_MUSIC, FeatureSet
 from data_pipeline.transforms import Window
 
 Batch = dict[str, np.ndarray]
@@ -73,7 +73,7 @@ def motion(
     batch_size: int,
     seed: int = 0,
     *,
-    music: str = feature_music.DEFAULT,
+    music: str = DEFAULT_MUSIC,
     previous: int = 64,
     length: int = 64,
     num_context: int = 8,
@@ -164,8 +164,8 @@ def _features(data: str | Sequence[dict[str, Any]], name: str) -> FeatureSet:
         raise ValueError(f"{data}: the data set has no music, which this loader needs; prepare one that has")
     if found.name != name:
         raise ValueError(
-            f"{data}: its music features are {found.name}, the config's are {name}; set config.data.music={found.name}, "
-            "or prepare the data set with the other"
+            f"{data}: its music features are {found.name}, and the config's {name}; give another data set, or "
+            f"--config.data.music={found.name}"
         )
     return found
 
@@ -267,5 +267,5 @@ def element_spec(loader: str, batch_size: int, **window: Any) -> transforms.Spec
     if loader not in _WINDOWS:
         raise ValueError(f"loader: {loader!r} is not one of {', '.join(_WINDOWS)}")
     if loader == "motion":
-        window["features"] = FeatureSet(window.pop("music", feature_music.DEFAULT))
+        window["features"] = FeatureSet(window.pop("music", DEFAULT_MUSIC))
     return {name: ((batch_size, *shape), dtype) for name, (shape, dtype) in _WINDOWS[loader](**window).spec().items()}

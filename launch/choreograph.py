@@ -47,7 +47,7 @@ def main(argv: list[str]) -> None:
 def _read(paths, size):
     run = loading.load(_RUN.value, "motion")
     sampling = sampling_flags.sampling(run.config)
-    songs = [dances.read_song(path, run.config.model.segment_frames) for path in _MUSIC.value]
+    songs = [dances.read_song(run, path) for path in _MUSIC.value]
     given = painting.first_tokens(run, _IMAGE.value, _FROM.value, _WEIGHTS.value, size)
     outputs.make_folder(_OUT.value)
     for path in paths:

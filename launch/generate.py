@@ -48,7 +48,7 @@ def main(argv: list[str]) -> None:
 def _read():
     motion, video = loading.load_pair(_RUNS.value, dtype=_DTYPE.value, mesh=loading.all_devices())
     sampling = sampling_flags.sampling(motion.config)
-    song = dances.read_song(_MUSIC.value, motion.config.model.segment_frames)
+    song = dances.read_song(motion, _MUSIC.value)
     size = painting.video_size(_SIZE.value, video.config)
     dancer = painting.read_dancer(_IMAGE.value, _POSE.value, _WEIGHTS.value, size)
     frames, given = dances.frame_count(_SECONDS.value, len(song.features)), dances.tokens_of(motion, dancer.pose[None])

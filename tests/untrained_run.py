@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from data_pipeline import music
 from launch import stages
-from launch.runs import loading, resolve, sources
+from launch.runs import features, loading, resolve, sources
 from xdancer_jax import sharding
 from xdancer_jax.train import checkpoint, checkpointer, digest, guard, record, trees
 from xdancer_jax.train.retention import newest
@@ -41,6 +42,8 @@ def write(workdir, config, seed=None):
         if kind == "run":
             digests[name] = checkpoint.stored(where).digests[name]
     with checkpointer.Checkpointer(workdir, newest(1)) as saver:
+        if "music" in config.data:
+            features.write(workdir, music.find(config.data.music))
         record.write(workdir, {"stage": config.name, "config": config.to_dict(), "facts": {}, "changes": []})
         saver.save(1, state, digests)
     return str(workdir)

@@ -44,9 +44,8 @@ def heard(features: str, audio: np.ndarray, rate: int, frames: int) -> dict[str,
     """Fields "music" (F, width) and "beats" (N,) of a record, from (N,) float32 samples; nothing for NO_MUSIC."""
     if features == NO_MUSIC:
         return {}
-    return {
-        "music": music.extract(features, audio, rate, frames), "beats": music.beats(audio, rate, frames),
-    }
+    found = music.hear(features, audio, rate, frames)
+    return {"music": found.rows, "beats": found.beats}
 
 
 def confidences(poses: np.ndarray) -> dict[str, float]:

@@ -9,7 +9,7 @@ from etils import epath
 from launch import stages
 from launch.figures import results, scalars
 from launch.figures.data import Data
-from launch.runs import sharing
+from launch.runs import features, sharing
 from launch.runs.loading import Run
 from xdancer_jax.evals.protocols import Result
 
@@ -18,8 +18,10 @@ def evaluate(run: Run, data: Data, setting: Mapping[str, Any], out: epath.Path) 
     """Prints the run's figures on `data`, whose `setting` is known (results.setting), and adds them to `out`.
 
     Where that is the run's own file TensorBoard shows them. Every process must call it; process 0 writes and prints.
-    Raises OSError where they cannot be written, and what the stage's `figures` raises.
+    Raises OSError where they cannot be written, ValueError for a data set of other music features than the run's, and
+    what the stage's `figures` raises.
     """
+    features.check_data(run.features, data.directory)
     found = stages.find(run.config.name).figures(run, data)
     source = {"run": str(run.workdir), "step": run.step, "directory": data.directory, **setting}
 

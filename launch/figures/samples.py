@@ -8,6 +8,7 @@ import jax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from data_pipeline.feature_sets import FeatureSet
 from launch import stages
 from launch.figures import grids
 from launch.figures.data import Data
@@ -22,12 +23,14 @@ from xdancer_jax.train.state import TrainState
 _log = logging.getLogger(__name__)
 
 
-def samples_hook(config: ConfigDict, workdir: str | Path, stage: Stage, mesh: Mesh, rules: Rules) -> Hook:
+def samples_hook(
+    config: ConfigDict, workdir: str | Path, stage: Stage, mesh: Mesh, rules: Rules, features: FeatureSet | None = None
+) -> Hook:
     """Draws WORKDIR/samples/step_000500.png, or .mp4, of the first `config.samples` clips of the evaluation split.
 
     What is drawn the stage's `samples` says. Every process takes part, process 0 writes. It takes the weights that the
     evaluations take (averaged ones where there are any), where they lie, and keeps none. What cannot be written is a
-    warning. The metric: "samples/seconds".
+    warning. The metric: "samples/seconds". features: of the music, for a stage that hears it.
     """
     definition = stages.find(config.name)
     draw = getattr(definition, "samples", None)
@@ -37,7 +40,8 @@ def samples_hook(config: ConfigDict, workdir: str | Path, stage: Stage, mesh: Me
     def run(step: int, state: TrainState) -> dict[str, float]:
         began = time.perf_counter()
         now = Run(
-            paths.at(workdir), config, modules, stage, state.eval_params, state.extra, step, {}, Place(mesh, rules)
+            paths.at(workdir), config, modules, stage, state.eval_params, state.extra, step, {}, Place(mesh, rules),
+            features,
         )
         grid = draw(now, data)
         if jax.process_index() == 0:

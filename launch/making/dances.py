@@ -10,6 +10,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from data_pipeline import audio_files, music, pose_files, poses, video_files
+from data_pipeline.feature_sets import refuse_other
 from launch.runs.loading import Run
 from launch.shell.progress import Bar
 from xdancer_jax import sharding
@@ -23,7 +24,7 @@ _SAME_POSES = 0.01  # mean difference, of half heights, below which tokens decod
 
 
 class Song(NamedTuple):
-    """audio: (N,) float32 mono at AUDIO_RATE. features: (F, 35) raw, at 30 fps, of the whole song."""
+    """audio: (N,) float32 mono at AUDIO_RATE. features: (F, M) raw, at 30 fps, of the whole song."""
 
     audio: np.ndarray
     features: np.ndarray
@@ -36,11 +37,17 @@ class Dance(NamedTuple):
     tokens: np.ndarray | None
 
 
-def read_song(path: str, shortest: int) -> Song:
-    """Decodes and analyses a song. ValueError names the file; `shortest` is the least number of frames."""
+def read_song(run: Run, path: str) -> Song:
+    """Decodes a song and analyses it as the motion run has heard songs. ValueError names the file: one shorter than a
+    segment, features that are not computed here, or differ by now from those that the run was trained on."""
+    shortest = run.config.model.segment_frames
+    try:
+        refuse_other(run.features, music.find(run.features.name), "computed here")
+    except ValueError as error:
+        raise ValueError(f"{path}: cannot be heard as {run.workdir} has to: {error}") from error
     audio = audio_files.read_audio(path, AUDIO_RATE)
     try:
-        features = music.features(audio, AUDIO_RATE)
+        features = music.extract(run.features.name, audio, AUDIO_RATE)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     if len(features) < shortest:
@@ -104,7 +111,7 @@ def choreograph(
     those of all, all must call it.
     """
     config = run.config
-    features = [music.normalise(song.features) for song in songs]
+    features = [run.features.normalise(song.features) for song in songs]
     frames = [min(num_frames, len(song)) for song in features]
     known = len(given[0])
     if known > 1 and known >= min(frames):

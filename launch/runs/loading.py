@@ -12,8 +12,9 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from configs.sharding import TABLES
+from data_pipeline.feature_sets import FeatureSet
 from launch import stages
-from launch.runs import build, sources
+from launch.runs import build, features, sources
 from xdancer_jax import boxes, sharding
 from xdancer_jax.sharding import Place
 from xdancer_jax.stage import Stage, variables
@@ -25,7 +26,8 @@ from xdancer_jax.typing import PyTree
 class Run:
     """A trained run: its config (resolved), modules by part, the functions over them, and its weights on devices.
 
-    digests: of each part; two parts of equal digest have equal weights. place: where the weights lie.
+    digests: of each part; two parts of equal digest have equal weights. place: where the weights lie. features: the
+    music features that it was trained on; None for a stage that hears no music.
     """
 
     workdir: Path
@@ -37,6 +39,7 @@ class Run:
     step: int
     digests: Mapping[str, str]
     place: Place = dataclasses.field(default_factory=sharding.one_device)
+    features: FeatureSet | None = None
 
     def variables(self, part: str) -> dict[str, PyTree]:
         """What the module of `part` applies."""
@@ -55,7 +58,8 @@ def load(
 
     Raises:
       ValueError: no such directory, no finished checkpoint or none of `step`, another stage or skeleton, a config of
-        other fields; weights that are not those of the config, every missing, extra and mis-shaped one listed.
+        other fields, no music.json where one belongs; weights that are not those of the config, every missing, extra
+        and mis-shaped one listed.
     """
     config = sources.read_config(workdir, stage)
     config.dtype = dtype or config.dtype
@@ -69,7 +73,7 @@ def load(
     tree = trees.nested(stored.read(wanted))
     return Run(
         Path(workdir), config, modules, made, tree["params"], tree.get("extra", {}), stored.step, stored.digests,
-        Place(mesh, TABLES[table]),
+        Place(mesh, TABLES[table]), features.read(workdir) if "music" in config.data else None,
     )
 
 

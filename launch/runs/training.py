@@ -10,9 +10,10 @@ import jax
 from ml_collections import ConfigDict
 
 from data_pipeline import sources as data_sets
+from data_pipeline.feature_sets import FeatureSet
 from launch import stages
 from launch.figures import results, samples
-from launch.runs import agreement, build, changes, resolve, skeleton, sources, versions
+from launch.runs import agreement, build, changes, features, resolve, skeleton, sources, versions
 from launch.shell import compile_cache, devices, on_demand, signals
 from xdancer_jax import paths, sharding
 from xdancer_jax.train import accounting, checkpoint, damage, hooks, lock, loop, record, wandb_writer
@@ -31,8 +32,9 @@ def train(config: ConfigDict, workdir: str | Path, allow_change: Sequence[str] =
     allow_change: fields that may differ from those that the run was begun with.
 
     Raises:
-      ValueError, FloatingPointError: see resolve.resolve, sources.parts, changes.check and loop.train; a run of another
-        stage or skeleton; another training in `workdir`; processes that differ in what they were given.
+      ValueError, FloatingPointError: see resolve.resolve, sources.parts, changes.check, features.check and loop.train;
+        a run of another stage or skeleton; another training in `workdir`; processes that differ in what they were
+        given.
     """
     agreement.check({
         "--workdir": str(workdir), "--allow_change": list(allow_change), "code": agreement.code_version(),
@@ -42,9 +44,11 @@ def train(config: ConfigDict, workdir: str | Path, allow_change: Sequence[str] =
     with lock.held(workdir):
         while True:
             try:
-                start, resolved, parts, content = agreement.everywhere(lambda: _prepared(config, workdir, allow_change))
+                start, resolved, parts, content, heard = agreement.everywhere(
+                    lambda: _prepared(config, workdir, allow_change)
+                )
                 agreement.check({"start step": start} | content["facts"])
-                return _run(start, resolved, parts, content, workdir)
+                return _run(start, resolved, parts, content, workdir, heard)
             except damage.Damaged as error:
                 _go_back(error, config, workdir)
 
@@ -64,21 +68,24 @@ def _go_back(error: damage.Damaged, config: ConfigDict, workdir: str | Path) -> 
 
 def _prepared(
     config: ConfigDict, workdir: str | Path, allow_change: Sequence[str]
-) -> tuple[int, ConfigDict, Parts, dict[str, Any]]:
-    """(step to go on from, resolved config, parts, rest of config.json)."""
+) -> tuple[int, ConfigDict, Parts, dict[str, Any], FeatureSet | None]:
+    """(step to go on from, resolved config, parts, rest of config.json, music features)."""
     before = record.read(workdir, config.name) if record.exists(workdir) else {}
     newest = checkpoint.newest(workdir)
     start = newest if before else 0
     if start:
-        return start, *_go_on(config, workdir, before, start, allow_change)
-    config = resolve.resolve(config)
-    parts = sources.parts(config)
-    changes.check(workdir, {}, allow_change)
-    return start, config, parts, {"facts": _facts(config, parts), "changes": [], "starts": _starts([], 0)}
+        config, parts, content = _go_on(config, workdir, before, start, allow_change)
+    else:
+        config = resolve.resolve(config)
+        parts = sources.parts(config)
+        changes.check(workdir, {}, allow_change)
+        content = {"facts": _facts(config, parts), "changes": [], "starts": _starts([], 0)}
+    return start, config, parts, content, features.check(config, workdir, start)
 
 
 def _run(
-    start: int, config: ConfigDict, parts: Parts, content: dict[str, Any], workdir: str | Path
+    start: int, config: ConfigDict, parts: Parts, content: dict[str, Any], workdir: str | Path,
+    heard: FeatureSet | None,
 ) -> Summary:
     stage = stages.find(config.name).make(config)
     if set(stage.parts) != set(parts):
@@ -93,11 +100,13 @@ def _run(
     )
     surroundings = _surroundings(config, workdir)
     check_batch(config, sharding.Place(mesh, rules).ways)
+    if heard and not start:
+        features.write(workdir, heard)
     _, summary = loop.train(
         stage, build.optimizer(config), parts, lambda step: build.batches(config, config.data.train_split, step),
         build.settings(config), workdir=workdir,
         config={"stage": config.name, "config": config.to_dict(), **content}, start=start, mesh=mesh, rules=rules,
-        hooks=[evaluation, samples.samples_hook(config, workdir, stage, mesh, rules)], surroundings=surroundings,
+        hooks=[evaluation, samples.samples_hook(config, workdir, stage, mesh, rules, heard)], surroundings=surroundings,
     )
     return summary
 

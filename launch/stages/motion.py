@@ -6,7 +6,7 @@ import flax.linen as nn
 import numpy as np
 from ml_collections import ConfigDict
 
-from data_pipeline import music
+from data_pipeline import feature_sets, music
 from launch.figures import grids
 from launch.figures.data import Data
 from launch.making import dances
@@ -46,14 +46,18 @@ def window(config: ConfigDict, train: bool) -> Window:
             "replay_static_context_rate": data.replay_static_context_rate,
         }
     return Window("motion", {
-        "music": data.music, "previous": data.previous, "length": config.model.segment_frames, "num_context": config.model.context_frames,
-        "song_bins": config.model.global_tokens, "static_context_rate": data.static_context_rate if train else 0.0,
+        "music": data.music, "previous": data.previous, "length": config.model.segment_frames,
+        "num_context": config.model.context_frames, "song_bins": config.model.global_tokens, "static_context_rate": data.static_context_rate if train else 0.0,
         "margin": tokenizer_stage.module(config.earlier.tokenizer).reach,
     }, mix)
 
 
 def check(config: ConfigDict) -> None:
     data = config.data
+    try:
+        feature_sets.width_of(data.music)
+    except ValueError as error:
+        raise ValueError(f"config.data.music: {error}") from error
     if data.previous < config.model.context_frames:
         raise ValueError(
             f"config.data.previous={data.previous}: holds no {config.model.context_frames} context frames "
@@ -79,7 +83,7 @@ def figures(run: Run, data: Data) -> list[Result]:
         return tuple(dance.poses for dance in made)
 
     made = sharing.rows(len(records), danced)
-    beats = [record["beats"] for record in records]
+    beats = [record["beats"][record["beats"] < shortest] for record in records]
     real = [record["poses"][:shortest] for record in records]
     names = [record["song"] for record in records]
     alignment = [

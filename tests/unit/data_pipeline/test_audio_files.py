@@ -4,6 +4,7 @@ import os
 import wave
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -51,7 +52,7 @@ def test_features_are_those_of_the_mono_twin(tmp_path, layout, gains):
     mono = audio_files.read_audio(_twin(tmp_path / "mono.flac", "mono", (1,)), 44100)
     twin = audio_files.read_audio(_twin(tmp_path / "twin.flac", layout, gains), 44100)
     np.testing.assert_allclose(twin, mono, atol=1e-6)
-    rows = [music.features(audio, 44100) for audio in (mono, twin)]
+    rows = [music.extract("librosa35", audio, 44100) for audio in (mono, twin)]
     np.testing.assert_allclose(*rows, atol=1e-2 if layout == "5.1" else 0)
 
 
@@ -226,3 +227,43 @@ def test_cover_art_is_not_taken_for_a_video():
     assert abs(len(audio) / 15360 - 61.46) < 0.1 and np.abs(audio).max() > 0.5
     with pytest.raises(ValueError, match="has no video stream"):
         next(video_files.iter_video(song))
+
+
+def _stereo_chain(folder):
+    """Two ogg files in one, of other rates, the second silent on the right."""
+    first, second = media.clicks(3, 44100), media.clicks(3, 48000)
+    for name, rate, channels in (("1", 44100, [first, first]), ("2", 48000, [second, 0 * second])):
+        media.store_sound(folder / f"{name}.ogg", np.stack(channels), rate, "vorbis", layout="stereo", strict="-2")
+    (folder / "chain.ogg").write_bytes((folder / "1.ogg").read_bytes() + (folder / "2.ogg").read_bytes())
+    return folder / "chain.ogg"
+
+
+def _holed(folder):
+    """An m4a in whose middle packets are overwritten: silence of their length."""
+    path = media.store_sound(folder / "a.mka", media.clicks(9)[None], 44100, "flac", "matroska")
+    with av.open(str(path)) as file:
+        index = [packet.pos for packet in file.demux(audio=0) if packet.pos]
+    data = bytearray(path.read_bytes())
+    for position in index[20:22]:
+        data[position + 100 : position + 400] = bytes(300)
+    path.write_bytes(data)
+    return path
+
+
+def _twins(folder):
+    return _twin(folder / "b.flac", "stereo", (1, -1))
+
+
+@pytest.mark.parametrize("make", [_stereo_chain, _holed, _twins])
+def test_blocks_are_the_whole_sound_in_turn(tmp_path, make):
+    path = make(tmp_path)
+    blocks = list(audio_files.iter_audio(path, 16000))
+    whole = audio_files.read_audio(path, 16000)
+    np.testing.assert_array_equal(np.concatenate(blocks), whole)
+    assert max(map(len, blocks)) < len(whole) / 4 and whole.dtype == blocks[0].dtype == np.float32
+
+
+def test_blocks_of_a_file_that_is_refused_do_not_begin(tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"RIFF nothing")
+    with pytest.raises(ValueError, match=r"a\.wav"):
+        next(audio_files.iter_audio(tmp_path / "a.wav", 16000))

@@ -47,3 +47,16 @@ def test_packets_swallow_what_their_size_tells_and_no_more_than_is_missing():
 def test_silence_is_put_in():
     filled = audio_gaps.fill(np.arange(1, 6, dtype=np.float32), [0, 2, 2], [1, 2, 1])
     assert filled.tolist() == [0, 1, 2, 0, 0, 0, 3, 4, 5] and filled.dtype == np.float32
+
+
+def test_silence_is_put_into_blocks_where_it_is_put_into_the_whole():
+    audio, rng = np.arange(1, 40, dtype=np.float32), np.random.default_rng(0)
+    for _ in range(50):
+        positions, cuts = (sorted(rng.integers(0, 42, rng.integers(0, 6)).tolist()) for _ in range(2))
+        lengths = rng.integers(0, 4, len(positions)).tolist()
+        pieces = np.split(audio, positions)
+        expected = np.concatenate([pieces[0], *(
+            x for length, piece in zip(lengths, pieces[1:], strict=True) for x in (np.zeros(length), piece)
+        )])
+        found = audio_gaps.filled(np.split(audio, cuts), positions, lengths)
+        np.testing.assert_array_equal(np.concatenate([audio[:0], *found]), expected)

@@ -91,7 +91,7 @@ def test_generate_hands_on_every_flag(making, tmp_path):
     )
     assert (done.returncode, done.stdout) == (0, "written\n"), done.stderr
     calls = {name: call[0] for name, call in making.calls.items() if name != "paint"}
-    assert calls["load_pair"] == ("r",) and calls["read_song"] == ("m.wav", 8)
+    assert calls["load_pair"] == ("r",) and calls["read_song"][1:] == ("m.wav",)
     options = making.calls["load_pair"][1]
     assert options["dtype"] == "bfloat16" and options["mesh"].devices.size == jax.device_count()
     assert calls["video_size"][0] == "64x32" and calls["read_dancer"] == ("i.png", "p.npz", "w", (64, 32))
@@ -129,7 +129,7 @@ def test_choreograph_goes_on_from_a_file(making, tmp_path):
 
 def test_evaluate_hands_on_every_flag_and_writes_what_was_measured(recorder, monkeypatch, tmp_path):
     recorder.replace(sources, "fingerprint", "f00d")
-    run = SimpleNamespace(config=SimpleNamespace(name="toy"), workdir=tmp_path, step=9)
+    run = SimpleNamespace(config=SimpleNamespace(name="toy"), workdir=tmp_path, step=9, features=None)
     recorder.replace(loading, "load", run)
     seen = []
     monkeypatch.setattr(stages, "find", lambda name: SimpleNamespace(figures=lambda *given: seen.append(given) or []))

@@ -66,7 +66,7 @@ def command(*arguments):
 
 def dance_on(run, song, given, seed, frames=10**6):
     with jax.transfer_guard("disallow"):  # weights lie on devices; tokens are put and fetched explicitly
-        [dance] = dances.choreograph(run, [dances.read_song(song, SEGMENT)], [given], frames, [seed], quiet=True)
+        [dance] = dances.choreograph(run, [dances.read_song(run, song)], [given], frames, [seed], quiet=True)
     return dance
 
 
@@ -91,7 +91,7 @@ def test_every_song_is_danced_with_every_seed_at_its_own_length(workdir, run, so
     np.testing.assert_allclose(times, np.arange(60) / 30, atol=1e-6)
     assert len(audio_files.read_audio(out / "two_7.mp4", 22050)) == pytest.approx(44100, abs=2048)
     # a dance of a batch is that of the song by itself
-    song, given = dances.read_song(songs[0], SEGMENT), dances.read_tokens(run, pose_file, (64, 32))
+    song, given = dances.read_song(run, songs[0]), dances.read_tokens(run, pose_file, (64, 32))
     sampling = Sampling(**{**run.config.sampling, "top_p": (0.9,)})
     [alone] = dances.choreograph(run, [song], [given], 10**6, [7], sampling=sampling, quiet=True)
     np.testing.assert_array_equal(alone.tokens, tokens["one", 7])

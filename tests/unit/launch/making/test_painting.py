@@ -1,6 +1,7 @@
 """What the commands read, and what the painter makes of small video runs of random weights."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,8 @@ from PIL import Image
 from scipy.io import wavfile
 
 from configs import autoencoder, tokenizer, video
-from data_pipeline import image_files, pose_files, poses
+from data_pipeline import image_files, music, pose_files, poses
+from data_pipeline.feature_sets import FeatureSet
 from data_pipeline.schema import FRAMES
 from data_pipeline.skeleton import PARTS
 from launch.figures import videos
@@ -19,6 +21,12 @@ from launch.making import dances, painting
 from launch.runs import loading
 from launch.stages import video as video_stage
 from tests import untrained_run
+
+
+def _run(segment_frames, features=None):
+    """What is needed of a motion run to hear songs for it."""
+    config = SimpleNamespace(model=SimpleNamespace(segment_frames=segment_frames))
+    return SimpleNamespace(config=config, workdir="out/motion", features=features or music.find("librosa35"))
 
 
 def _wav(path, seconds, amplitude=0.5, channels=1, dtype=np.int16):
@@ -33,7 +41,7 @@ def _wav(path, seconds, amplitude=0.5, channels=1, dtype=np.int16):
 
 @pytest.mark.parametrize(("channels", "dtype"), [(1, np.uint8), (6, np.int16)])
 def test_8_bit_and_6_channel_songs_are_read(tmp_path, channels, dtype):
-    song = dances.read_song(_wav(tmp_path / "song.wav", 3, channels=channels, dtype=dtype), shortest=32)
+    song = dances.read_song(_run(32), _wav(tmp_path / "song.wav", 3, channels=channels, dtype=dtype))
     assert song.features.shape == (90, 35)
     assert np.isfinite(song.features).all() and song.features[:, 0].max() > 1
 
@@ -41,12 +49,24 @@ def test_8_bit_and_6_channel_songs_are_read(tmp_path, channels, dtype):
 def test_a_song_shorter_than_a_segment_is_refused_with_both_lengths(tmp_path):
     path = _wav(tmp_path / "short.wav", 1.5)
     with pytest.raises(ValueError, match=r"short.wav: 1.50 s long, shorter than one segment .* \(2.13 s\)"):
-        dances.read_song(path, shortest=64)
+        dances.read_song(_run(64), path)
 
 
 def test_a_silent_song_is_named(tmp_path):
     with pytest.raises(ValueError, match="song.wav: audio: silent"):
-        dances.read_song(_wav(tmp_path / "song.wav", 3, amplitude=0.0), shortest=32)
+        dances.read_song(_run(32), _wav(tmp_path / "song.wav", 3, amplitude=0.0))
+
+
+def test_a_song_is_heard_by_the_features_that_the_run_was_trained_on(tmp_path):
+    path = _wav(tmp_path / "song.wav", 1.5)
+    assert dances.read_song(_run(32, music.find("bailando438")), path).features.shape == (45, 438)
+    for other, message in (
+        (dataclasses.replace(music.find("librosa35"), version="0"), "librosa35 version 1; .* librosa35 version 0 "),
+        (FeatureSet("jukebox4800"), "'jukebox4800': not computed here; choose one of librosa35, bailando438"),
+    ):
+        with pytest.raises(ValueError, match=f"song.wav: cannot be heard as out/motion has to: .*{message}") as error:
+            dances.read_song(_run(32, other), path)
+        assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(("legs", "warnings"), [(0.9, 0), (0.1, 1)])
