@@ -44,9 +44,20 @@ class UnstatedError(ValueError):
         self.lacking = lacking
 
 
+class Counts(NamedTuple):
+    """What was odd in a pose file, for whoever asks: confidences above 1 that were clipped, those below 0 or no number
+    that were zeroed (of all people), frames that show several people, and frames of which nobody was taken."""
+
+    clipped: int = 0
+    zeroed: int = 0
+    several: int = 0
+    nobody: int = 0
+
+
 class Clip(NamedTuple):
     """Poses (F, 60, 3) in pixels of a height x width frame, each shown at `times` (F,) float64 seconds from the first;
-    a dance's tokens (F, ...); how many more frames its video would have if it were not cut off."""
+    a dance's tokens (F, ...); how many more frames its video would have if it were not cut off; what was odd in its
+    file, which is not saved."""
 
     poses: np.ndarray
     height: int
@@ -54,6 +65,7 @@ class Clip(NamedTuple):
     times: np.ndarray
     tokens: np.ndarray | None = None
     lost: int = 0
+    counts: Counts = Counts()
 
 
 def from_mediapipe(pose: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
