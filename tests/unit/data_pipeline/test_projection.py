@@ -72,12 +72,14 @@ def test_a_mirror_image_exchanges_left_and_right():
 
 
 def test_frames_without_joints_stay_empty_and_the_first_that_shows_both_sides_says_where_he_faces():
-    joints = _dancer(4)
+    joints = _dancer(4)[..., [2, 1, 0]] * (1, 1, -1)  # he looks along x
     joints[0] = np.nan
     joints[1, INDEX["left_shoulder"]] = joints[1, INDEX["left_hip"]] = np.inf
     poses = project(joints, 300, 200)
     assert np.isnan(poses[0, :, :2]).all() and not poses[1, INDEX["left_hip"], 2]
-    assert poses[2, INDEX["left_wrist"], 0] > poses[2, INDEX["right_wrist"], 0]
+    torso = poses[2, INDEX["left_hip"], 1] - poses[2, INDEX["left_shoulder"], 1]
+    across = poses[2, INDEX["left_shoulder"], 0] - poses[2, INDEX["right_shoulder"], 0]
+    assert across / torso == pytest.approx(0.4 / 0.5, rel=1e-4)
 
 
 def test_a_dancer_of_whom_nothing_is_known_is_refused():

@@ -134,6 +134,17 @@ def test_what_takes_memory_or_is_no_pickle_is_refused(content):
     assert "\n" not in str(error.value)
 
 
+def test_lengths_and_codes_are_looked_at_before_the_unpickler_runs(monkeypatch):
+    monkeypatch.setattr(safe_pickle, "_Reader", None)
+    for content, message in {
+        b"\x80\x02]r" + struct.pack("<I", 1 << 28) + b".": "LONG_BINPUT 268435456 after 3 steps",
+        b"\x80\x02\x82\x01.": "EXT1 is refused", b"\x80\x05N\x98.": "READONLY_BUFFER is refused",
+        b"\x80\x04\x95" + struct.pack("<Q", 1 << 50) + b"N.": "a frame of 1125899906842624 bytes; 13 are there",
+    }.items():  # fmt: skip
+        with pytest.raises(RefusedError, match=message):
+            loads(content)
+
+
 def test_shared_parts_are_walked_once():
     shared = [np.ones(1)]
     for _ in range(60):
