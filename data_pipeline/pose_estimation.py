@@ -125,7 +125,7 @@ class MediaPipeEstimator:
             found = self._crowds.detect(_mediapipe_image(frame))
         nothing = np.array((np.nan, np.nan, 0), np.float32)
         bodies = [_body(person, frame) for person in found.pose_landmarks]
-        return [mark(_outside_unsure(from_mediapipe(body, nothing, nothing), frame)) for body in bodies]
+        return [mark(outside_unsure(from_mediapipe(body, nothing, nothing), frame)) for body in bodies]
 
     def video(self, frames: Iterable[Frame]) -> Iterator[np.ndarray]:
         """Tracks and smooths the body over time (MediaPipe's video mode); hands are found frame by frame."""
@@ -149,7 +149,7 @@ class MediaPipeEstimator:
             if hand is None:
                 wrist = (*body[MEDIAPIPE_BODY[f"{side}_wrist"], :2], 0)
                 hands[side] = np.tile(np.float32(wrist), (len(HAND_JOINTS), 1))
-        return _outside_unsure(from_mediapipe(body, hands["left"], hands["right"]), frame)
+        return outside_unsure(from_mediapipe(body, hands["left"], hands["right"]), frame)
 
     def _find_hands(self, frame: np.ndarray, body: np.ndarray) -> dict[str, np.ndarray | None]:
         """Each side's hand (21, 3) or None. Every hand seen in either wrist's crop is a candidate for both sides; the
@@ -238,7 +238,7 @@ def _body(person: Any, frame: np.ndarray) -> np.ndarray:
     return np.array([(p.x * width, p.y * height, p.visibility, p.presence) for p in person], np.float32)
 
 
-def _outside_unsure(pose: np.ndarray, frame: np.ndarray) -> np.ndarray:
+def outside_unsure(pose: np.ndarray, frame: np.ndarray) -> np.ndarray:
     """The pose (60, 3), with confidence 0 outside the frame; in place."""
     height, width = frame.shape[:2]
     outside = (pose[:, 0] < 0) | (pose[:, 0] > width) | (pose[:, 1] < 0) | (pose[:, 1] > height)
