@@ -32,7 +32,8 @@ def scored(landmarks: np.ndarray) -> np.ndarray:
     The score is visibility * presence of the body, as far as given; hands have none and count as sure where they are.
     """
     score = np.ones((*landmarks.shape[:-1], 1))
-    score[..., :_BODY, :] = landmarks[..., :_BODY, 3:5].prod(axis=-1, keepdims=True)
+    with np.errstate(invalid="ignore", over="ignore"):  # what is no number counts as unseen later
+        score[..., :_BODY, :] = landmarks[..., :_BODY, 3:5].prod(axis=-1, keepdims=True)
     return np.concatenate([landmarks[..., :2], score], axis=-1)
 
 

@@ -53,7 +53,10 @@ def read_npz(path: Path) -> Found | Motion:
 
 def read_npy(path: Path) -> Found | Motion:
     """An .npy file of joints, or of what DWPose's tools save; as of_object."""
-    return of_object(npz_files.read_npy(path, safe_pickle.loads))
+    try:
+        return of_object(npz_files.read_npy(path, safe_pickle.loads))
+    except safe_pickle.RefusedError as error:
+        raise safe_pickle.RefusedError(f"{path}: not a pickle of plain data ({error})") from error
 
 
 def read_pickle(path: Path) -> Found | Motion:

@@ -247,7 +247,7 @@ def test_a_pickle_that_would_do_something_is_refused(tmp_path):
     (tmp_path / "a.pkl").write_bytes(pickle.dumps([Bad()]))
     np.save(tmp_path / "a.npy", np.array([Bad()], dtype=object), allow_pickle=True)
     for name in ("a.pkl", "a.npy"):
-        with pytest.raises(ValueError, match="asks for posix.system, which is refused"):
+        with pytest.raises(ValueError, match=f"{name}: not a pickle .*asks for posix.system, which is refused"):
             _load(tmp_path / name)
     assert not (tmp_path / "pwned").exists()
     (tmp_path / "b.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:9])
@@ -301,3 +301,17 @@ def test_a_real_signer_is_the_same_in_every_order(tmp_path, signing):
 def test_scores_above_1_of_a_real_file_are_counted(signing):
     clip = load_poses(signing.parent / "wholebody133_soup.json", 300, 300, 30)
     assert clip.counts.clipped > 0 and clip.counts.zeroed == 0 and clip.poses[..., 2].max() <= 1
+
+
+def test_a_real_dance_laid_out_as_holistic_keeps_it(tmp_path, signing):
+    """MediaPipe's own landmarks of a real clip; hands of Holistic have no scores."""
+    path = signing.parent / "conan_dancing_mediapipe.npz"
+    with np.load(path) as known:
+        body = known["pose"][..., [0, 1, 4, 2, 3]]
+        hands = [np.concatenate([known[name], np.zeros_like(known[name][..., :2])], axis=-1) for name in ("lh", "rh")]
+        width, height = known["wh"]
+    rows = np.concatenate([body, np.zeros((len(body), 468, 5)), *hands], axis=1)
+    np.save(tmp_path / "a.npy", rows / (width, height, 1, 1, 1))
+    wanted, clip = load_poses(path), load_poses(tmp_path / "a.npy", int(height), int(width), 25)
+    np.testing.assert_allclose(clip.poses[:, :18], wanted.poses[:, :18], rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(clip.poses[..., :2], wanted.poses[..., :2], rtol=1e-4, atol=1e-3)
