@@ -34,6 +34,7 @@ EXTRAS = {
     "tpu": ["jax[tpu]>=0.10.2"],
     "pose": ["mediapipe>=1.2.2"],
     "quality": ["onnxruntime>=1.32"],  # a network that scores pictures
+    "rtm": ["rtmlib>=0.0.16", "onnxruntime>=1.32"],  # pose estimation by the user's ONNX files
     "beam": ["apache-beam>=2.77"],
     "parity": ["torch>=2.13", "diffusers>=0.42.1", "transformers>=5.23"],
     "wandb": ["wandb>=0.31"],

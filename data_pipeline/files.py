@@ -1,5 +1,6 @@
 """What reading and writing of all files share: each is there or named in one line; none is left half-written."""
 
+import hashlib
 import importlib.util
 import os
 import tempfile
@@ -33,6 +34,12 @@ def existing(path: str | os.PathLike) -> Path:
     if path.stat().st_size == 0:
         raise ValueError(f"{path}: the file is empty")
     return path
+
+
+def stamp(path: str | os.PathLike) -> str:
+    """Its name and the first 12 digits of its sha256: which weights made something."""
+    with open(path, "rb") as file:
+        return f"{Path(path).name} {hashlib.file_digest(file, 'sha256').hexdigest()[:12]}"
 
 
 def one_line(error: Exception) -> str:
@@ -75,4 +82,4 @@ def check_no_pattern(folder: str | os.PathLike) -> None:
         )
 
 
-__all__ = ["check_here", "check_known", "check_no_pattern", "existing", "one_line", "write_atomically"]
+__all__ = ["check_here", "check_known", "check_no_pattern", "existing", "one_line", "stamp", "write_atomically"]

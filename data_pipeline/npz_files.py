@@ -1,5 +1,5 @@
-"""Arrays out of .npz files of unknown origin: nothing is unpickled, and memory follows what is there, not what a
-header declares."""
+"""Arrays out of .npz and .npy files of unknown origin: nothing is unpickled here, and memory follows what is there, not
+what a header declares."""
 
 import lzma
 import math
@@ -7,9 +7,9 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import IO, Any, Final
 
 import numpy as np
 
@@ -50,20 +50,42 @@ def _read(path: Path, wanted: Sequence[str]) -> dict[str, np.ndarray | None]:
         raise UnreadableError(f"{path}: not a readable .npz file ({one_line(error)})") from error
 
 
+def read_npy(path: Path, unpickle: Callable[[bytes], Any]) -> Any:
+    """The array of an .npy file, or what `unpickle` makes of the pickle that one of objects holds. Raises as `names`
+    does, and as `unpickle`."""
+    path = existing(path)
+    try:
+        with path.open("rb") as file:
+            dtype = _header(file, path.name, path.stat().st_size)
+            if not dtype.hasobject:
+                file.seek(0)
+                return np.lib.format.read_array(file, allow_pickle=False)
+            content = file.read(_LARGEST)
+    except _BROKEN as error:
+        raise UnreadableError(f"{path}: not a readable .npy file ({one_line(error)})") from error
+    return unpickle(content)
+
+
+def _header(file: IO[bytes], name: str, there: int) -> np.dtype:
+    """The dtype that a header declares. Raises ValueError where an array of numbers would be larger than what is
+    there."""
+    version = np.lib.format.read_magic(file)
+    if version not in _HEADERS:
+        raise ValueError(f"{name} has an unknown version {version}")
+    shape, _, dtype = _HEADERS[version](file)
+    size = math.prod(shape) * dtype.itemsize
+    if not dtype.hasobject and size > min(_LARGEST, there):
+        raise ValueError(f"{name} declares {size} bytes; {there} are there, {_LARGEST} can be")
+    return dtype
+
+
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
     """One array. Its header is held against the bytes that are there before memory is taken."""
     with archive.open(info) as file:
-        version = np.lib.format.read_magic(file)
-        if version not in _HEADERS:
-            raise ValueError(f"{info.filename} has an unknown version {version}")
-        shape, _, dtype = _HEADERS[version](file)
-        size = math.prod(shape) * dtype.itemsize
-        if dtype.hasobject:
+        if _header(file, info.filename, info.file_size).hasobject:
             raise ValueError(f"{info.filename} holds Object arrays, which are pickled")
-        if size > min(_LARGEST, info.file_size):
-            raise ValueError(f"{info.filename} declares {size} bytes; {info.file_size} are there, {_LARGEST} can be")
     with archive.open(info) as file:
         return np.lib.format.read_array(file, allow_pickle=False)
 
 
-__all__ = ["UnreadableError", "names", "read"]
+__all__ = ["UnreadableError", "names", "read", "read_npy"]

@@ -15,40 +15,62 @@ _AHEAD: Final = 3  # frames for which a dancer out of sight is taken to go on as
 _INERTIA: Final = 0.5  # of the speed in the frames before, in the running mean
 
 
-def follow(frames: Sequence[Sequence[np.ndarray]], height: float, width: float) -> np.ndarray:
-    """The dancer's poses (F, 60, 3); a frame that does not show him is NaN with confidence 0.
+class Follower:
+    """Chooses the dancer among the people of each frame, one frame after the other.
 
     The first is the most prominent: large, surely seen, in the middle. Then each frame's nearest to where he would be
-    if he went on as before, by the mean distance of joints and the change of size, both relative to his size.
+    if he went on as before, by the mean distance of joints and the change of size, both relative to his size. Who was
+    alone in all frames so far is followed over any distance, as over a cut.
+    """
+
+    def __init__(self, height: float, width: float, several: bool = False):
+        """height, width: of the frames in pixels. several: some frame to come shows more than one person."""
+        self._size, self._several = (height, width), several
+        self._last, self._speed, self._missed = None, np.zeros(2), 0
+
+    def __call__(self, people: Sequence[np.ndarray]) -> np.ndarray:
+        """The dancer's pose (60, 3) among marked ones (60, 3) in pixels; NaN with confidence 0 if none is his."""
+        people = [person for person in people if placed(person).any()]
+        self._several |= len(people) > 1
+        found = self._choose(people) if people else None
+        if found is None:
+            self._missed += 1
+            return np.full((NUM_JOINTS, 3), (np.nan, np.nan, 0), np.float32)
+        self._last, self._missed = found, 0
+        return found
+
+    def _choose(self, people: list[np.ndarray]) -> np.ndarray | None:
+        last, missed = self._last, self._missed
+        if last is None or missed >= _LOST:
+            self._speed = np.zeros(2)
+            return max(people, key=lambda person: prominence(person, *self._size))
+        expected = last + np.append(self._speed * min(missed + 1, _AHEAD), 0)
+        distances = [_distance(expected, person) for person in people]
+        changes = [abs(np.log(_extent(person) / _extent(last))) for person in people]
+        best = int(np.argmin(np.add(distances, changes)))
+        if self._several and distances[best] > _REACH * (1 + missed / _LOST):
+            return None
+        self._speed = _INERTIA * self._speed + (1 - _INERTIA) * _shift(last, people[best]) / (missed + 1)
+        return people[best]
+
+
+def follow(frames: Sequence[Sequence[np.ndarray]], height: float, width: float) -> np.ndarray:
+    """The dancer's poses (F, 60, 3), as a Follower that knows of all frames chooses him; a frame that does not show him
+    is NaN with confidence 0.
 
     Args:
         frames: of each frame the people, marked poses (60, 3) in pixels of a height x width frame.
     """
-    frames = [[person for person in people if placed(person).any()] for people in frames]
-    several = any(len(people) > 1 for people in frames)
-    chosen = np.full((len(frames), NUM_JOINTS, 3), (np.nan, np.nan, 0), np.float32)
-    last, speed, missed = None, np.zeros(2), 0
-    for row, people in zip(chosen, frames, strict=True):
-        if not people:
-            missed += 1
-            continue
-        if last is None or missed >= _LOST:
-            row[:], speed = max(people, key=lambda person: _prominence(person, height, width)), np.zeros(2)
-        else:
-            expected = last + np.append(speed * min(missed + 1, _AHEAD), 0)
-            distances = [_distance(expected, person) for person in people]
-            changes = [abs(np.log(_extent(person) / _extent(last))) for person in people]
-            best = int(np.argmin(np.add(distances, changes)))
-            if several and distances[best] > _REACH * (1 + missed / _LOST):
-                missed += 1
-                continue
-            row[:] = people[best]
-            speed = _INERTIA * speed + (1 - _INERTIA) * _shift(last, row) / (missed + 1)
-        last, missed = row, 0
-    return chosen
+    follower = Follower(height, width, several=any(map(are_several, frames)))
+    return np.array([follower(people) for people in frames], np.float32).reshape(-1, NUM_JOINTS, 3)
 
 
-def _prominence(person: np.ndarray, height: float, width: float) -> float:
+def are_several(people: Sequence[np.ndarray]) -> bool:
+    """Whether more than one of the marked poses (60, 3) shows a joint."""
+    return sum(bool(placed(person).any()) for person in people) > 1
+
+
+def prominence(person: np.ndarray, height: float, width: float) -> float:
     """Extent times mean confidence, halved towards the frame's left and right border."""
     there = placed(person)
     aside = abs(person[there, 0].mean() - width / 2) / (width / 2)
@@ -86,4 +108,4 @@ def _distance(expected: np.ndarray, person: np.ndarray) -> float:
     return float(np.average(gaps, weights=weights)) / _extent(expected)
 
 
-__all__ = ["follow"]
+__all__ = ["Follower", "are_several", "follow", "prominence"]

@@ -9,24 +9,27 @@ import os
 import sys
 import weakref
 from collections.abc import Iterable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
 from PIL import Image
 
+from data_pipeline import files
+from data_pipeline.hand_matching import arm, palm_distance, same_hand
 from data_pipeline.image_files import read_image
 from data_pipeline.pose_formats import MEDIAPIPE_BODY, from_mediapipe
 from data_pipeline.skeleton import HAND_JOINTS, NUM_JOINTS
+from data_pipeline.unseen import mark
 from data_pipeline.video_files import Frame
 
 _SIDES: Final = ("left", "right")
 _HAND_INPUT: Final = 256  # side in pixels of the crop given to the hand landmarker, whose own input is 192
-# The palm as the hand model numbers it (wrist, index and little knuckle) and as the body model does. The two agree
-# to 0.1 arm lengths (see _arm) where a hand is right; farther apart than _REACH, most are fabric or the other hand.
-_PALM: Final = (0, 5, 17)
-_BODY_PALM: Final = {"left": (15, 19, 17), "right": (16, 20, 18)}
+# Palms of hand and body agree to 0.1 arm lengths (hand_matching.arm) where a hand is right; farther apart than this,
+# most are fabric or the other hand.
 _REACH: Final = 0.3
+_MOST_PEOPLE: Final = 4  # looked for in one picture; who counts people needs to know of a second
 
 
 class NoPersonError(ValueError):
@@ -42,7 +45,15 @@ class NoPersonError(ValueError):
 
 
 class PoseEstimator(Protocol):
-    """What generation and data preparation need of a pose estimator."""
+    """What generation and data preparation need of a pose estimator.
+
+    Attributes:
+      name, version: which one it is, and the versions of its library and weights, for whoever records where poses come
+        from.
+    """
+
+    name: str
+    version: str
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
         """The pose (60, 3) of the most prominent person in `frame` (H, W, 3) uint8 RGB. Raises NoPersonError."""
@@ -50,6 +61,11 @@ class PoseEstimator(Protocol):
 
     def video(self, frames: Iterable[Frame]) -> Iterator[np.ndarray]:
         """One pose (60, 3) per frame, in order. A frame without a person gives a pose of zeros, so time is kept."""
+        ...
+
+    def everyone(self, frame: np.ndarray) -> list[np.ndarray]:
+        """Marked poses (60, 3) of all people in one picture, in no order; hands may be left unseen. Who counts people
+        asks this of some frames a second."""
         ...
 
 
@@ -63,9 +79,11 @@ class MediaPipeEstimator:
     Attributes:
       min_confidence: least detector and presence score of a person.
       min_hand_confidence: the same for a hand.
-      hand_crops: sides of the crops tried in turn for a hand, in arm lengths (see _arm).
+      hand_crops: sides of the crops tried in turn for a hand, in arm lengths (see hand_matching.arm).
       close: frees the models; also happens when the estimator is collected.
     """
+
+    name = "mediapipe"
 
     def __init__(
         self,
@@ -81,15 +99,17 @@ class MediaPipeEstimator:
                 raise FileNotFoundError(f"no model bundle at {task}")
         self._vision = _import_mediapipe()
         self._pose_task, self._hand_task = str(pose_task), str(hand_task)
+        self.version = f"mediapipe {metadata.version('mediapipe')}, {files.stamp(pose_task)}, {files.stamp(hand_task)}"
         self.min_confidence, self.min_hand_confidence = min_confidence, min_hand_confidence
         self.hand_crops = hand_crops
         try:
             self._images = self._landmarker(self.min_confidence)
+            self._crowds = self._landmarker(self.min_confidence, people=_MOST_PEOPLE)
             self._hands = self._hand_landmarker()
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
             raise ValueError(f"{pose_task} or {hand_task} is no model bundle of MediaPipe ({reason})") from error
-        self.close = weakref.finalize(self, _close, self._images, self._hands)
+        self.close = weakref.finalize(self, _close, self._images, self._crowds, self._hands)
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
         image = _mediapipe_image(frame)
@@ -97,7 +117,15 @@ class MediaPipeEstimator:
             found = self._images.detect(image)
         if not found.pose_landmarks:
             raise NoPersonError(self._best_confidence(image), self.min_confidence)
-        return self._pose(frame, _body(found, frame))
+        return self._pose(frame, _body(found.pose_landmarks[0], frame))
+
+    def everyone(self, frame: np.ndarray) -> list[np.ndarray]:
+        """Of up to 4 people the bodies; hands are left unseen."""
+        with _quiet():
+            found = self._crowds.detect(_mediapipe_image(frame))
+        nothing = np.array((np.nan, np.nan, 0), np.float32)
+        bodies = [_body(person, frame) for person in found.pose_landmarks]
+        return [mark(outside_unsure(from_mediapipe(body, nothing, nothing), frame)) for body in bodies]
 
     def video(self, frames: Iterable[Frame]) -> Iterator[np.ndarray]:
         """Tracks and smooths the body over time (MediaPipe's video mode); hands are found frame by frame."""
@@ -108,7 +136,7 @@ class MediaPipeEstimator:
                 with _quiet():
                     found = landmarker.detect_for_video(_mediapipe_image(frame), clock)
                 if found.pose_landmarks:
-                    yield self._pose(frame, _body(found, frame))
+                    yield self._pose(frame, _body(found.pose_landmarks[0], frame))
                 else:
                     yield np.zeros((NUM_JOINTS, 3), np.float32)
         finally:
@@ -121,21 +149,17 @@ class MediaPipeEstimator:
             if hand is None:
                 wrist = (*body[MEDIAPIPE_BODY[f"{side}_wrist"], :2], 0)
                 hands[side] = np.tile(np.float32(wrist), (len(HAND_JOINTS), 1))
-        pose = from_mediapipe(body, hands["left"], hands["right"])
-        height, width = frame.shape[:2]
-        outside = (pose[:, 0] < 0) | (pose[:, 0] > width) | (pose[:, 1] < 0) | (pose[:, 1] > height)
-        pose[outside, 2] = 0
-        return pose
+        return outside_unsure(from_mediapipe(body, hands["left"], hands["right"]), frame)
 
     def _find_hands(self, frame: np.ndarray, body: np.ndarray) -> dict[str, np.ndarray | None]:
         """Each side's hand (21, 3) or None. Every hand seen in either wrist's crop is a candidate for both sides; the
         closest pairs of hand and body palm are taken first, and one hand is never given to both sides."""
         found = [hand for side in _SIDES for hand in self._hands_near(frame, body, side)]
-        pairs = [(_palm_distance(hand, body, owner), owner, hand) for hand in found for owner in _SIDES]
+        pairs = [(palm_distance(hand, body, owner), owner, hand) for hand in found for owner in _SIDES]
         hands: dict[str, np.ndarray | None] = dict.fromkeys(_SIDES)
         for distance, owner, hand in sorted(pairs, key=lambda pair: pair[0]):
             other = hands["left" if owner == "right" else "right"]
-            taken = other is not None and _same_hand(hand, other)
+            taken = other is not None and same_hand(hand, other)
             if distance < _REACH and hands[owner] is None and not taken:
                 hands[owner] = hand
         return hands
@@ -145,7 +169,7 @@ class MediaPipeEstimator:
         wrist, elbow = (body[MEDIAPIPE_BODY[f"{side}_{joint}"], :2] for joint in ("wrist", "elbow"))
         centre = wrist + 0.3 * (wrist - elbow)  # a hand lies past its wrist
         for crop in self.hand_crops:
-            side_px = max(int(crop * _arm(body, side)), 8)
+            side_px = max(int(crop * arm(body, side)), 8)
             x, y = (int(round(c - side_px / 2)) for c in centre)
             if x >= frame.shape[1] or y >= frame.shape[0] or x + side_px <= 0 or y + side_px <= 0:
                 continue
@@ -157,7 +181,7 @@ class MediaPipeEstimator:
                 np.array([[x + p.x * side_px, y + p.y * side_px, label[0].score] for p in hand], np.float32)
                 for hand, label in zip(found.hand_landmarks, found.handedness, strict=True)
             ]
-            hands = [hand for hand in hands if min(_palm_distance(hand, body, owner) for owner in _SIDES) < _REACH]
+            hands = [hand for hand in hands if min(palm_distance(hand, body, owner) for owner in _SIDES) < _REACH]
             if hands:
                 return hands
         return []
@@ -176,11 +200,12 @@ class MediaPipeEstimator:
             low, high = (threshold, high) if found else (low, threshold)
         return low
 
-    def _landmarker(self, threshold: float, video: bool = False) -> Any:
+    def _landmarker(self, threshold: float, video: bool = False, people: int = 1) -> Any:
         vision = self._vision
         options = vision.PoseLandmarkerOptions(
             base_options=_base_options(self._pose_task),
             running_mode=vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE,
+            num_poses=people,
             min_pose_detection_confidence=threshold,
             min_pose_presence_confidence=threshold,
         )
@@ -207,35 +232,18 @@ def estimate_file(estimator: PoseEstimator, path: str | os.PathLike[str]) -> tup
         raise NoPersonError(error.confidence, error.threshold, str(path)) from error
 
 
-def _body(found: Any, frame: np.ndarray) -> np.ndarray:
-    """The first person's 33 landmarks as rows (x px, y px, visibility, presence)."""
+def _body(person: Any, frame: np.ndarray) -> np.ndarray:
+    """A person's 33 landmarks as rows (x px, y px, visibility, presence)."""
     height, width = frame.shape[:2]
-    return np.array(
-        [(p.x * width, p.y * height, p.visibility, p.presence) for p in found.pose_landmarks[0]], np.float32
-    )
+    return np.array([(p.x * width, p.y * height, p.visibility, p.presence) for p in person], np.float32)
 
 
-def _arm(body: np.ndarray, side: str) -> float:
-    """A length in pixels to measure hands by: the forearm, but at least half the torso, since a forearm that points
-    at the camera looks short."""
-    elbow, wrist = (body[MEDIAPIPE_BODY[f"{side}_{joint}"], :2] for joint in ("elbow", "wrist"))
-    shoulders, hips = (
-        (body[MEDIAPIPE_BODY[f"left_{joint}"], :2] + body[MEDIAPIPE_BODY[f"right_{joint}"], :2]) / 2
-        for joint in ("shoulder", "hip")
-    )
-    return max(float(np.linalg.norm(wrist - elbow)), float(np.linalg.norm(shoulders - hips)) / 2, 1.0)
-
-
-def _palm_distance(hand: np.ndarray, body: np.ndarray, side: str) -> float:
-    """Mean distance of the palm of `hand` to that of the body's `side`, in arm lengths."""
-    gaps = np.linalg.norm(hand[list(_PALM), :2] - body[list(_BODY_PALM[side]), :2], axis=-1)
-    return float(gaps.mean()) / _arm(body, side)
-
-
-def _same_hand(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two detections, made in different crops, are one hand: their joints lie within a quarter of its size."""
-    size = np.linalg.norm(np.ptp(a[:, :2], axis=0))
-    return bool(np.linalg.norm(a[:, :2] - b[:, :2], axis=-1).mean() < size / 4)
+def outside_unsure(pose: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    """The pose (60, 3), with confidence 0 outside the frame; in place."""
+    height, width = frame.shape[:2]
+    outside = (pose[:, 0] < 0) | (pose[:, 0] > width) | (pose[:, 1] < 0) | (pose[:, 1] > height)
+    pose[outside, 2] = 0
+    return pose
 
 
 def _import_mediapipe() -> Any:

@@ -1,4 +1,5 @@
-"""Pose files: our own .npz, written and read, and those of other programs (pose_layouts.py), read.
+"""Pose files: our own .npz, written and read, and those of other programs, read (pose_layouts.py, pose_arrays.py,
+motions.py).
 
 Ours holds poses (F, 60, 3) in pixels, height, width, and fps, or the times (F,) of frames of no constant rate; of a
 dance also tokens (F, S, K); of a video that was cut off also how many frames were lost.
@@ -12,9 +13,19 @@ from typing import Any, Final
 
 import numpy as np
 
-from data_pipeline import frame_times, npz_files, people, pose_layouts, unseen
+from data_pipeline import (
+    frame_times,
+    motions,
+    npz_files,
+    people,
+    pose_arrays,
+    pose_layouts,
+    projection,
+    safe_pickle,
+    unseen,
+)  # fmt: skip
 from data_pipeline.files import one_line, write_atomically
-from data_pipeline.pose_formats import Clip, UnstatedError
+from data_pipeline.pose_formats import Clip, Counts, UnstatedError
 from data_pipeline.skeleton import NUM_JOINTS
 
 _NUMBERS: Final = ("height", "width", "fps", "lost")  # single ones
@@ -45,7 +56,9 @@ def save_clip(path: str | os.PathLike[str], clip: Clip) -> None:
     if not np.isfinite(clip.poses).all():
         raise ValueError(f"{path}: poses hold NaN or infinity; mark a joint that is not seen by confidence 0")
     clip = _checked(path, clip)
-    values = {key: value for key, value in clip._asdict().items() if value is not None and (key != "lost" or value)}
+    values = {key: value for key, value in clip._asdict().items() if value is not None and key in _KEYS}
+    if not clip.lost:
+        del values["lost"]
     fps = frame_times.constant_fps(clip.times)
     if fps:
         del values["times"]
@@ -59,9 +72,11 @@ def load_poses(
     path: str | os.PathLike[str], height: int | None = None, width: int | None = None, fps: float | None = None
 ) -> Clip:
     """Reads our file, or any layout of pose_layouts.KNOWN. Joints that were not seen get confidence 0 and a place
-    (unseen.fill), of several people one is followed (people.follow), and frames without anybody are warned of.
+    (unseen.fill), of several people one is followed (people.follow), and frames without anybody are warned of. Joints
+    in space are seen by projection.project. Clip.counts says what was odd.
 
-    `height`, `width` and `fps` stand in for what the file does not state.
+    `height`, `width` and `fps` stand in for what the file does not state. A picture of joints in space has the size
+    given, or the paper's.
 
     Raises:
         FileNotFoundError, ValueError: one line that names the file and what is wrong with it.
@@ -70,11 +85,11 @@ def load_poses(
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
-    ours = not path.is_dir() and path.suffix.lower() == ".npz" and "poses" in npz_files.names(path)
     given = {"height": height, "width": width, "fps": fps}
-    clip = _checked(path, _ours(path) if ours else _others(path, _read(path), given))
+    clip = _checked(path, _ours(path) if _is_ours(path) else _others(path, _read(path), given))
     clip = clip._replace(poses=unseen.fill(clip.poses, clip.times))
     empty = np.flatnonzero((clip.poses[..., 2] == 0).all(axis=1))
+    clip = clip._replace(counts=clip.counts._replace(nobody=len(empty)))
     if 0 < len(empty) < len(clip.poses):
         logging.getLogger(__name__).warning(
             "%s: %d of %d frames show nobody, the first of them frame %d; a body that counts as unseen stands in",
@@ -83,21 +98,31 @@ def load_poses(
     return clip
 
 
-def _read(path: Path) -> pose_layouts.Found:
-    readers = {".json": pose_layouts.read_json, ".npz": pose_layouts.read_arrays}
+def _is_ours(path: Path) -> bool:
+    names = npz_files.names(path) if not path.is_dir() and path.suffix.lower() == ".npz" else []
+    return "poses" in names and not motions.are_in(names)
+
+
+def _read(path: Path) -> pose_layouts.Found | motions.Motion:
+    readers = {
+        ".json": pose_layouts.read_json, ".npz": pose_arrays.read_npz, ".npy": pose_arrays.read_npy,
+        ".pkl": pose_arrays.read_pickle, ".csv": motions.read_csv, ".bvh": motions.read_bvh,
+    }  # fmt: skip
     read = pose_layouts.read_folder if path.is_dir() else readers.get(path.suffix.lower())
     if read is None:
         raise ValueError(f"{path}: not a pose file, by its suffix; known are: {pose_layouts.KNOWN}")
     try:
         return read(path)
-    except npz_files.UnreadableError:
+    except (npz_files.UnreadableError, safe_pickle.RefusedError):
         raise
     except pose_layouts.BROKEN as error:
         raise ValueError(f"{path}: not a pose file of a known layout ({one_line(error)})") from error
 
 
-def _others(path: Path, found: pose_layouts.Found, given: dict[str, Any]) -> Clip:
+def _others(path: Path, found: pose_layouts.Found | motions.Motion, given: dict[str, Any]) -> Clip:
     """Marked poses of one person. `given` stands in for what is not stated."""
+    if isinstance(found, motions.Motion):
+        return _projected(path, found, given)
     if not found.frames:
         raise ValueError(f"{path}: holds no frames")
     known = given | found.stated
@@ -112,7 +137,24 @@ def _others(path: Path, found: pose_layouts.Found, given: dict[str, Any]) -> Cli
         scale = np.array((width, height, 1), np.float32)
         frames = [[person * scale for person in everyone] for everyone in frames]
     times = np.subtract(found.numbers, found.numbers[0]) / fps
-    return Clip(people.follow(frames, height, width), height, width, times)
+    several = sum(map(people.are_several, frames))
+    counts = Counts(found.tally.clipped, found.tally.zeroed, several)
+    return Clip(people.follow(frames, height, width), height, width, times, counts=counts)
+
+
+def _projected(path: Path, motion: motions.Motion, given: dict[str, Any]) -> Clip:
+    if len(motion.joints) == 0:
+        raise ValueError(f"{path}: holds no frames")
+    fps = motion.fps or given["fps"] or motion.usual_fps
+    if not fps:
+        raise UnstatedError(path, "fps")
+    height, width = given["height"] or projection.HEIGHT, given["width"] or projection.WIDTH
+    _check_numbers(path, height=height, width=width, fps=fps)
+    try:
+        poses = projection.project(motion.joints, height, width, motion.up)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return Clip(poses, height, width, frame_times.at_rate(fps, len(poses)))
 
 
 def _ours(path: Path) -> Clip:

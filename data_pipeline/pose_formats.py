@@ -1,5 +1,5 @@
-"""Joints as others number them to our 60 (skeleton.py): MediaPipe 33 + hands, COCO-WholeBody 133 and COCO 17, OpenPose
-BODY_25 and 18 + hands.
+"""Joints as others number them to our 60 (skeleton.py): MediaPipe 33 + hands, COCO-WholeBody 133 and COCO 17,
+OpenPose's body and hands (arrays of both: openpose_arrays.py).
 
 All take rows of x, y and score in which a joint that was not seen is marked (unseen.mark), and so do they give them.
 """
@@ -28,9 +28,7 @@ COCO_BODY: Final = {
 }  # fmt: skip
 _HANDS: Final = len(HAND_JOINTS)
 _WHOLEBODY_LEFT, _WHOLEBODY_RIGHT = 91, 112
-# BODY_25 is our body, OpenPose's 18, with the middle of the hips at 8; 70 face points lie before the hands.
-_BODY25: Final = (*range(8), *range(9, 19))
-_OPENPOSE_LEFT, _OPENPOSE_RIGHT = 95, 116
+BODY25: Final = (*range(8), *range(9, 19))  # our body, OpenPose's 18, in BODY_25; at 8 is the middle of the hips
 
 
 class UnstatedError(ValueError):
@@ -44,9 +42,21 @@ class UnstatedError(ValueError):
         self.lacking = lacking
 
 
+class Counts(NamedTuple):
+    """What was odd in a pose file, for whoever asks: confidences above 1 that were clipped and those below 0 or no
+    number that were zeroed, of all its people and joints; frames that show several people, and those of which nobody
+    was taken."""
+
+    clipped: int = 0
+    zeroed: int = 0
+    several: int = 0
+    nobody: int = 0
+
+
 class Clip(NamedTuple):
     """Poses (F, 60, 3) in pixels of a height x width frame, each shown at `times` (F,) float64 seconds from the first;
-    a dance's tokens (F, ...); how many more frames its video would have if it were not cut off."""
+    a dance's tokens (F, ...); how many more frames its video would have if it were not cut off; what was odd in its
+    file, which is not saved."""
 
     poses: np.ndarray
     height: int
@@ -54,6 +64,7 @@ class Clip(NamedTuple):
     times: np.ndarray
     tokens: np.ndarray | None = None
     lost: int = 0
+    counts: Counts = Counts()
 
 
 def from_mediapipe(pose: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -64,26 +75,21 @@ def from_mediapipe(pose: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.
         left, right: (..., 21, 3) x, y in pixels, score of the dancer's own left and right hand.
     """
     pose = np.concatenate([pose[..., :2], pose[..., 2:3] * pose[..., 3:4]], axis=-1)
-    return _assemble(_body(pose, MEDIAPIPE_BODY), left, right)
+    return assemble(body_of(pose, MEDIAPIPE_BODY), left, right)
 
 
 def from_wholebody(keypoints: np.ndarray) -> np.ndarray:
     """COCO-WholeBody (..., 133, 3), as RTMW gives it, or its first 17 alone, COCO's body, to (..., 60, 3)."""
-    return _assemble(
-        _body(keypoints, COCO_BODY), _hand(keypoints, _WHOLEBODY_LEFT), _hand(keypoints, _WHOLEBODY_RIGHT)
+    return assemble(
+        body_of(keypoints, COCO_BODY), _hand(keypoints, _WHOLEBODY_LEFT), _hand(keypoints, _WHOLEBODY_RIGHT)
     )
-
-
-def from_openpose(keypoints: np.ndarray) -> np.ndarray:
-    """OpenPose BODY_25 + face 70 + hands, (..., 137, 3), to (..., 60, 3)."""
-    return _assemble(keypoints[..., _BODY25, :], _hand(keypoints, _OPENPOSE_LEFT), _hand(keypoints, _OPENPOSE_RIGHT))
 
 
 def from_openpose_parts(body: np.ndarray, left: np.ndarray | None, right: np.ndarray | None) -> np.ndarray:
     """OpenPose's body (25, 3) or (18, 3) and its hands (21, 3), where it found them, to (60, 3)."""
     nothing = np.full((_HANDS, 3), (np.nan, np.nan, 0), np.float32)
-    body = body[..., _BODY25, :] if len(body) == 25 else body
-    return _assemble(body, nothing if left is None else left, nothing if right is None else right)
+    body = body[..., BODY25, :] if len(body) == 25 else body
+    return assemble(body, nothing if left is None else left, nothing if right is None else right)
 
 
 def _hand(keypoints: np.ndarray, start: int) -> np.ndarray:
@@ -92,7 +98,8 @@ def _hand(keypoints: np.ndarray, start: int) -> np.ndarray:
     return hand if hand.shape[-2] else np.array((np.nan, np.nan, 0), np.float32)
 
 
-def _body(source: np.ndarray, indices: dict[str, int]) -> np.ndarray:
+def body_of(source: np.ndarray, indices: dict[str, int]) -> np.ndarray:
+    """Our body (..., 18, 3) of a layout without neck: it is the middle of the shoulders, as sure as the less sure."""
     body = np.zeros((*source.shape[:-2], len(BODY_JOINTS), 3), np.float32)
     for name, index in indices.items():
         body[..., INDEX[name], :] = source[..., index, :]
@@ -102,7 +109,8 @@ def _body(source: np.ndarray, indices: dict[str, int]) -> np.ndarray:
     return body
 
 
-def _assemble(body: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+def assemble(body: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Body (..., 18, 3) and hands (..., 21, 3), or of one row for all, to (..., 60, 3); confidences within [0, 1]."""
     poses = np.empty((*body.shape[:-2], NUM_JOINTS, 3), np.float32)
     poses[..., :LEFT_HAND_START, :] = body
     poses[..., LEFT_HAND_START:RIGHT_HAND_START, :] = left

@@ -1,4 +1,5 @@
-"""Pose files of other programs, told apart by the structure that they declare; see KNOWN.
+"""Pose files of other programs, told apart by the structure that they declare; see KNOWN. Those in JSON; for the
+others see pose_arrays.py and motions.py.
 
 Readers raise ValueError with what is wrong, and whatever else bytes of unknown origin provoke (BROKEN); pose_files
 names the file.
@@ -12,17 +13,20 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from data_pipeline import npz_files
 from data_pipeline.files import one_line
-from data_pipeline.pose_formats import from_mediapipe, from_openpose, from_openpose_parts, from_wholebody
-from data_pipeline.unseen import mark
+from data_pipeline.pose_formats import from_openpose_parts, from_wholebody
+from data_pipeline.unseen import Tally
 
 KNOWN: Final = (
-    'our .npz; .npz of MediaPipe ("pose", "lh", "rh") or OpenPose-137 ("xy", "confidence"); .json of COCO-WholeBody (a '
-    'list of frames with "instances"), MMPose ("instance_info") or DWPose (frames with "people"); a folder of '
-    "OpenPose's .json files, one a frame"
+    'our .npz; .json of COCO-WholeBody (a list of frames with "instances"), MMPose ("instance_info") or DWPose '
+    '(frames with "people"); a folder of OpenPose\'s .json files, one a frame; .npz of MediaPipe ("pose", "lh", "rh"), '
+    'of joints ("keypoints" and "scores", or "xy" and "confidence", as many as COCO-WholeBody 133 or 17, OpenPose-18, '
+    '25, 134, 135 or 137, MediaPipe Holistic 543), of DWPose ("candidate", "subset", "hands"), or of 3-D joints '
+    '("joints" of SMPL 24, SMPL-H 52 or SMPL-X 55; AMASS\'s "poses", "trans"); .npy of such joints or of DWPose; '
+    ".pkl of AIST++ or DWPose; .csv of 3-D joints, 72 numbers a frame; .bvh"
 )
 BROKEN: Final = (ValueError, TypeError, IndexError, KeyError, OverflowError, RecursionError, MemoryError)
+Mark = Callable[[np.ndarray], np.ndarray]  # as unseen.mark
 _BODIES: Final = (17, 133)  # joints of COCO and COCO-WholeBody
 _HAND: Final = 21
 _LARGEST_NUMBER: Final = 2**53  # of a frame: as float64 counts; what is larger is no count
@@ -31,11 +35,13 @@ _LARGEST_NUMBER: Final = 2**53  # of a frame: as float64 counts; what is larger 
 class Found(NamedTuple):
     """frames: of each the people, marked poses (60, 3) in pixels, or in shares of the frame's width and height.
     numbers: of the frames, increasing; a frame that the file leaves out is missing here too.
-    stated: what the file says of "height", "width" and "fps"."""
+    stated: what the file says of "height", "width" and "fps".
+    tally: of the scores of all people."""
 
     frames: list[list[np.ndarray]]
     numbers: list[int]
     stated: dict[str, float]
+    tally: Tally
 
 
 def read_folder(path: Path) -> Found:
@@ -49,19 +55,19 @@ def read_folder(path: Path) -> Found:
         raise ValueError("the last number in the names of its .json files is no frame's")
     if len(set(order)) < len(order):
         raise ValueError("two of its .json files have one frame number; put each clip into a folder of its own")
-    contents, frames = [], []
+    contents, frames, tally = [], [], Tally()
     for _, file in sorted(zip(order, files, strict=True)):
         try:
             contents.append(json.loads(file.read_bytes()))
-            frames.append(_people(contents[-1], _openpose_person, "people"))
+            frames.append(_people(contents[-1], _openpose_person, "people", tally.mark))
         except BROKEN as error:
             raise ValueError(f"{file.name}: {one_line(error)}") from error
-    return Found(frames, sorted(order), _canvas(contents))
+    return Found(frames, sorted(order), _canvas(contents), tally)
 
 
 def read_json(path: Path) -> Found:
     """Any of the layouts that are one .json file, in UTF-8 (with byte order mark or without), UTF-16 or UTF-32."""
-    content = json.loads(path.read_bytes())
+    content, tally = json.loads(path.read_bytes()), Tally()
     if isinstance(content, dict) and "instance_info" in content:
         content = content["instance_info"]
         if _all_have(content, "keypoints") and content:  # of a picture
@@ -69,51 +75,12 @@ def read_json(path: Path) -> Found:
     elif isinstance(content, dict) and "people" in content:
         content = [content]
     if _all_have(content, "instances"):
-        frames = [_people(frame, _coco_person, "instances") for frame in content]
-        return Found(frames, _numbers(content), {})
+        frames = [_people(frame, _coco_person, "instances", tally.mark) for frame in content]
+        return Found(frames, _numbers(content), {}, tally)
     if _all_have(content, "people"):
-        frames = [_people(frame, _openpose_person, "people") for frame in content]
-        return Found(frames, list(range(len(frames))), _canvas(content))
+        frames = [_people(frame, _openpose_person, "people", tally.mark) for frame in content]
+        return Found(frames, list(range(len(frames))), _canvas(content), tally)
     raise ValueError(f"known are: {KNOWN}")
-
-
-def read_arrays(path: Path) -> Found:
-    """An .npz file of MediaPipe's or OpenPose's arrays."""
-    names = npz_files.names(path)
-    needed = ("xy", "confidence") if "xy" in names else ("pose", "lh", "rh")
-    missing = [name for name in needed if name not in names]
-    if missing:
-        raise ValueError(f"without {', '.join(missing)}; it holds {', '.join(names) or 'nothing'}; known are: {KNOWN}")
-    arrays = npz_files.read(path, (*needed, "fps", "wh"))
-    wrong = [name for name, value in arrays.items() if value.dtype.kind not in "iuf"]
-    if wrong:
-        raise ValueError(f"{', '.join(wrong)}: no numbers")
-    if "xy" in arrays:
-        _expect(arrays["xy"], "xy", (None, None, 137, 2))
-        _expect(arrays["confidence"], "confidence", arrays["xy"].shape[:3])
-        poses = from_openpose(mark(np.concatenate([arrays["xy"], arrays["confidence"][..., None]], axis=-1)))
-    else:
-        poses = _mediapipe(arrays["pose"], arrays["lh"], arrays["rh"])[:, None]
-    stated = {"fps": arrays["fps"].item()} if "fps" in arrays else {}
-    if "wh" in arrays:
-        stated["width"], stated["height"] = arrays["wh"].tolist()
-    return Found([list(people) for people in poses], list(range(len(poses))), stated)
-
-
-def _mediapipe(pose: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    _expect(pose[..., :4], "pose", (None, 33, 4))
-    for name, hand in (("lh", left), ("rh", right)):
-        _expect(hand, name, (len(pose), _HAND, 3))
-    score = pose[..., 2:3] * pose[..., 3:4]
-    body = mark(np.concatenate([pose[..., :2], score], axis=-1))
-    body = np.concatenate([body, np.ones_like(body[..., :1])], axis=-1)
-    return from_mediapipe(body, mark(left), mark(right))
-
-
-def _expect(array: np.ndarray, name: str, shape: tuple[int | None, ...]) -> None:
-    if array.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True)):
-        wanted = ", ".join("any" if n is None else str(n) for n in shape)
-        raise ValueError(f"{name}: expected ({wanted}), got {array.shape}")
 
 
 def _all_have(frames: Any, key: str) -> bool:
@@ -137,17 +104,17 @@ def _canvas(frames: list[dict[str, Any]]) -> dict[str, float]:
     return {name: value for size in sizes for name, value in zip(("height", "width"), size, strict=True) if value}
 
 
-def _people(frame: Any, person: Callable[[dict[str, Any]], np.ndarray], key: str) -> list[np.ndarray]:
+def _people(frame: Any, person: Callable[[dict[str, Any], Mark], np.ndarray], key: str, mark: Mark) -> list[np.ndarray]:
     """Everyone in a frame; null stands for nobody."""
     if not isinstance(frame, dict) or not isinstance(frame.get(key, 0), list | None):
         raise ValueError(f'expected a frame with a list "{key}"; known are: {KNOWN}')
     people = frame[key] or []
     if not all(isinstance(entry, dict) for entry in people):
         raise ValueError(f'"{key}" must be a list of objects')
-    return [person(entry) for entry in people]
+    return [person(entry, mark) for entry in people]
 
 
-def _coco_person(person: dict[str, Any]) -> np.ndarray:
+def _coco_person(person: dict[str, Any], mark: Mark) -> np.ndarray:
     if not {"keypoints", "keypoint_scores"} <= person.keys():
         raise ValueError('expected instances with "keypoints" and "keypoint_scores"')
     nowhere = [None, None]
@@ -158,15 +125,15 @@ def _coco_person(person: dict[str, Any]) -> np.ndarray:
     return from_wholebody(mark(np.concatenate([xy, scores[:, None]], axis=-1)))
 
 
-def _openpose_person(person: dict[str, Any]) -> np.ndarray:
-    body = _flat(person, "pose_keypoints_2d", (25, 18))
+def _openpose_person(person: dict[str, Any], mark: Mark) -> np.ndarray:
+    body = _flat(person, "pose_keypoints_2d", (25, 18), mark)
     if body is None:
         body = np.full((18, 3), (np.nan, np.nan, 0), np.float32)
-    hands = (_flat(person, f"hand_{side}_keypoints_2d", (_HAND,)) for side in ("left", "right"))
+    hands = (_flat(person, f"hand_{side}_keypoints_2d", (_HAND,), mark) for side in ("left", "right"))
     return from_openpose_parts(body, *hands)
 
 
-def _flat(person: dict[str, Any], key: str, counts: tuple[int, ...]) -> np.ndarray | None:
+def _flat(person: dict[str, Any], key: str, counts: tuple[int, ...], mark: Mark) -> np.ndarray | None:
     """x, y, score, x, ... as marked rows (n, 3), n one of `counts`; None where the list is absent, empty or null."""
     values = person.get(key)
     if not values:
@@ -178,4 +145,4 @@ def _flat(person: dict[str, Any], key: str, counts: tuple[int, ...]) -> np.ndarr
     return mark(numbers.reshape(-1, 3))
 
 
-__all__ = ["BROKEN", "KNOWN", "Found", "read_arrays", "read_folder", "read_json"]
+__all__ = ["BROKEN", "KNOWN", "Found", "Mark", "read_folder", "read_json"]

@@ -30,6 +30,22 @@ def mark(keypoints: np.ndarray) -> np.ndarray:
     return marked.astype(np.float32)
 
 
+class Tally:
+    """Marks joints, and counts the scores of those that have a place: `clipped` lay above 1, `zeroed` were no number
+    or below 0."""
+
+    def __init__(self):
+        self.clipped = self.zeroed = 0
+
+    def mark(self, keypoints: np.ndarray) -> np.ndarray:
+        """As the function does."""
+        marked, score = mark(keypoints), np.asarray(keypoints, np.float64)[..., 2]
+        there = placed(marked)
+        self.clipped += int((score[there] > 1).sum())
+        self.zeroed += int((~(score[there] >= 0)).sum())
+        return marked
+
+
 def placed(poses: np.ndarray) -> np.ndarray:
     """Which joints (...,) of marked poses (..., 3) have a place."""
     return np.isfinite(poses[..., :2]).all(-1)
@@ -64,4 +80,4 @@ def _complete(values: np.ndarray, known: np.ndarray, times: np.ndarray) -> None:
         column[~known] = np.interp(times[~known], times[known], column[known]) if known.any() else 0
 
 
-__all__ = ["fill", "mark", "placed"]
+__all__ = ["Tally", "fill", "mark", "placed"]

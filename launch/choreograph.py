@@ -1,7 +1,8 @@
 """Songs become dances, as skeletons, without video: every song with every seed, all at once.
 
     python -m launch.choreograph --run out/motion --music a.mp3 --music b.ogg --image PHOTO --out DIR
-        [--seed 0 --seed 1] [--seconds N] [--temperature T] [--top_k K] [--top_p P] [--size HxW] [--pose_weights DIR]
+        [--seed 0 --seed 1] [--seconds N] [--temperature T] [--top_k K] [--top_p P] [--size HxW]
+        [--pose_weights DIR | --estimator rtm --pose_model FILE --detector FILE]
 
 Of each dance DIR/SONG_SEED.npz holds poses and tokens, and DIR/SONG_SEED.mp4 shows it with its song. In place of
 --image, --continue_from FILE goes on from all frames of such a file, or of a pose file (see README). Processes that
@@ -13,7 +14,7 @@ import math
 
 from absl import flags
 
-from launch.making import dances, painting, sampling_flags
+from launch.making import dances, estimator_flags, painting, sampling_flags
 from launch.runs import agreement, loading, sharing
 from launch.shell import cli, distributed, outputs
 
@@ -25,8 +26,8 @@ _OUT = flags.DEFINE_string("out", None, "Folder to write into.")
 _SEEDS = flags.DEFINE_multi_integer("seed", [0], "One dance of every song. Once for each seed.", lower_bound=0)
 _SECONDS = flags.DEFINE_float("seconds", None, "Longest dance; whole songs if not given.", lower_bound=0.1)
 _SIZE = flags.DEFINE_string("size", "896x512", "HxW of the preview in pixels.")
-_WEIGHTS = flags.DEFINE_string("pose_weights", None, "Folder with MediaPipe's pose and hand bundles (*.task).")
 flags.adopt_module_key_flags(sampling_flags)
+flags.adopt_module_key_flags(estimator_flags)
 flags.register_validator("seconds", lambda n: n is None or math.isfinite(n), "must be a number of seconds")
 flags.mark_flags_as_required(["run", "music", "out"])
 flags.mark_flags_as_mutual_exclusive(["image", "continue_from"], required=True)
@@ -48,7 +49,7 @@ def _read(paths, size):
     run = loading.load(_RUN.value, "motion")
     sampling = sampling_flags.sampling(run.config)
     songs = [dances.read_song(run, path) for path in _MUSIC.value]
-    given = painting.first_tokens(run, _IMAGE.value, _FROM.value, _WEIGHTS.value, size)
+    given = painting.first_tokens(run, _IMAGE.value, _FROM.value, estimator_flags.estimator, size)
     outputs.make_folder(_OUT.value)
     for path in paths:
         outputs.check_out(f"{path}.npz", ".npz")

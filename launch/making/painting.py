@@ -11,7 +11,7 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from data_pipeline import image_files, music, pose_estimation, pose_files, pose_weights, poses, video_files
+from data_pipeline import image_files, music, pose_estimation, pose_files, poses, video_files
 from data_pipeline.skeleton import PARTS
 from launch import stages
 from launch.making import dances
@@ -21,6 +21,8 @@ from launch.shell.progress import Bar
 from xdancer_jax.stages import video_sampling
 from xdancer_jax.stages.video_sampling import Sampler
 
+MakesEstimator = Callable[[], pose_estimation.PoseEstimator]  # asked only where a picture must be looked at
+
 
 class Dancer(NamedTuple):
     """The cropped photo (H, W, 3) uint8 and its pose (60, 3) in record coordinates."""
@@ -29,7 +31,7 @@ class Dancer(NamedTuple):
     pose: np.ndarray
 
 
-def read_dancer(image: str, pose_file: str | None, pose_weights_dir: str | None, size: tuple[int, int]) -> Dancer:
+def read_dancer(image: str, pose_file: str | None, estimator: MakesEstimator, size: tuple[int, int]) -> Dancer:
     """Reads the photo, finds or reads the pose, and crops both as the paper does, to `size` (height, width).
 
     Warns of a photo that shows less than half of the legs' joints: the models saw whole dancers.
@@ -44,8 +46,7 @@ def read_dancer(image: str, pose_file: str | None, pose_weights_dir: str | None,
             )
         pose = found.poses[0]
     else:
-        weights = pose_weights.find_weights(pose_weights_dir)
-        picture, pose = pose_estimation.estimate_file(pose_estimation.MediaPipeEstimator(*weights), image)
+        picture, pose = pose_estimation.estimate_file(estimator(), image)
     box, cropped = dances.crop(pose, picture.shape[:2], size, pose_file or image)
     if np.mean(pose[list(PARTS["lower_body"]), 2] > poses.VISIBLE) < 0.5:
         logging.warning(
@@ -56,12 +57,12 @@ def read_dancer(image: str, pose_file: str | None, pose_weights_dir: str | None,
 
 
 def first_tokens(
-    run: Run, image: str | None, dance_file: str | None, pose_weights_dir: str | None, size: tuple[int, int]
+    run: Run, image: str | None, dance_file: str | None, estimator: MakesEstimator, size: tuple[int, int]
 ) -> np.ndarray:
     """Tokens (n, S, K) that a dance of the motion run begins with: of a file (dances.read_tokens) or of a photo."""
     if dance_file:
         return dances.read_tokens(run, dance_file, size)
-    return dances.tokens_of(run, read_dancer(image, None, pose_weights_dir, size).pose[None])
+    return dances.tokens_of(run, read_dancer(image, None, estimator, size).pose[None])
 
 
 def painter(run: Run, steps: int | None) -> Callable[..., np.ndarray]:

@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 from configs import data as configs_data
 from data_pipeline import feature_sets, music
 from data_pipeline.feature_sets import FeatureSet
-from data_pipeline.preparation import clip_files, pose_clips, splits, toys, videos
+from data_pipeline.preparation import clip_files, estimators, pose_clips, splits, toys, videos
 from data_pipeline.preparation.whole import Division, Plan
 from launch.shell import fields
 
@@ -94,12 +94,12 @@ def _features(name: str, arrays: str | None) -> FeatureSet | None:
         raise ValueError(f"config.music={name!r}: {error}; features of your own need {_ELSEWHERE}") from error
 
 
-def check_estimator(config: ConfigDict) -> None:
-    """Makes the estimator of the poses once, before there is work for it. Raises what it does."""
+def check_models(config: ConfigDict) -> None:
+    """Makes the estimator of poses and the scorer of pictures once, before there is work for them. Raises what they
+    do."""
     if config.variant == "videos":
-        from data_pipeline.preparation import estimators
-
         estimators.estimator(**config.estimator.to_dict())
+        estimators.scorer(config.quality_model)
 
 
-__all__ = ["check_estimator", "plan"]
+__all__ = ["check_models", "plan"]

@@ -18,7 +18,7 @@ def prepare(config: ConfigDict, data: str) -> str:
     files.check_no_pattern(data)
     plan = plans.plan(config, data)
     beam = running.beam_options(config.workers, config.beam)
-    plans.check_estimator(config)
+    plans.check_models(config)
     cache = Cache(config.cache or str(Path(data, "cache")))
     with tqdm(total=len(plan.jobs), desc=config.variant, unit="clip") as bar:
         done = whole.prepare(plan, cache, beam, lambda count: bar.update(count - bar.n))

@@ -37,3 +37,8 @@ def test_a_file_is_there_whole_or_not_at_all(durable, tmp_path, monkeypatch):
         files.write_atomically(path, b"new", durable)
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
     assert bool(synced) == durable
+
+
+def test_a_stamp_tells_files_apart(tmp_path):
+    (tmp_path / "a.onnx").write_bytes(b"abc")
+    assert files.stamp(tmp_path / "a.onnx") == "a.onnx ba7816bf8f01"

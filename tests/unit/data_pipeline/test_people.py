@@ -1,6 +1,6 @@
 import numpy as np
 
-from data_pipeline.people import follow
+from data_pipeline.people import Follower, are_several, follow, prominence
 from data_pipeline.skeleton import INDEX, NUM_JOINTS
 
 NECK = INDEX["neck"]
@@ -61,6 +61,28 @@ def test_who_is_always_alone_is_followed_over_a_cut():
     chosen = follow(frames, *SIZE)
     np.testing.assert_array_equal(chosen[[0, 2]], [frames[0][0], frames[2][0]])
     assert np.isnan(chosen[1, :, :2]).all()
+
+
+def test_frames_that_come_one_by_one_show_the_same_dancer():
+    """As in all frames at once, since the first shows both; until two are seen, whoever is alone is followed."""
+    rng = np.random.default_rng(0)
+    people = [[_person(150 + 9 * i, seed=1), _person(450 - 9 * i, size=90, seed=2)] for i in range(30)]
+    frames = [people[0], *([person for person in pair if rng.random() < 0.6] for pair in people[1:])]
+    follower = Follower(*SIZE)
+    streamed = np.stack([follower(frame) for frame in frames])
+    np.testing.assert_array_equal(streamed, follow(frames, *SIZE))
+    assert 0 < np.isnan(streamed[:, 0, 0]).sum() < 29
+    dancer, far = _person(100), _person(500)
+    alone = Follower(*SIZE)
+    assert (alone([dancer])[0] == dancer[0]).all() and (alone([far])[0] == far[0]).all()
+    both = Follower(*SIZE, several=True)
+    assert (both([dancer])[0] == dancer[0]).all() and np.isnan(both([far])[0, 0])
+
+
+def test_people_are_several_if_more_than_one_shows_a_joint():
+    nobody = np.full((NUM_JOINTS, 3), (np.nan, np.nan, 0), np.float32)
+    assert are_several([_person(1), nobody, _person(2)]) and not are_several([_person(1), nobody])
+    assert prominence(_person(300), *SIZE) > prominence(_person(10), *SIZE) > prominence(_person(10, size=50), *SIZE)
 
 
 def test_someone_without_a_joint_is_nobody():

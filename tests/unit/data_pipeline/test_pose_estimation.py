@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -134,3 +135,25 @@ def test_a_video_keeps_its_time_and_its_sides(samples, real):
     for name, index in (("left_wrist", 15), ("right_wrist", 16), ("left_ankle", 27), ("right_ankle", 28)):
         assert np.median(np.linalg.norm(poses[:, INDEX[name], :2] - reference[:, index, :2], axis=-1)) < 8
     assert (poses[:, LEFT_HAND_START, 2] > 0).mean() > 0.75 and (poses[:, RIGHT_HAND_START, 2] > 0).mean() > 0.75
+
+
+def test_everyone_in_a_picture_is_counted(samples, real):
+    frames = [frame.picture for frame in iter_video(samples / "video/conan_dancing.mov")]
+    left, right = frames[12][:, 150:450], frames[150][:, 150:450]
+    both = real.everyone(np.concatenate([left, right], axis=1))
+    assert len(both) == 2 and all(pose.shape == (60, 3) and pose.dtype == np.float32 for pose in both)
+    [one] = real.everyone(left)
+    nearest = min(both, key=lambda pose: pose[INDEX["neck"], 0])
+    np.testing.assert_allclose(nearest[:18, :2], one[:18, :2], atol=15)
+    assert np.isnan(one[18:, :2]).all() and not one[18:, 2].any() and one[INDEX["neck"], 2] > 0.9
+    assert real.everyone(np.zeros_like(left)) == []
+
+
+def test_the_estimator_says_which_it_is(real):
+    from importlib.metadata import version
+
+    assert real.name == "mediapipe"
+    assert re.fullmatch(
+        rf"mediapipe {re.escape(version('mediapipe'))}, pose_landmarker.task [0-9a-f]{{12}}, "
+        r"hand_landmarker.task [0-9a-f]{12}", real.version
+    )

@@ -78,3 +78,12 @@ def test_without_a_neck_the_body_hangs_on_the_middle_of_what_is_seen():
 
 def _nobody():
     return np.full((2, NUM_JOINTS, 3), (np.nan, np.nan, 0), np.float32)
+
+
+def test_a_tally_counts_the_scores_of_joints_that_have_a_place():
+    tally = unseen.Tally()
+    rows = [(5, 5, 1.2), (5, 5, np.nan), (5, 5, -1), (5, 5, 1), (np.nan, 5, np.nan), (0, 0, 3), (5, 5, 0)]
+    marked = tally.mark(np.array(rows))
+    np.testing.assert_array_equal(marked, unseen.mark(np.array(rows)))
+    tally.mark(np.array(rows[:1]))
+    assert (tally.clipped, tally.zeroed) == (2, 2)

@@ -10,7 +10,7 @@ from data_pipeline import sources
 from launch import stages
 from launch.figures import watching
 from launch.figures.data import Data
-from launch.making import dances, painting
+from launch.making import dances, estimator_flags, painting
 from launch.runs import loading, training
 from tests import command_line
 from xdancer_jax.train.loop import Summary
@@ -94,7 +94,8 @@ def test_generate_hands_on_every_flag(making, tmp_path):
     assert calls["load_pair"] == ("r",) and calls["read_song"][1:] == ("m.wav",)
     options = making.calls["load_pair"][1]
     assert options["dtype"] == "bfloat16" and options["mesh"].devices.size == jax.device_count()
-    assert calls["video_size"][0] == "64x32" and calls["read_dancer"] == ("i.png", "p.npz", "w", (64, 32))
+    assert calls["video_size"][0] == "64x32"
+    assert calls["read_dancer"] == ("i.png", "p.npz", estimator_flags.estimator, (64, 32))
     assert calls["painter"][1] == 7 and calls["write"][0] == out
     (given, frames, seeds), options = making.calls["choreograph"]
     assert (given, frames, seeds) == (["given"], 60, [5])
@@ -110,7 +111,7 @@ def test_choreograph_hands_on_every_flag(making, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert making.calls["load"][0] == ("r", "motion")
-    assert making.calls["read_dancer"][0] == ("i.png", None, "w", (64, 32))
+    assert making.calls["read_dancer"][0] == ("i.png", None, estimator_flags.estimator, (64, 32))
     (given, frames, seeds), options = making.calls["choreograph"]
     assert (given, frames, seeds) == (["given"] * 4, 30, [3, 4, 3, 4])
     assert options["sampling"].top_p == (0.1, 0.2, 0.3, 0.4, 0.5)
