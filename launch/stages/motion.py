@@ -48,7 +48,8 @@ def window(config: ConfigDict, train: bool) -> Window:
     return Window("motion", {
         "music": data.music, "previous": data.previous, "length": config.model.segment_frames,
         "num_context": config.model.context_frames, "song_bins": config.model.global_tokens,
-        "static_context_rate": data.static_context_rate if train else 0.0, "margin": tokenizer_stage.module(config.earlier.tokenizer).reach,
+        "static_context_rate": data.static_context_rate if train else 0.0,
+        "margin": tokenizer_stage.module(config.earlier.tokenizer).reach,
     }, mix)
 
 
