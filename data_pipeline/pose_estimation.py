@@ -140,7 +140,8 @@ class MediaPipeEstimator:
                 else:
                     yield np.zeros((NUM_JOINTS, 3), np.float32)
         finally:
-            landmarker.close()
+            with _quiet():
+                landmarker.close()
 
     def _pose(self, frame: np.ndarray, body: np.ndarray) -> np.ndarray:
         """Body landmarks (33, 4) and the hands found around its wrists -> (60, 3)."""
@@ -196,7 +197,8 @@ class MediaPipeEstimator:
                 with _quiet():
                     found = bool(landmarker.detect(image).pose_landmarks)
             finally:
-                landmarker.close()
+                with _quiet():
+                    landmarker.close()
             low, high = (threshold, high) if found else (low, threshold)
         return low
 

@@ -114,9 +114,10 @@ def _table(path: Path) -> Iterator[Source]:
         raise ValueError(f'{path}: a table needs a column "file"; it has {", ".join(rows.fieldnames or ("nothing",))}')
     for number, row in enumerate(rows, 2):
         columns = {name: value.strip() for name, value in row.items() if name and isinstance(value, str)}
-        if None in row or not columns.get("file"):
+        columns = {name: value for name, value in columns.items() if value}
+        if None in row or "file" not in columns:
             raise ValueError(f"{path}: line {number} has no file, or more cells than the header")
-        if columns.get("music"):
+        if "music" in columns:
             columns["music"] = str(path.parent / columns["music"])
         yield Source(columns.pop("id", ""), str(path.parent / columns.pop("file")), columns)
 

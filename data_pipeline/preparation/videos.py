@@ -55,17 +55,18 @@ def make(job: Job, folder: Path) -> list[Made]:
             settings["spans"]["scenes"],
         )
         spans = _spans(job, seen)
-        made = {span: _measured(job, seen, span) for span in spans}
-        kept = [span for span in spans if not made[span].dropped(job.limits)]
+        made = {span.id: _measured(job, seen, span) for span in spans}
+        kept = [span for span in spans if not made[span.id].dropped(job.limits)]
         if not kept:
             return list(made.values())
         try:
             heard = _heard(job, path, seen.clip.times)
         except ValueError as error:
-            return [_without_music(one, str(error)) if span in kept else one for span, one in made.items()]
+            without = {span.id: _without_music(made[span.id], str(error)) for span in kept}
+            return list((made | without).values())
         frames = enumerate(video_files.iter_video(path, _ignore))
         for span in kept:
-            made[span] = _write(job, folder, span, made[span], heard, frames)
+            made[span.id] = _write(job, folder, span, made[span.id], heard, frames)
         return list(made.values())
 
 
@@ -164,7 +165,11 @@ def _write(
     if "music" in heard.fields:
         rows, beats = heard.fields["music"], heard.fields["beats"] - first
         record |= {"music": rows[first : first + count], "beats": beats[(beats >= 0) & (beats < count)]}
-    return clip_files.write(folder, record, made)
+    return clip_files.write(folder, record, **_measures(made))
+
+
+def _measures(made: Made) -> dict[str, Any]:
+    return {name: getattr(made, name) for name in ("start", "stop", "columns", "scores", "counts")}
 
 
 def _pictures(
