@@ -71,6 +71,16 @@ def write_atomically(path: str | os.PathLike, content, durable: bool = True) -> 
         raise
 
 
+def put(path: str | os.PathLike, content: bytes) -> None:
+    """Writes bytes here or to a store, whole or not at all; what is written again after a loss of power."""
+    if "://" in os.fspath(path):
+        from etils import epath
+
+        epath.Path(path).write_bytes(content)
+    else:
+        write_atomically(path, content, durable=False)
+
+
 def check_no_pattern(folder: str | os.PathLike) -> None:
     """Raises ValueError for a path that TFDS takes for a pattern: it would write what it cannot find."""
     whole = folder if "://" in os.fspath(folder) else os.path.abspath(folder)

@@ -15,7 +15,7 @@ from typing import Final
 
 from etils import epath
 
-from data_pipeline.files import one_line, write_atomically
+from data_pipeline.files import one_line, put
 from data_pipeline.preparation.jobs import Job, Made, Make, Outcome
 
 _BLOCK: Final = 2**20
@@ -67,7 +67,7 @@ class Cache:
             if getattr(error, "errno", None) in _NO_ROOM:
                 raise OSError(f"{self._folder}: no room for finished clips ({one_line(error)}); make some") from error
             reason = one_line(error) if isinstance(error, _PLAIN) else f"{type(error).__name__}: {one_line(error)}"
-            _put(self._failed(job), reason.encode())
+            put(self._failed(job), reason.encode())
             return Outcome(job, failure=reason)
         self._failed(job).unlink(missing_ok=True)
         return Outcome(job, made)
@@ -82,7 +82,7 @@ class Cache:
                 name: value and f"{key}-{value}" for name, value in (("file", one.file), ("sound", one.sound))
             }) for one in made
         ]
-        _put(self._clips / f"{key}.json", json.dumps([one.to_json() for one in named]).encode())
+        put(self._clips / f"{key}.json", json.dumps([one.to_json() for one in named]).encode())
         return tuple(named)
 
     def _read(self, job: Job, key: str) -> tuple[Made, ...] | None:
@@ -104,7 +104,7 @@ class Cache:
         digest = hashlib.sha256()
         for path in job.files:
             digest.update(file_digest(path).encode())
-        _put(self._files / _stamp(job), digest.hexdigest().encode())
+        put(self._files / _stamp(job), digest.hexdigest().encode())
         return digest.hexdigest()
 
 
@@ -135,14 +135,6 @@ def _size_and_time(file: epath.Path) -> tuple[int, int]:
         return known.length, known.mtime
     known = os.stat(file)
     return known.st_size, known.st_mtime_ns  # within a second too
-
-
-def _put(path: epath.Path, content: bytes) -> None:
-    """Whole or not at all."""
-    if "://" in str(path):
-        path.write_bytes(content)
-    else:
-        write_atomically(path, content, durable=False)
 
 
 def _move(file: Path, target: epath.Path) -> None:

@@ -6,12 +6,13 @@ import dataclasses
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final, NamedTuple
+
+from etils import epath
 
 from data_pipeline import data_set, music, prepared_clips, report_page, set_index
 from data_pipeline.feature_sets import FeatureSet
-from data_pipeline.files import write_atomically
+from data_pipeline.files import put
 from data_pipeline.preparation import running, sheets, splits
 from data_pipeline.preparation.cache import Cache
 from data_pipeline.preparation.jobs import Job, Made, Make, Outcome
@@ -66,14 +67,14 @@ def prepare(plan: Plan, cache: Cache, beam: Any | None, tell: Callable[[int], No
     Raises:
         ValueError: no clip is left for a split; the report is there all the same.
     """
-    folder = str(Path(plan.data, plan.name))
+    folder = str(epath.Path(plan.data, plan.name))
     if _is_there(folder, plan):
         return folder
     cache.create()
     outcomes = list(running.run(plan.jobs, plan.make, cache, beam, tell))
     entries = [entry for outcome in outcomes for entry in divide(outcome, plan.division)]
     failures = [outcome for outcome in outcomes if outcome.failure]
-    report = Path(plan.data, f"{plan.name}.report")
+    report = epath.Path(plan.data, f"{plan.name}.report")
     write_report(report, plan, entries, failures, cache)
     kept = {split: [e.made for e in entries if e.split == split and not e.reasons] for split in splits.SPLITS}
     empty = [split for split, clips in kept.items() if not clips]
@@ -94,7 +95,7 @@ def prepare(plan: Plan, cache: Cache, beam: Any | None, tell: Callable[[int], No
 
 def _is_there(folder: str, plan: Plan) -> bool:
     """Whether a set of jobs without files, which its settings alone decide, is complete."""
-    if not Path(folder).exists() or any(job.files for job in plan.jobs):
+    if not epath.Path(folder).exists() or any(job.files for job in plan.jobs):
         return False
     return set_index.read(folder).settings == dict(plan.settings)
 
@@ -153,7 +154,7 @@ def _why(entries: Sequence[Entry], failures: Sequence[Outcome]) -> str:
 
 
 def write_report(
-    folder: Path, plan: Plan, entries: Sequence[Entry], failures: Sequence[Outcome], cache: Cache
+    folder: epath.Path, plan: Plan, entries: Sequence[Entry], failures: Sequence[Outcome], cache: Cache
 ) -> None:
     """FOLDER/report.html, clips.csv and rejects.csv."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -161,14 +162,14 @@ def write_report(
     rejects += [
         (entry.made.id, "", " ".join(entry.reasons), entry.made.detail) for entry in entries if entry.reasons
     ]
-    write_atomically(folder / "rejects.csv", _csv(("id", "file", "reason", "detail"), rejects))
-    write_atomically(folder / "clips.csv", _csv(_COLUMNS, map(_row, entries)))
+    put(folder / "rejects.csv", _csv(("id", "file", "reason", "detail"), rejects))
+    put(folder / "clips.csv", _csv(_COLUMNS, map(_row, entries)))
     page = report_page.page(
         [_told(entry) for entry in entries],
         [report_page.Reject(outcome.job.id, outcome.failure) for outcome in failures],
         sheets.sheets([entry.made for entry in entries if not entry.reasons], cache), dict(plan.settings),
     )
-    write_atomically(folder / "report.html", page.encode())
+    put(folder / "report.html", page.encode())
 
 
 _COLUMNS: Final = ("id", "split", "kept", "reasons", "song", "performer", "frames", "start", "stop", "scores", "counts")

@@ -1,7 +1,5 @@
 """Prepares the data set of a config."""
 
-from pathlib import Path
-
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
@@ -19,7 +17,7 @@ def prepare(config: ConfigDict, data: str) -> str:
     plan = plans.plan(config, data)
     beam = running.beam_options(config.workers, config.beam)
     plans.check_models(config)
-    cache = Cache(config.cache or str(Path(data, "cache")))
+    cache = Cache(config.cache or f"{data}/cache")
     with tqdm(total=len(plan.jobs), desc=config.variant, unit="clip") as bar:
         done = whole.prepare(plan, cache, beam, lambda count: bar.update(count - bar.n))
     if not config.keep_cache:

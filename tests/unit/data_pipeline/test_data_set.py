@@ -73,10 +73,11 @@ def test_complete_data_is_left_alone(data_dir, monkeypatch):
     assert os.stat(sources.find(data_dir)).st_mtime_ns == before
 
 
-def test_another_set_is_not_written_over_one(data_dir):
+def test_another_set_is_not_written_over_one(data_dir, tmp_path):
+    data_dir = shutil.copytree(data_dir, tmp_path / "data")
     with pytest.raises(ValueError, match="toy: another data set lies there, of other clips or settings; give another"):
         data_sets.toy(data_dir, frames=46)
-    assert len(sources.from_directory(data_dir, "train", ("poses",))) == 3
+    assert len(sources.from_directory(str(data_dir), "train", ("poses",))) == 3
 
 
 def test_nothing_but_the_set_and_its_report_is_left(data_dir):
