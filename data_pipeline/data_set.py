@@ -1,4 +1,6 @@
-"""Writes a data set from prepared clips, through TFDS: by this process or, where it is given options, Apache Beam.
+"""Writes a data set from prepared clips, through TFDS, whose ArrayRecord files lie on this machine.
+
+There is nothing to compute here, so one process writes: all work was done where the clips were prepared.
 
 tfds is imported here, so whoever only loads data should not import this module.
 """
@@ -69,7 +71,7 @@ class Songs(Part):
 
 def write(
     folder: str, splits: Mapping[str, Sequence[Item]], songs: Sequence[Item], *, settings: Mapping[str, Any],
-    features: FeatureSet | None, size: tuple[int, int] | None, beam: Any | None = None,
+    features: FeatureSet | None, size: tuple[int, int] | None,
 ) -> str:
     """Writes the set of these clips, in this order, unless it lies there. Returns `folder`, which loaders take.
 
@@ -79,13 +81,14 @@ def write(
         songs: that the clips are danced to, each once.
         features: of the clips' music; None where they have none.
         size: (H, W) of the clips' pictures; None where they have none.
-        beam: apache_beam's PipelineOptions; None writes in this process.
 
     Raises:
         ValueError: another set lies there.
         OSError: writing fails; nothing is left.
     """
     check_no_pattern(folder)
+    tfds.display_progress_bar(False)
+    logging.getLogger("absl").setLevel(logging.ERROR)
     target, rows = epath.Path(folder), {item.id: row for row, item in enumerate(songs)}
     index = {name: Split.of(items, rows) for name, items in splits.items()}
     if target.exists():
@@ -101,7 +104,8 @@ def write(
         beside.mkdir(parents=True)
         width = features and features.width
         for part, shards in _parts(splits, songs, width, size):
-            _prepare(part(shards=shards, width=width, data_dir=str(beside)), beam)
+            with contextlib.redirect_stdout(io.StringIO()):  # tells of a temporary folder
+                part(shards=shards, width=width, data_dir=str(beside)).download_and_prepare()
         _remove(beside / "downloads")  # tfds makes it, and nothing is downloaded
         set_index.write(beside, index, settings, features, size)
         beside.rename(target)
@@ -118,19 +122,6 @@ def write(
 def _remove(folder: epath.Path) -> None:
     if folder.exists():
         folder.rmtree()
-
-
-def _prepare(builder: Part, beam: Any | None) -> None:
-    tfds.display_progress_bar(False)
-    logging.getLogger("absl").setLevel(logging.ERROR)
-    config = None
-    if beam is not None:
-        from apache_beam.options.pipeline_options import StandardOptions
-
-        runner = beam.view_as(StandardOptions).runner or "DirectRunner"
-        config = tfds.download.DownloadConfig(beam_options=beam, beam_runner=runner)
-    with contextlib.redirect_stdout(io.StringIO()):  # tells of a temporary folder
-        builder.download_and_prepare(download_config=config)
 
 
 def _parts(

@@ -92,4 +92,4 @@ def check_no_pattern(folder: str | os.PathLike) -> None:
         )
 
 
-__all__ = ["check_here", "check_known", "check_no_pattern", "existing", "one_line", "stamp", "write_atomically"]
+__all__ = ["check_here", "check_known", "check_no_pattern", "existing", "one_line", "put", "stamp", "write_atomically"]

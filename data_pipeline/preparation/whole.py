@@ -35,12 +35,8 @@ class Division(NamedTuple):
 
 @dataclasses.dataclass
 class Plan:
-    """A set to prepare.
-
-    name: of its folder in `data`. settings: what decides its content. features: None for a set without music. size:
-    (H, W) of pictures; None for a set without. far: Beam's workers write the files of the set too, as they are not
-    those of this machine, where reading and writing is all that there is to it.
-    """
+    """A set to prepare. name: of its folder in `data`. settings: what decides its content. features: None for a set
+    without music. size: (H, W) of pictures; None for a set without."""
 
     data: str
     name: str
@@ -50,7 +46,6 @@ class Plan:
     division: Division
     features: FeatureSet | None
     size: tuple[int, int] | None
-    far: bool = False
 
 
 class Entry(NamedTuple):
@@ -89,7 +84,7 @@ def prepare(plan: Plan, cache: Cache, beam: Any | None, tell: Callable[[int], No
     features = plan.features and _normalised(plan.features, items["train"])
     return data_set.write(
         folder, items, _songs([one for clips in kept.values() for one in clips], cache), settings=plan.settings,
-        features=features, size=plan.size, beam=beam if plan.far else None,
+        features=features, size=plan.size,
     )
 
 

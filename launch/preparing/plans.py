@@ -1,7 +1,5 @@
 """The config of a data set becomes a plan: jobs, splits, features."""
 
-import dataclasses
-
 from ml_collections import ConfigDict
 
 from configs import data as configs_data
@@ -21,8 +19,7 @@ def plan(config: ConfigDict, data: str) -> Plan:
         FileNotFoundError, ValueError: a field out of its range, or of no use; nothing to prepare.
     """
     fields.check(config, configs_data.RANGES)
-    made = {"toy": _toy, "videos": _videos, "poses": _poses}[config.variant](config, data)
-    return dataclasses.replace(made, far=bool(config.beam))
+    return {"toy": _toy, "videos": _videos, "poses": _poses}[config.variant](config, data)
 
 
 def _toy(config: ConfigDict, data: str) -> Plan:

@@ -12,7 +12,7 @@ from launch.preparing import plans
 def prepare(config: ConfigDict, data: str) -> str:
     """The set's folder in `data`, which is left as it is where the set is complete. Raises what plans.plan,
     running.beam_options, the pose estimator and whole.prepare do."""
-    files.check_known(data)
+    files.check_here(data)
     files.check_no_pattern(data)
     plan = plans.plan(config, data)
     beam = running.beam_options(config.workers, config.beam)

@@ -8,10 +8,8 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
-from data_pipeline import pose_files, sources
 from tests import command_line
 from xdancer_jax import paths
 from xdancer_jax.train import metrics
@@ -44,21 +42,6 @@ def finished(module, *arguments):
         out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     return out
-
-
-def test_a_set_is_prepared_in_a_store_from_files_here(store, tmp_path):
-    poses = np.random.default_rng(0).uniform((120, 40, 1), (200, 200, 1), size=(80, 60, 3))
-    pose_files.save_poses(tmp_path / "a.npz", poses, 30, 240, 320)
-    told = finished(
-        "launch.prepare", "--config=configs/data.py:poses", "--data=gs://bucket/made",
-        f"--config.poses.files={tmp_path}/a.npz",
-    )
-    assert told == "gs://bucket/made/poses\n"
-    names = store.names("bucket")
-    assert {"made/poses/xdancer.json", "made/poses.report/report.html"} <= set(names)
-    assert not [name for name in names if "incomplete" in name or "cache" in name]
-    clip = sources.from_directory("gs://bucket/made", "train", ("poses",))[0]
-    assert clip.poses(0, 64).shape == (64, 60, 3)
 
 
 @pytest.mark.process
@@ -116,6 +99,7 @@ def test_without_the_extra_a_workdir_of_a_store_is_one_line(monkeypatch):
 
 
 @pytest.mark.parametrize("command, flags", [
+    ("launch.prepare", ("--config=configs/data.py:toy", "--data=gs://bucket/data")),
     ("launch.demo", ("--out=gs://bucket/demo",)),
 ])
 def test_what_is_written_on_this_machine_alone_says_so(command, flags):
