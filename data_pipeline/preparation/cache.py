@@ -97,7 +97,10 @@ class Cache:
 
     def _known_content(self, job: Job) -> str | None:
         """The digest of the job's files, if it was found before and they have not changed since."""
-        noted = self._files / _stamp(job)
+        try:
+            noted = self._files / _stamp(job)
+        except OSError:  # a file is missing: whoever reads it says so
+            return None
         return noted.read_text() if noted.exists() else None
 
     def _note_content(self, job: Job) -> str:

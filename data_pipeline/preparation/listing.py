@@ -4,7 +4,7 @@ import csv
 import glob
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -50,6 +50,14 @@ def find(where: str, suffixes: Collection[str], folders: bool = False) -> list[S
     if not found:
         raise ValueError(f"{where}: no files to prepare; known are {', '.join(sorted(suffixes))}")
     return _unique(_named(source) for source in found)
+
+
+def beside(folder: str, name: str, suffixes: Sequence[str]) -> Path:
+    """The file NAME with one of the suffixes in a folder. Raises FileNotFoundError where there is none."""
+    found = [path for suffix in suffixes if (path := Path(folder, name + suffix)).is_file()]
+    if not found:
+        raise FileNotFoundError(f"{Path(folder, name)}: no such file with the suffix {' or '.join(suffixes)}")
+    return found[0]
 
 
 def _named(source: Source) -> Source:
@@ -122,4 +130,4 @@ def _table(path: Path) -> Iterator[Source]:
         yield Source(columns.pop("id", ""), str(path.parent / columns.pop("file")), columns)
 
 
-__all__ = ["VIDEOS", "Source", "find"]
+__all__ = ["VIDEOS", "Source", "beside", "find"]
