@@ -40,13 +40,14 @@ def _read(directory: str, splits: tuple[str, ...], seconds: float) -> Finding:
     paths.check_reachable(directory)
     told = []
     for split in dict.fromkeys(splits):
-        records = sources.from_directory(directory, split, ("poses",))
+        records = sources.from_directory(directory, split, ("poses", "song"))
         if not len(records):
             return Finding("data", FAIL, f"{directory}: split {split} is empty", "prepare the data set again")
         until, read = time.monotonic() + seconds, 0
         while read < len(records) and (not read or time.monotonic() < until):
             clip = records[read]
             clip.poses(0, clip.frames)
+            clip.value("song")
             read += 1
         told.append(f"{split} {len(records)} clips{'' if read == len(records) else f', {read} of them read'}")
     return Finding("data", OK, f"{directory}: {'; '.join(told)}; fingerprint {sources.fingerprint(directory)[:16]}")

@@ -84,7 +84,7 @@ def figures(run: Run, data: Data) -> list[Result]:
         return tuple(dance.poses for dance in made)
 
     made = sharing.rows(len(records), danced)
-    beats = [record["beats"][record["beats"] < shortest] for record in records]
+    beats = [_by_frame(record["beats"], shortest) for record in records]
     real = [record["poses"][:shortest] for record in records]
     names = [record["song"] for record in records]
     alignment = [
@@ -92,6 +92,13 @@ def figures(run: Run, data: Data) -> list[Result]:
         for protocol in (BAS_BAILANDO_2D, BAS_MINT_2D)
     ]
     return [*alignment, diversity_report(KineticFeatures(), made, real, music.FPS)]
+
+
+def _by_frame(beats: np.ndarray, frames: int) -> np.ndarray:
+    """(frames,) float32, 1 on a beat."""
+    values = np.zeros(frames, np.float32)
+    values[beats[beats < frames]] = 1
+    return values
 
 
 def samples(run: Run, data: Data) -> np.ndarray:

@@ -19,7 +19,7 @@ def test_commands_scripts_and_configs_are_there():
     assert [name for name in commands if importlib.util.find_spec(name) is None] == []
     named = re.findall(r"\b(?:launch/scripts/\w+\.sh|docs/\w+\.md|configs/\w+\.py)", TEXT)
     assert named and [name for name in named if not (command_line.ROOT / name).exists()] == []
-    assert set(re.findall(r"--config[ =]configs/(\w+)\.py", TEXT)) <= set(stages.names())
+    assert set(re.findall(r"--config[ =]configs/(\w+)\.py", TEXT)) <= {*stages.names(), "data"}
 
 
 @pytest.mark.parametrize("given", RUNS)

@@ -11,12 +11,12 @@ from launch.checks.findings import OK, WARN
 
 def test_a_prepared_set_is_told_with_an_example(small, data):
     found = checks.data_set(small(), None)
-    told = f"train 2 records; test 2 records; fingerprint {sources.fingerprint(data)[:16]}; an example: poses 16x60x3"
+    told = f"train 2 clips; test 2 clips; fingerprint {sources.fingerprint(data)[:16]}; an example: poses 16x60x3"
     assert (found.state, found.found) == (OK, f"{data}: {told}")
 
 
 def test_without_time_one_record_is_read(small):
-    assert "train 2 records, 1 of them read; test 2 records, 1" in checks.data_set(small(), None, seconds=0).found
+    assert "train 2 clips, 1 of them read; test 2 clips, 1" in checks.data_set(small(), None, seconds=0).found
 
 
 def test_without_a_set_that_is_told(small):
@@ -56,8 +56,8 @@ def unknown(folder):
 
 
 @pytest.mark.parametrize(("harm", "error", "said"), [
-    (damaged, ValueError, "the data set is damaged"), (cut, ValueError, "the data set is damaged"),
-    (gone, FileNotFoundError, "no data set here; prepare one"), (unknown, ValueError, "prepared by another version"),
+    (damaged, ValueError, "record [01]-train: damaged in"), (cut, ValueError, "record [01]-test: damaged in"),
+    (gone, FileNotFoundError, "no data set here; prepare one"), (unknown, FileNotFoundError, "no data set here"),
 ])
 def test_a_set_that_cannot_be_trained_on_is_told(small, data, tmp_path, harm, error, said):
     config = small()
@@ -82,7 +82,7 @@ def test_a_replayed_set_is_looked_at_where_there_is_one(small, data):
     assert checks.replayed(small()) is None
     config = motion.get_config("tiny_finetune")
     config.data.replay_dir = data
-    assert checks.replayed(config.lock()).found.startswith(f"{data}: train 2 records; fingerprint")
+    assert checks.replayed(config.lock()).found.startswith(f"{data}: train 2 clips; fingerprint")
     config.data.replay_dir = f"{data}/none"
     with pytest.raises(FileNotFoundError):
         checks.replayed(config)
