@@ -73,7 +73,7 @@ def _slurm(config: ConfigDict) -> None:
     config.memory_gb = 0  # of a node; 0: all there is
     config.time_minutes = 1440  # a trial that takes longer is asked to save, and requeued
     config.requeues = 20  # of a trial at most
-    config.signal_seconds = 300  # SIGTERM comes so long before the time is up
+    config.signal_seconds = 300  # the signal to save (USR2) comes so long before the time is up
     config.array_parallelism = 64  # trials at once
     config.setup = ()  # shell lines before a trial's commands, e.g. ("source .venv/bin/activate",)
 

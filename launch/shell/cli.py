@@ -63,8 +63,8 @@ def _parse(argv: list[str]) -> list[str]:
     try:
         _check_encoding(argv)
         argv = [_at_home(argument) for argument in argv]
-        if config_flag.defined():
-            config_flag.check(argv)
+        for flag in config_flag.defined():
+            config_flag.check(argv, flag)
         if _HELP.intersection(argv):
             _help(argv)
         rest = flags.FLAGS(argv)
@@ -78,8 +78,8 @@ def _parse(argv: list[str]) -> list[str]:
 
 def _help(argv: list[str]) -> None:
     print(f"{sys.modules['__main__'].__doc__}\nflags:\n{flags.FLAGS.main_module_help()}")
-    if config_flag.defined():
-        print(f"\n{config_flag.describe(argv)}")
+    for flag in config_flag.defined():
+        print(f"\n{config_flag.describe(argv, flag)}")
     sys.exit(0)
 
 

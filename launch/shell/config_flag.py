@@ -1,7 +1,11 @@
 """The flag --config of a command line: whether it names a config and its overrides name fields of it; its help."""
 
 import difflib
+import importlib.util
+import itertools
 import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from absl import flags
@@ -11,47 +15,65 @@ from configs import ranges
 from launch import stages
 from launch.shell import fields
 
-FLAG = "config"
-_OVERRIDE = re.compile(rf"--?(?:no)?{FLAG}\.([^=]+)")
+FLAG, CLUSTER = "config", "cluster"
+_MAKERS = {FLAG: "configs/STAGE.py:VARIANT", CLUSTER: "configs/cluster.py:VARIANT"}
 
 
-def defined() -> bool:
-    """Whether this command has the flag."""
-    return FLAG in flags.FLAGS
+def defined() -> list[str]:
+    """The flags of this command that take a config."""
+    return [flag for flag in _MAKERS if flag in flags.FLAGS]
 
 
-def describe(argv: list[str]) -> str:
-    """The fields of the config that --config names there, with the values given there; or how to get them."""
-    table, chosen = _config_alone(argv)
+def describe(argv: list[str], flag: str = FLAG) -> str:
+    """The fields of the config that --config (or `flag`) names there, with the values given there; or how to get
+    them."""
+    table, chosen = _config_alone(argv, flag)
     if chosen is None:
-        return "Fields of a config: give it before --help, --config configs/STAGE.py:VARIANT"
-    source = config_flags.get_config_filename(table[FLAG]).split(":", 1)[0]
-    allowed = ranges.of_stage(chosen.name) if chosen.get("name") in stages.names() else {}
-    return f"fields of the config:\n{fields.listing(chosen, source, allowed)}"
+        return f"Fields of a {flag}: give it before --help, --{flag} {_MAKERS[flag]}"
+    source = config_flags.get_config_filename(table[flag]).split(":", 1)[0]
+    return f"fields of the {flag}:\n{fields.listing(chosen, source, _ranges(chosen, source), flag)}"
 
 
-def check(argv: list[str]) -> None:
-    """Raises ValueError, which names the flag, where --config names no config or --config.PATH none of its fields."""
-    given = [argument for argument in argv if not _OVERRIDE.match(argument)]
+def _ranges(config: ConfigDict, source: str) -> Mapping[str, ranges.Allowed]:
+    """Of a stage's config, or of another one of configs/."""
+    if config.get("name") in stages.names():
+        return ranges.of_stage(config.name)
+    name = f"configs.{Path(source).stem}"
+    return getattr(importlib.import_module(name), "RANGES", {}) if importlib.util.find_spec(name) else {}
+
+
+def check(argv: list[str], flag: str = FLAG) -> None:
+    """Raises ValueError, which names the flag, where --config (or `flag`) names no config or --config.PATH none of its
+    fields."""
+    override = re.compile(rf"--?(?:no)?{flag}\.([^=]+)")
+    given = [argument for argument in argv if not override.match(argument)]
+    overridden = [match[1] for argument in argv if (match := override.match(argument))]
     try:
-        _, config = _config_alone(given)
-        if config is None:
-            return
-        list(config)  # a file that could not be read says so at the first look
+        _, config = _config_alone(given, flag)
+        list(config or ())  # a file that could not be read says so at the first look
     except Exception as error:  # anything: the file is a program, and may be any file
         if isinstance(error, flags.Error) and "Traceback" not in str(error):
             raise
-        where = next((x for x in given if x.startswith((f"--{FLAG}=", f"-{FLAG}="))), f"--{FLAG}")
-        raise ValueError(f"{where}: not a config: {_reason(error)}") from error
-    for argument in argv:
-        if match := _OVERRIDE.match(argument):
-            _check_path(match[1].split("."), config)
+        raise ValueError(f"{_where(given, flag)}: not a config: {_reason(error)}") from error
+    if config is None and overridden:
+        raise ValueError(f"--{flag}.{overridden[0]}: give --{flag} too, {_MAKERS[flag]}")
+    for path in overridden:
+        _check_path(path.split("."), config, flag)
 
 
-def _config_alone(argv: list[str]) -> tuple[flags.FlagValues, ConfigDict | None]:
-    """(table of flags, config) of the flag --config and its overrides by themselves."""
+def _where(given: list[str], flag: str) -> str:
+    """--FLAG=VALUE as it is given."""
+    for argument, after in itertools.pairwise([*given, ""]):
+        name, equals, value = argument.partition("=")
+        if name in (f"--{flag}", f"-{flag}"):
+            return f"--{flag}={value if equals else after}"
+    return f"--{flag}"
+
+
+def _config_alone(argv: list[str], flag: str = FLAG) -> tuple[flags.FlagValues, ConfigDict | None]:
+    """(table of flags, config) of the flag --config (or `flag`) and its overrides by themselves."""
     table = flags.FlagValues()
-    chosen = config_flags.DEFINE_config_file(FLAG, None, flag_values=table, lock_config=True, sys_argv=argv)
+    chosen = config_flags.DEFINE_config_file(flag, None, flag_values=table, lock_config=True, sys_argv=argv)
     table(argv, known_only=True)
     return table, chosen.value
 
@@ -84,16 +106,16 @@ def set_field(config: ConfigDict, name: str, value: Any) -> None:
         ) from error
 
 
-def _check_path(path: list[str], config: ConfigDict) -> None:
-    block, flag = config, f"--{FLAG}.{'.'.join(path)}"
+def _check_path(path: list[str], config: ConfigDict, of: str = FLAG) -> None:
+    block, flag = config, f"--{of}.{'.'.join(path)}"
     for depth, name in enumerate(path):
-        where, (name, _, index) = ".".join([FLAG, *path[:depth]]), name.partition("[")
+        where, (name, _, index) = ".".join([of, *path[:depth]]), name.partition("[")
         if not isinstance(block, ConfigDict):
-            raise ValueError(f"{flag}: unknown config field: {where} has no fields, it is {block!r}")
+            raise ValueError(f"{flag}: unknown {of} field: {where} has no fields, it is {block!r}")
         if name not in block:
             close = difflib.get_close_matches(name, list(block), 1)
             hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(sorted(block))}"
-            raise ValueError(f"{flag}: unknown config field: {where} has no {name!r}; {hint}")
+            raise ValueError(f"{flag}: unknown {of} field: {where} has no {name!r}; {hint}")
         if index:  # of a tuple; ml_collections knows
             return
         block = block[name]

@@ -18,7 +18,9 @@ from configs import ranges
 Comments = dict[tuple[str, ...], str]  # path of a field or block -> its comment
 
 
-def listing(config: ConfigDict, source: str | Path, allowed: Mapping[str, ranges.Allowed]) -> str:
+def listing(
+    config: ConfigDict, source: str | Path, allowed: Mapping[str, ranges.Allowed], flag: str = "config"
+) -> str:
     """Every field of `config` in the order of its file: --config.PATH=VALUE, type and range, comment; before the first
     of a block the comment of the block. source: the file whose get_config made it."""
     found = comments(source)
@@ -28,11 +30,11 @@ def listing(config: ConfigDict, source: str | Path, allowed: Mapping[str, ranges
     for path, value in rows:
         for block in _blocks(path)[:-1]:
             if block not in seen and found.get(block):
-                lines.append(f"  config.{'.'.join(block)}: {found[block]}")
+                lines.append(f"  {flag}.{'.'.join(block)}: {found[block]}")
             seen.add(block)
         name = ".".join(path)
         kind = ", ".join(filter(None, [_type(value), str(ranges.find(allowed, name) or "")]))
-        lines.append(f"  --config.{name}={_text(value)}  ({kind})  {found.get(path, '')}".rstrip())
+        lines.append(f"  --{flag}.{name}={_text(value)}  ({kind})  {found.get(path, '')}".rstrip())
     wrap = functools.partial(textwrap.wrap, width=120, subsequent_indent=8 * " ", break_on_hyphens=False)
     return "\n".join(part for line in lines for part in wrap(line))
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests import command_line
 
+SWEEP = ("launch.sweep", "--sweep=configs/sweeps/seeds.py", "--out=nowhere")
 TRAIN = ("launch.train", "--config=configs/tokenizer.py:tiny", "--workdir=w")
 GENERATE = ("launch.generate", "--image=a.png", "--music=b.wav", "--runs=nowhere", "--out=d.mp4")
 CHOREOGRAPH = ("launch.choreograph", "--run=nowhere", "--music=a.wav", "--out=o")
@@ -58,6 +59,11 @@ CHOREOGRAPH = ("launch.choreograph", "--run=nowhere", "--music=a.wav", "--out=o"
         (("launch.prepare", "--config=configs/data.py:videos", "--data=d"), "config.videos is empty"),
         (("launch.prepare", "--config=configs/data.py:films", "--data=d"), "unknown variant 'films'"),
         (("launch.prepare", "--data=d"), "--config is missing"),
+        ((*SWEEP, "--cluster=configs/cluster.py:slurm", "--cluster.topologie=4"), "unknown cluster field: cluster has"),
+        ((*SWEEP, "--cluster=configs/cluster.py:slrm"), "unknown variant 'slrm'; choose one of"),
+        ((*SWEEP, "--cluster=configs/clustr.py:slurm"), "--cluster=configs/clustr.py:slurm: not a config: no such"),
+        ((*SWEEP, "--cluster.nodes=3"), "--cluster.nodes: give --cluster too, configs/cluster.py:VARIANT"),
+        ((*SWEEP, "--config", "configs/tokenizr.py:tiny"), "--config=configs/tokenizr.py:tiny: not a config: no such"),
         (("launch.estimate_poses", "--video=v.mp4", "--out=poses.json"), "--out=poses.json: the file's name must end"),
         (("launch.estimate_poses", "--video=v.mp4", "--out=p.npz", "--overlay=a.avi"), "--overlay=a.avi: the file"),
         (("launch.demo", "--setting=big"), "--setting=big: value should be one of"),
