@@ -63,8 +63,7 @@ class RecordFiles:
         except Exception as error:  # what damaged bytes provoke in ArrayRecord, protobuf, tfds and numpy
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise DamagedError(
-                f"record {clip}: damaged in {self._file(row)} ({reason}); copy or prepare the data set again, or leave "
-                "such records out, config.data.corrupt=skip"
+                f"record {clip}: damaged in {self._file(row)} ({reason}); copy or prepare the data set again"
             ) from error
 
     def _file(self, row: int) -> str:
