@@ -16,7 +16,7 @@ RANGES = {
     "variant": OneOf(VARIANTS), "workers": whole(1, 4096), "beam": TEXTS, "cache": FREE, "keep_cache": FREE,
     "seed": whole(0, 2**32 - 1), "train_clips": whole(1), "test_clips": whole(1), "frames": whole(23),
     "height": _SIDE, "width": _SIDE, "choreography": FREE, "music": FREE,
-    "videos": FREE, "jpeg_quality": whole(1, 100),
+    "videos": FREE,
     "arrays.folder": FREE, "arrays.rate": POSITIVE,
     "estimator.name": OneOf(("mediapipe", "rtm")), "estimator.weights": FREE, "estimator.detector": FREE,
     "estimator.model": FREE,
@@ -63,7 +63,6 @@ def _add_toy(config: ConfigDict) -> None:
 
 def _add_videos(config: ConfigDict) -> None:
     config.videos = ""  # FOLDER, "PATTERN*", FILE, LIST.txt, or TABLE.csv with file, id, song, performer, split, music
-    config.jpeg_quality = 95  # of the pictures
     config.smoothing = "none"  # of the poses: "none", "one_euro" or "savitzky_golay"
 
     config.arrays = ConfigDict()  # music features that were made elsewhere

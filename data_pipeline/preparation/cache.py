@@ -39,6 +39,10 @@ class Cache:
         """Removes it with all that it holds."""
         self._folder.rmtree(missing_ok=True)
 
+    def finished(self) -> int:
+        """Number of jobs whose results lie here, of any run."""
+        return sum(path.suffix == ".json" for path in self._clips.iterdir())
+
     def path(self, name: str) -> str:
         """Of a file of a clip."""
         return str(self._clips / name)

@@ -6,8 +6,6 @@ from data_pipeline import image_quality, pose_estimation, pose_weights
 from data_pipeline.image_quality import Scorer
 from data_pipeline.pose_estimation import PoseEstimator
 
-NAMES = ("mediapipe", "rtm")
-
 
 @functools.cache
 def estimator(name: str, weights: str = "", detector: str = "", model: str = "") -> PoseEstimator:
@@ -28,4 +26,4 @@ def scorer(model: str) -> Scorer | None:
     return image_quality.OnnxQuality(model) if model else None
 
 
-__all__ = ["NAMES", "estimator", "scorer"]
+__all__ = ["estimator", "scorer"]

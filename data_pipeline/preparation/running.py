@@ -54,6 +54,7 @@ def run(
             tell(len(jobs) - len(waiting) + number + 1)
     else:
         _by_beam(waiting, make, cache, beam, lambda done: tell(len(jobs) - len(waiting) + done))
+        tell(len(jobs))
     for job in jobs:
         found = cache.find(job)
         yield found or Outcome(job, failure=cache.failure(job) or "its worker ended without a word; prepare again")
@@ -64,7 +65,7 @@ def _by_beam(
 ) -> None:
     import apache_beam
 
-    with _watched(jobs, cache, tell), apache_beam.Pipeline(options=options) as pipeline:
+    with _watched(cache, tell), apache_beam.Pipeline(options=options) as pipeline:
         _ = (
             pipeline
             | apache_beam.Create(list(jobs))
@@ -94,11 +95,11 @@ def _end_with_parent() -> None:
 
 
 class _watched:
-    """Tells, every few seconds while workers are at it, how many of the jobs are finished."""
+    """Tells, every few seconds while workers are at it, how many more jobs are finished than at first."""
 
-    def __init__(self, jobs: Sequence[Job], cache: Cache, tell: Callable[[int], None], seconds: float = 2.0):
-        self._waiting, self._cache, self._tell, self._seconds = list(jobs), cache, tell, seconds
-        self._count, self._end = len(jobs), threading.Event()
+    def __init__(self, cache: Cache, tell: Callable[[int], None], seconds: float = 5.0):
+        self._cache, self._tell, self._seconds = cache, tell, seconds
+        self._before, self._end = cache.finished(), threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> None:
@@ -107,14 +108,10 @@ class _watched:
     def __exit__(self, *unused: Any) -> None:
         self._end.set()
         self._thread.join()
-        self._tell(self._count)
 
     def _watch(self) -> None:
         while not self._end.wait(self._seconds):
-            self._waiting = [
-                job for job in self._waiting if self._cache.find(job) is None and not self._cache.failure(job)
-            ]
-            self._tell(self._count - len(self._waiting))
+            self._tell(self._cache.finished() - self._before)
 
 
 __all__ = ["beam_options", "run"]

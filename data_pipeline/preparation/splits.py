@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -37,10 +37,4 @@ def by_lists(name: str, lists: Mapping[str, frozenset[str]]) -> str | None:
     return next((split for split, listed in lists.items() if names & listed), None)
 
 
-def crossing(values: Sequence[tuple[str, str]]) -> list[str]:
-    """Of pairs (value, split) the values that are in more than one split, sorted."""
-    seen: dict[str, str] = {}
-    return sorted({value for value, split in values if value and seen.setdefault(value, split) != split})
-
-
-__all__ = ["SPLITS", "by_hash", "by_lists", "crossing", "read_list"]
+__all__ = ["SPLITS", "by_hash", "by_lists", "read_list"]

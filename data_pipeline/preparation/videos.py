@@ -34,7 +34,7 @@ class Span(NamedTuple):
 
 
 def jobs(where: str, settings: dict[str, Any], limits: dict[str, Any]) -> list[Job]:
-    """A video each. settings: "size", "music", "arrays", "spans", "smoothing", "jpeg_quality" and "estimator" of
+    """A video each. settings: "size", "music", "arrays", "spans", "smoothing", "quality_model" and "estimator" of
     configs/data.py. Raises what listing.find does, and ValueError for a folder of features without a video's."""
     folder = settings["arrays"]["folder"]
     found = []
@@ -64,9 +64,9 @@ def make(job: Job, folder: Path) -> list[Made]:
         except ValueError as error:
             without = {span.id: _without_music(made[span.id], str(error)) for span in kept}
             return list((made | without).values())
-        frames = enumerate(video_files.iter_video(path, _ignore))
+        frames, digest = enumerate(video_files.iter_video(path, _ignore)), cache.file_digest(path)
         for span in kept:
-            made[span.id] = _write(job, folder, span, made[span.id], heard, frames)
+            made[span.id] = _write(job, folder, span, made[span.id], heard, frames, digest)
         return list(made.values())
 
 
@@ -142,7 +142,8 @@ def _without_music(made: Made, why: str) -> Made:
 
 
 def _write(
-    job: Job, folder: Path, span: Span, made: Made, heard: _Heard, frames: Iterator[tuple[int, Any]]
+    job: Job, folder: Path, span: Span, made: Made, heard: _Heard, frames: Iterator[tuple[int, Any]],
+    digest: str,
 ) -> Made:
     settings, clip = job.settings, span.clip
     height, width = settings["size"]
@@ -152,7 +153,7 @@ def _write(
     first, count = round(made.start * FPS), len(resampled)
     estimator = estimators.estimator(**settings["estimator"])
     provenance = {
-        "source": Path(job.path).name, "source_sha256": cache.file_digest(job.path),
+        "source": Path(job.path).name, "source_sha256": digest,
         "start": made.start, "stop": made.stop,
         "estimator": {"name": estimator.name, "version": estimator.version}, "crop_box": list(box),
         "frame": [clip.height, clip.width], "smoothing": settings["smoothing"], "scores": dict(made.scores),

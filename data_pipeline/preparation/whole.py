@@ -18,8 +18,6 @@ from data_pipeline.preparation.cache import Cache
 from data_pipeline.preparation.jobs import Job, Made, Make, Outcome
 from data_pipeline.prepared_clips import Item
 
-_SHOWN: Final = 200  # of a table on the page
-
 
 class Division(NamedTuple):
     """How clips are divided into splits: by lists of names, or by a hash of a column, "test_share" of it for tests.

@@ -38,7 +38,7 @@ def _videos(config: ConfigDict, data: str) -> Plan:
         raise ValueError(f"config.height={config.height} and width={config.width}: must be multiples of 8")
     settings = {
         "size": [config.height, config.width], "music": config.music, "arrays": config.arrays.to_dict(),
-        "spans": config.spans.to_dict(), "smoothing": config.smoothing, "jpeg_quality": config.jpeg_quality,
+        "spans": config.spans.to_dict(), "smoothing": config.smoothing,
         "estimator": config.estimator.to_dict(), "quality_model": config.quality_model,
     }
     limits = config.filters.to_dict()

@@ -28,7 +28,3 @@ def test_lists_that_are_none_are_named(tmp_path):
     (tmp_path / "empty.txt").write_text("# nothing\n")
     with pytest.raises(ValueError, match="empty.txt: holds no names"):
         splits.read_list(str(tmp_path / "empty.txt"))
-
-
-def test_values_on_both_sides_are_found():
-    assert splits.crossing([("a", "train"), ("b", "test"), ("a", "test"), ("", "train"), ("", "test")]) == ["a"]
