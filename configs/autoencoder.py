@@ -42,6 +42,8 @@ def get_config(variant: str = "paper") -> ConfigDict:
     })
     config.parts.autoencoder = part()
     config.data.height, config.data.width = 256, 256  # of random crops (open): the network is convolutional
+    config.data.augment.crop = 0.0  # up to this share of height and width is cut away, and the rest enlarged
+    config.data.augment.colour = 0.0  # brightness, contrast and saturation change by up to this share
     config.steps, config.batch_size = 100_000, 32
     config.optimizer.learning_rate = 4.5e-6 * 32
     config.optimizer.warmup_steps = 1000

@@ -7,7 +7,7 @@ import math
 
 from ml_collections import ConfigDict
 
-from configs.ranges import DECAY, FREE, NOT_NEGATIVE, POSITIVE, TEXTS, OneOf, Range, whole
+from configs.ranges import DECAY, FREE, NOT_NEGATIVE, POSITIVE, SHARE, TEXTS, OneOf, Range, whole
 from configs.sharding import TABLES
 
 DTYPES = ("float32", "bfloat16")
@@ -32,6 +32,9 @@ RANGES = {
     "telemetry.profile_steps": whole(1), "telemetry.wandb": FREE, "compile_cache": FREE,
     "data.dir": FREE, "data.train_split": FREE, "data.eval_split": FREE,
     "data.share": Range(0, 1, open_low=True), "data.workers": whole(0, 512),
+    "data.corrupt": OneOf(("stop", "skip")),
+    "data.augment.flip": SHARE, "data.augment.stretch": SHARE, "data.augment.crop": Range(0, 0.99),
+    "data.augment.colour": SHARE,
     "parts.*.source": FREE, "parts.*.trainable": TEXTS, "parts.*.variant": FREE,
     "parts.*.learning_rate": POSITIVE, "parts.*.dtype": OneOf((*DTYPES, "")),
 }
@@ -85,6 +88,9 @@ def get_base() -> ConfigDict:
     config.data.eval_split = "test"  # split evaluated on
     config.data.share = 1.0  # of the clips trained on: the same ones for every seed (the paper's sub-dataset rows)
     config.data.workers = 0  # loader processes; 0 loads in the trainer's own process
+    config.data.corrupt = "stop"  # at a damaged record, or "skip": another clip takes its place, and a warning tells it
+    config.data.augment = ConfigDict()  # how clips are changed by chance in training; the paper says nothing: 0 is off
+    config.data.augment.flip = 0.0  # probability of a mirror image, left and right joints exchanged
     return config
 
 

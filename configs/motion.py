@@ -65,6 +65,7 @@ def get_config(variant: str = "medium") -> ConfigDict:
     config.data.music = "librosa35"  # name of the data set's music features; ends in their width
     config.data.previous = 64  # frames of the segment before, from which context frames are drawn
     config.data.static_context_rate = 0.2  # (open) examples whose segment before stands still, as a photo does
+    config.data.augment.stretch = 0.0  # dance and music up to this share faster or slower: 0.1, a tempo of 1/1.1 to 1.1
     config.data.replay_dir = ""  # data set that examples are mixed in from, for fine-tuning
     config.data.replay_rate = 0.5  # (open) share of the examples that come from replay_dir
     config.data.replay_static_context_rate = 0.8  # (open) of these, see static_context_rate

@@ -44,6 +44,7 @@ def get_config(variant: str = "paper") -> ConfigDict:
     })
     config.parts.tokenizer = part()
     config.data.length = 64  # frames of a window
+    config.data.augment.stretch = 0.0  # up to this share faster or slower: 0.1 is a tempo of 1 / 1.1 to 1.1
     config.steps, config.batch_size = 40_000, 2048  # paper
     config.optimizer.learning_rate = 2e-4  # paper
     if variant.startswith("tiny"):

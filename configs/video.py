@@ -67,6 +67,8 @@ def get_config(variant: str = "paper_appearance") -> ConfigDict:
     config.data.height, config.data.width = 896, 512  # pixels of the frames (paper)
     config.data.frames = 1 if phase == "appearance" else 16  # of a clip, painted at once
     config.data.reference_gap = 30  # (open) frames between the reference and the target window, where the clip allows
+    config.data.augment.crop = 0.0  # up to this share of height and width is cut away, and the rest enlarged
+    config.data.augment.colour = 0.0  # brightness, contrast and saturation change by up to this share
     config.parts = _parts(phase)
     config.steps, config.batch_size = 90_000, 16
     config.optimizer.learning_rate = 1e-5

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from data_pipeline import image_files, schema
-from data_pipeline.record_files import RecordFiles
+from data_pipeline.record_files import DamagedError, RecordFiles
 from data_pipeline.schema import FRAMES, Record
 
 
@@ -21,8 +21,8 @@ class ClipView(Protocol):
         """(stop - start, 60, 3) of the frames start to stop - 1, not to be changed."""
         ...
 
-    def picture(self, frame: int) -> bytes:
-        """JPEG file of a frame."""
+    def image(self, frame: int) -> np.ndarray:
+        """A frame (H, W, 3) uint8. Raises DamagedError where its JPEG file does not decode."""
         ...
 
     def value(self, field: str) -> Any:
@@ -48,7 +48,12 @@ class StoredClip:
         return joined[start - skipped : stop - skipped]
 
     def picture(self, frame: int) -> bytes:
+        """JPEG file of a frame."""
         return self._parts["pictures"].read(self._first_picture + frame, self.id)[FRAMES]
+
+    def image(self, frame: int) -> np.ndarray:
+        place = self._parts["pictures"].place(self._first_picture + frame)
+        return _decoded(self.picture(frame), f"record {self.id}: damaged in {place}, frame {frame}")
 
     def value(self, field: str) -> Any:
         part = schema.FIELDS[field][0]
@@ -66,6 +71,9 @@ class MemoryClip:
     def poses(self, start: int, stop: int) -> np.ndarray:
         return self._record["poses"][start:stop]
 
+    def image(self, frame: int) -> np.ndarray:
+        return _decoded(self.picture(frame), f"record {self.id}: frame {frame}")
+
     def picture(self, frame: int) -> bytes:
         picture = self._record[FRAMES][frame]
         return picture if isinstance(picture, bytes) else image_files.encode_jpeg(picture)
@@ -74,7 +82,14 @@ class MemoryClip:
         return self._record[field]
 
 
-def record(view: ClipView, fields: Sequence[str]) -> Record:
+def _decoded(content: bytes, where: str) -> np.ndarray:
+    try:
+        return image_files.decode_jpeg(content)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise DamagedError(f"{where} is no JPEG file; copy or prepare the data set again") from error
+
+
+def record(view: StoredClip | MemoryClip, fields: Sequence[str]) -> Record:
     """The whole clip as a record: its id and `fields`; "frames" as a list of JPEG files."""
     found: Record = {"id": view.id}
     for field in fields:

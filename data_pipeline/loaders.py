@@ -6,19 +6,15 @@ because it imports jax where jax is installed.
 """
 
 import dataclasses
-import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
-from data_pipeline import feature_sets, sources, transforms, workers
+from data_pipeline import examples, feature_sets, sources, transforms, workers
 from data_pipeline import music as feature_music
-from data_pipeline.clip_views import ClipView
+from data_pipeline.augment import Augment
+from data_pipeline.examples import Batch, Examples
 from data_pipeline.feature_sets import DEFAULT_MUSIC, FeatureSet
 from data_pipeline.transforms import Window
-
-Batch = dict[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +32,9 @@ class Order:
         process_index, process_count: this process and how many share each global batch.
         worker_count: processes that prepare batches; 0 prepares them in threads of this one.
         num_threads: threads that prepare batches ahead, in each process.
+        augment: how clips are changed by chance; evaluation leaves them as they are.
+        corrupt: a damaged record is an error, "stop", or another clip takes its place, "skip": the same one wherever
+            and whenever the example is made. Skipped records are told as warnings.
     """
 
     batch_size: int
@@ -48,6 +47,8 @@ class Order:
     process_count: int = 1
     worker_count: int = 0
     num_threads: int = 2
+    augment: Augment = Augment()
+    corrupt: str = "stop"
 
     def __post_init__(self):
         if self.batch_size < 1 or self.batch_size % self.process_count:
@@ -58,6 +59,8 @@ class Order:
             raise ValueError(f"start_step: {self.start_step} is negative")
         if not 0 < self.share <= 1:
             raise ValueError(f"share: {self.share} is not in (0, 1]; 1 uses every clip of the split")
+        if self.corrupt not in ("stop", "skip"):
+            raise ValueError(f"corrupt: {self.corrupt!r} is neither 'stop' nor 'skip'")
 
 
 def tokenizer(
@@ -128,7 +131,9 @@ def video(
     phase, 16 consecutive ones for the motion phase; A = `margin`. The reference lies at least `reference_gap` frames
     from them. See `transforms.VideoWindow`; `_iterate` for `data`, `order` and errors."""
     window = transforms.VideoWindow(num_frames, height, width, fields, margin, reference_gap)
-    return _iterate(data, split, window, Order(batch_size, seed, **order))
+    made = Order(batch_size, seed, **order)
+    augment = dataclasses.replace(made.augment, aspect=width / height)
+    return _iterate(data, split, window, dataclasses.replace(made, augment=augment))
 
 
 def frames(
@@ -197,19 +202,23 @@ def _iterate(
 
     entries = _epochs(data, split, window.reads, order)
     _check_size(entries, order)
+    skip = order.corrupt == "skip"
+    cut = Examples(window, entries, order.augment, skip)
     if replayed is not None:
         others = _epochs(replayed.data, split, window.reads, dataclasses.replace(order, share=1.0, num_epochs=None))
         entries = sources.Replay(entries, others, order.seed, replayed.rate)
-        window = functools.partial(_cut, window, replayed.window)  # of (record, whether replayed)
+        cut = examples.Mixed(cut, Examples(replayed.window, others, order.augment, skip))
     rows = order.batch_size // order.process_count
-    dataset = grain.MapDataset.source(entries).random_map(window, seed=order.seed).batch(rows)
+    dataset = grain.MapDataset.source(entries).random_map(cut, seed=order.seed).batch(rows)
     dataset = dataset[order.start_step * order.process_count + order.process_index :: order.process_count]
     options = grain.ReadOptions(num_threads=order.num_threads, prefetch_buffer_size=2 * max(1, order.num_threads))
     batches = dataset.to_iter_dataset(options)
-    if not order.worker_count:
-        return iter(batches)
-    options = grain.MultiprocessingOptions(num_workers=order.worker_count)
-    return _by_workers(batches.mp_prefetch(options, worker_init_fn=workers.follow_parent))
+    if order.worker_count:
+        options = grain.MultiprocessingOptions(num_workers=order.worker_count)
+        found = _by_workers(batches.mp_prefetch(options, worker_init_fn=workers.follow_parent))
+    else:
+        found = iter(batches)
+    return examples.told(found) if skip else found
 
 
 def _by_workers(dataset: Any) -> Iterator[Batch]:
@@ -223,12 +232,6 @@ def _by_workers(dataset: Any) -> Iterator[Batch]:
             yield from batches
     finally:
         batches.close()
-
-
-def _cut(own: Window, replay: Window, entry: tuple[ClipView, bool], rng: np.random.Generator) -> Batch:
-    """The example of an entry of `sources.Replay`."""
-    clip, replayed = entry
-    return (replay if replayed else own)(clip, rng)
 
 
 def _epochs(

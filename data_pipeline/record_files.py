@@ -63,11 +63,11 @@ class RecordFiles:
         except Exception as error:  # what damaged bytes provoke in ArrayRecord, protobuf, tfds and numpy
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise DamagedError(
-                f"record {clip}: damaged in {self._file(row)} ({reason}); copy or prepare the data set again"
+                f"record {clip}: damaged in {self.place(row)} ({reason}); copy or prepare the data set again"
             ) from error
 
-    def _file(self, row: int) -> str:
-        """The shard that holds a row, and its number there."""
+    def place(self, row: int) -> str:
+        """The file that holds a row, and its number there."""
         for name, length in self._shards:
             if row < length:
                 return f"{name}, its record {row}"

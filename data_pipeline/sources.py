@@ -113,6 +113,10 @@ class Epochs:
             f"num_epochs={self._num_epochs})"
         )
 
+    def drawn(self, rng: np.random.Generator) -> ClipView:
+        """One of the records that are used, by chance."""
+        return self._source[int(self._used[rng.integers(self.records)])]
+
     def __getitem__(self, index: int) -> ClipView:
         epoch, position = divmod(int(index), self.records)
         if not self._shuffle:
@@ -132,18 +136,18 @@ class Replay:
     """
 
     def __init__(self, own: Epochs, replayed: Epochs, seed: int, rate: float):
-        self._own, self._replayed, self._seed, self._rate = own, replayed, seed, rate
+        self.own, self.replayed, self._seed, self._rate = own, replayed, seed, rate
 
     def __len__(self) -> int:
-        return len(self._own)
+        return len(self.own)
 
     def __repr__(self) -> str:
-        return f"Replay({self._own!r}, {self._replayed!r}, seed={self._seed}, rate={self._rate})"
+        return f"Replay({self.own!r}, {self.replayed!r}, seed={self._seed}, rate={self._rate})"
 
     def __getitem__(self, index: int) -> tuple[ClipView, bool]:
         # The 1 keeps this stream apart from those of the passes, (seed, pass): numpy ignores zeros at the end.
         chosen = np.random.default_rng((self._seed, int(index), 1)).random() < self._rate
-        return (self._replayed if chosen else self._own)[index], bool(chosen)
+        return (self.replayed if chosen else self.own)[index], bool(chosen)
 
 
 def from_directory(

@@ -9,10 +9,9 @@ from typing import ClassVar, Final, Protocol
 
 import numpy as np
 
-from data_pipeline import image_files, music, poses
+from data_pipeline import music, poses
 from data_pipeline.clip_views import ClipView
 from data_pipeline.feature_sets import FeatureSet
-from data_pipeline.record_files import DamagedError
 from data_pipeline.schema import FRAMES
 from data_pipeline.skeleton import NUM_JOINTS
 
@@ -203,7 +202,7 @@ class RandomCrop:
         return {"frames": ((self.height, self.width, 3), _BYTE)}
 
     def __call__(self, clip: ClipView, rng: np.random.Generator) -> Example:
-        picture = _decoded(clip, _start(clip, 1, rng))
+        picture = clip.image(_start(clip, 1, rng))
         if picture.shape[0] < self.height or picture.shape[1] < self.width:
             raise ValueError(
                 f"record {clip.id}: frames are {picture.shape[0]}x{picture.shape[1]}, smaller than the crop "
@@ -214,17 +213,8 @@ class RandomCrop:
         return {"frames": picture[top : top + self.height, left : left + self.width]}
 
 
-def _decoded(clip: ClipView, frame: int) -> np.ndarray:
-    """A frame (H, W, 3) uint8. Raises DamagedError where its JPEG file does not decode."""
-    content = clip.picture(frame)
-    try:
-        return image_files.decode_jpeg(content)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise DamagedError(f"record {clip.id}: frame {frame} is no JPEG file; prepare the data set again") from error
-
-
 def _picture(clip: ClipView, frame: int, height: int, width: int) -> np.ndarray:
-    picture = _decoded(clip, frame)
+    picture = clip.image(frame)
     if picture.shape != (height, width, 3):
         raise ValueError(
             f"record {clip.id}: frames are {picture.shape[0]}x{picture.shape[1]}, the loader was asked for "

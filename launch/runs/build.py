@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 
 from configs.sharding import TABLES
 from data_pipeline import loaders
+from data_pipeline.augment import Augment
 from launch import stages
 from xdancer_jax import sharding
 from xdancer_jax.sharding import Rules
@@ -48,13 +49,16 @@ def batches(config: ConfigDict, split: str, start_step: int = 0, *, train: bool 
     sharding.batch_sharding(mesh, table, config.batch_size)
     own = sharding.rows(mesh, table)
     if train:
-        order = {"start_step": start_step, "worker_count": data.workers, "share": data.share, **window.mix}
+        order = {
+            "start_step": start_step, "worker_count": data.workers, "share": data.share,
+            "augment": Augment(**data.augment), **window.mix,
+        }
     else:
         order = {"shuffle": False}
     loader = getattr(loaders, window.loader)
     streams = [
         loader(
-            data.dir, split, config.batch_size, config.seed, **window.cut, **order,
+            data.dir, split, config.batch_size, config.seed, **window.cut, **order, corrupt=data.corrupt,
             process_index=block, process_count=own.count,
         ) for block in own.blocks
     ]

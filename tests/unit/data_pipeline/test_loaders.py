@@ -4,7 +4,7 @@ import chex
 import numpy as np
 import pytest
 
-from data_pipeline import loaders, music, poses, transforms
+from data_pipeline import clip_views, loaders, music, poses, transforms
 from data_pipeline.clip_views import MemoryClip
 
 
@@ -202,7 +202,7 @@ def test_a_video_batch_holds_what_was_asked_for_alone(fields, monkeypatch):
     if "pose_images" not in fields:
         monkeypatch.setattr(poses, "draw", None)
     if not {"reference", "frames"} & set(fields):
-        monkeypatch.setattr(transforms.image_files, "decode_jpeg", None)
+        monkeypatch.setattr(clip_views.image_files, "decode_jpeg", None)
     batch = next(loaders.video(records, "train", 4, fields=fields, **shape))
     chex.assert_trees_all_equal(batch, {name: whole[name] for name in fields})
     found = {name: (value.shape, value.dtype) for name, value in batch.items()}
@@ -222,7 +222,7 @@ def _drawn(frames: int, num_frames: int, gap: int, count: int = 4000) -> dict[in
 
 @pytest.fixture
 def numbered_pictures(monkeypatch):
-    monkeypatch.setattr(transforms.image_files, "decode_jpeg", lambda data: np.full((1, 1, 3), data[0], np.uint8))
+    monkeypatch.setattr(clip_views.image_files, "decode_jpeg", lambda data: np.full((1, 1, 3), data[0], np.uint8))
 
 
 def test_the_reference_is_uniform_over_the_frames_that_keep_the_gap(numbered_pictures):
@@ -271,7 +271,7 @@ def test_crops_come_from_everywhere(monkeypatch):
         row, column, frame = np.mgrid[:4, :3, :1] + content[0]
         return np.stack([row - content[0], column - content[0], frame], axis=-1)[:, :, 0].astype(np.uint8)
 
-    monkeypatch.setattr(transforms.image_files, "decode_jpeg", picture)
+    monkeypatch.setattr(clip_views.image_files, "decode_jpeg", picture)
     record, window = MemoryClip({"id": "a", "frames": [b"\0", b"\1"]}, 0), transforms.RandomCrop(2, 2)
     rng = np.random.default_rng(0)
     crops = [window(record, rng)["frames"] for _ in range(200)]
