@@ -15,7 +15,7 @@ from data_pipeline.transforms import Example, Window
 Batch = dict[str, np.ndarray]
 
 _DAMAGE: Final = "damage"  # field of an example: what was left out for it, "" for nothing
-_LONGEST: Final = 300  # bytes of it
+_LONGEST: Final = 1024  # bytes of it
 _TRIES: Final = 100  # clips in a row that are damaged; then there is no point in going on
 _log = logging.getLogger(__name__)
 
