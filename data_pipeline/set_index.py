@@ -129,18 +129,25 @@ def read(folder: str | os.PathLike[str]) -> About:
         raise ValueError(f"{path}: not readable ({type(error).__name__}: {error}); {_WAY_OUT}") from error
 
 
-def read_split(folder: str | os.PathLike[str], name: str) -> Split:
-    """The index of a split. Raises ValueError for an unknown one, or an index that is damaged."""
+def read_splits(folder: str | os.PathLike[str]) -> dict[str, Split]:
+    """The index: every split by its name. Raises ValueError for one that is damaged."""
     path = epath.Path(folder) / INDEX
     try:
         with path.open("rb") as file, np.load(io.BytesIO(file.read()), allow_pickle=False) as arrays:
-            names = sorted({key.split(".")[0] for key in arrays})
-            fields = [f"{name}.{field.name}" for field in dataclasses.fields(Split)]
-            if name in names:
-                return Split(*(arrays[field] for field in fields))
+            names = dict.fromkeys(key.split(".")[0] for key in arrays)
+            return {
+                name: Split(*(arrays[f"{name}.{field.name}"] for field in dataclasses.fields(Split))) for name in names
+            }
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path}: the index is damaged or missing ({type(error).__name__}); {_WAY_OUT}") from error
-    raise ValueError(f"{folder}: has no split {name!r}; it has {', '.join(names)}")
 
 
-__all__ = ["FORMAT", "INDEX", "NAME", "About", "Split", "fingerprint", "read", "read_split", "write"]
+def read_split(folder: str | os.PathLike[str], name: str) -> Split:
+    """The index of a split. Raises ValueError for an unknown one, or an index that is damaged."""
+    found = read_splits(folder)
+    if name not in found:
+        raise ValueError(f"{folder}: has no split {name!r}; it has {', '.join(sorted(found))}")
+    return found[name]
+
+
+__all__ = ["FORMAT", "INDEX", "NAME", "About", "Split", "fingerprint", "read", "read_split", "read_splits", "write"]

@@ -20,7 +20,8 @@ def record():
     music[:, 34] = 0
     music[[4, 15, 26, 37], 34] = 1
     pictures = rng.integers(0, 256, (FRAMES, HEIGHT // 8, WIDTH // 8, 3), np.uint8).repeat(8, 1).repeat(8, 2)
-    return {"id": "a", "poses": joints, "music": music, "frames": pictures, "beats": np.array([4, 15, 26, 37], np.int32)}
+    beats = np.array([4, 15, 26, 37], np.int32)
+    return {"id": "a", "poses": joints, "music": music, "frames": pictures, "beats": beats}
 
 
 def _clip(record):
@@ -120,7 +121,9 @@ def test_nothing_is_drawn_where_nothing_is_asked_for(record):
     assert rng.random() == np.random.default_rng(0).random()
 
 
-@pytest.mark.parametrize(("fields", "name"), [({"flip": 1.1}, "flip"), ({"crop": 1.0}, "crop"), ({"colour": -1}, "col")])
+@pytest.mark.parametrize(
+    ("fields", "name"), [({"flip": 1.1}, "flip"), ({"crop": 1.0}, "crop"), ({"colour": -1}, "colour")]
+)
 def test_values_out_of_range_are_named(fields, name):
     with pytest.raises(ValueError, match=f"augment.{name}"):
         Augment(**fields)
