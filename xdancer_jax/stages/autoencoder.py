@@ -66,10 +66,10 @@ def init(model: AutoencoderKL) -> InitPart:
     """The autoencoder as a part, of this stage or of the video stage; its collection is "latents"."""
 
     def init_part(rng: Array, batch: Batch, before: Mapping[str, Any]) -> tuple[Params, Extra]:
-        del before
+        del batch, before
         param_key, sample_key = jax.random.split(rng)
-        frames = batch["frames"].reshape(-1, *batch["frames"].shape[-3:])
-        params = model.init(param_key, to_signed(frames[:1]), Chance.whole(sample_key, 1))["params"]
+        images = jnp.zeros((1, model.downsampling, model.downsampling, 3))  # the network is convolutional
+        params = model.init(param_key, images, Chance.whole(sample_key, 1))["params"]
         channels = model.latent_channels
         return params, {"latents": {"mean": jnp.zeros((channels,)), "std": jnp.ones((channels,))}}
 
@@ -96,10 +96,24 @@ def encode_latents(
 
     weights: {"params", "latents"}, as of `decode_latents`.
     """
-    mean, logvar = model.apply({"params": weights["params"]}, to_signed(frames), method="encode")
-    latents = mean.astype(jnp.float32)
+    return draw_latents(weights, moments(model, weights, frames), drawn)
+
+
+@typechecked
+def moments(model: AutoencoderKL, weights: PyTree, frames: UInt8[Array, "N H W 3"]) -> Float[Array, "N _ _ C2"]:
+    """Mean and log variance of the posterior, one after the other in the last dimension, float32."""
+    found = model.apply({"params": weights["params"]}, to_signed(frames), method="encode")
+    return jnp.concatenate(found, axis=-1).astype(jnp.float32)
+
+
+@typechecked
+def draw_latents(
+    weights: PyTree, posterior: Float[Array, "N H W C2"], drawn: Chance | None
+) -> Float[Array, "N H W C"]:
+    """Normalised latents of what `moments` gives, see `encode_latents`."""
+    latents, logvar = jnp.split(posterior.astype(jnp.float32), 2, axis=-1)
     if drawn is not None:
-        latents += jnp.exp(0.5 * logvar.astype(jnp.float32)) * drawn.normal(mean.shape[1:])
+        latents += jnp.exp(0.5 * logvar) * drawn.normal(latents.shape[1:])
     return (latents - weights["latents"]["mean"]) / weights["latents"]["std"]
 
 

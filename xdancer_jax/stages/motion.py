@@ -19,7 +19,7 @@ from xdancer_jax.typing import Array, Batch, Extra, Metrics, Params
 
 def make(model: MusicGPT, tokenizer: PoseTokenizer) -> Stage:
     """The stage, of parts "tokenizer" and "gpt". Batches are the loader's "motion" batches: P frames of the segment
-    before, then T frames.
+    before, then T frames; "tokens" (B, P+T, S, K), computed beforehand, may stand for the poses.
 
     Their poses have a margin of A frames more on either side, best the tokenizer's `reach`: the window is tokenized as
     one, and the P + T frames of the music are kept. Context tokens are those at "context_index", targets the last T.
@@ -34,7 +34,10 @@ def make(model: MusicGPT, tokenizer: PoseTokenizer) -> Stage:
         return _start_from_codes(params, before["extra"]["tokenizer"]["codebook"], table_key), {}
 
     def loss(params: Params, extra: Extra, batch: Batch, chance: Chance, train: bool):
-        tokens = encode(tokenizer, variables(params, extra, "tokenizer"), batch["poses"], batch["music"].shape[1])
+        if "tokens" in batch:
+            tokens = batch["tokens"].astype(jnp.int32)
+        else:
+            tokens = encode(tokenizer, variables(params, extra, "tokenizer"), batch["poses"], batch["music"].shape[1])
         inputs = _split(model, tokens, batch)
         drawn = {"chance": chance, "rngs": {"dropout": chance.key}} if train else {}
         logits = model.apply({"params": params["gpt"]}, **inputs, **drawn)

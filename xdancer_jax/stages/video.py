@@ -13,9 +13,9 @@ from xdancer_jax.diffusion import prediction
 from xdancer_jax.diffusion.schedules import NoiseSchedule
 from xdancer_jax.rng import Chance
 from xdancer_jax.stage import Stage, Sums, variables
-from xdancer_jax.stages.autoencoder import encode_latents
+from xdancer_jax.stages.autoencoder import draw_latents, moments
 from xdancer_jax.stages.video_networks import Networks
-from xdancer_jax.typing import Array, Batch, Extra, Metrics, Params
+from xdancer_jax.typing import Array, Batch, Extra, Metrics, Params, PyTree
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +39,12 @@ class Objective:
 
 
 def make(networks: Networks, objective: Objective) -> Stage:
-    """Stage over video batches {"reference", "frames"}, with what the pose control reads (Networks.residuals)."""
+    """Stage over video batches {"reference", "frames"}, with what the pose control reads (Networks.residuals).
+
+    In place of pictures a batch may hold what was computed of them beforehand: "latents" (B, F, h, w, 2C) and
+    "reference_latents" (B, h, w, 2C), moments of the frozen autoencoder, from which training still draws; and
+    "reference_token" (B, D), of the frozen image encoder.
+    """
 
     def loss(params, extra, batch, chance, train):
         return diffusion_loss(networks, objective, params, extra, batch, chance, train)
@@ -54,12 +59,11 @@ def diffusion_loss(
     """One time step a clip. In evaluation nothing is dropped and the time steps are evenly spread, not drawn, so that
     losses of different checkpoints compare."""
     schedule = objective.schedule
-    clips, frames = batch["frames"].shape[:2]
-    encoder = (networks.autoencoder, variables(params, extra, "autoencoder"))
-    flat = batch["frames"].reshape(-1, *batch["frames"].shape[2:])
-    clean = encode_latents(*encoder, flat, chance.stream("frames").repeat(frames) if train else None)
-    clean = clean.reshape(clips, frames, *clean.shape[1:])
-    reference = encode_latents(*encoder, batch["reference"], chance.stream("reference") if train else None)
+    clean, reference = _latents(networks, variables(params, extra, "autoencoder"), batch, chance if train else None)
+    if "reference_token" in batch:
+        token = batch["reference_token"][:, None]
+    else:
+        token = networks.look(params, batch["reference"])
     if train:
         timesteps = chance.stream("timesteps").integers(schedule.num_steps)
         keep = chance.stream("keep").bernoulli(1 - objective.condition_dropout)
@@ -70,7 +74,7 @@ def diffusion_loss(
     alpha_bar = schedule.at(timesteps)
     output = networks.denoise(
         params, prediction.add_noise(clean, noise, alpha_bar), timesteps,
-        networks.condition(params, batch["reference"], reference),
+        networks.condition(params, token, reference),
         networks.residuals(params, extra, batch, clean.shape[2:4]), keep=keep,
     )
     target = prediction.target(objective.prediction, clean, noise, alpha_bar)
@@ -79,3 +83,19 @@ def diffusion_loss(
         error *= prediction.min_snr_weight(objective.prediction, alpha_bar, objective.min_snr_gamma)
     total = error.mean()
     return total, ({"loss": total}, {})
+
+
+def _latents(networks: Networks, weights: PyTree, batch: Batch, chance: Chance | None) -> tuple[Array, Array]:
+    """Clean latents of the frames (B, F, h, w, C) and of the references (B, h, w, C); drawn by `chance`, if given."""
+
+    def posterior(pictures: Array) -> Array:
+        return moments(networks.autoencoder, weights, pictures)
+
+    whole = batch["latents" if "latents" in batch else "frames"]
+    clips, frames = whole.shape[:2]
+    flat = whole.reshape(-1, *whole.shape[2:])
+    drawn = chance and chance.stream("frames").repeat(frames)
+    clean = draw_latents(weights, flat if "latents" in batch else posterior(flat), drawn)
+    given = batch["reference_latents"] if "latents" in batch else posterior(batch["reference"])
+    reference = draw_latents(weights, given, chance and chance.stream("reference"))
+    return clean.reshape(clips, frames, *clean.shape[1:]), reference

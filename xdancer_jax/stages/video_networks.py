@@ -58,19 +58,24 @@ class Networks:
 
     @typechecked
     def condition(
-        self, params: Params, images: UInt8[Array, "B H W 3"], latents: Float[Array, "B _ _ C"]
+        self, params: Params, token: Float[Array, "B 1 D"], latents: Float[Array, "B _ _ C"]
     ) -> Condition:
-        """Of the reference photo and its clean latents; the ReferenceNet runs here, once a clip (at t = 0)."""
-        pixels = image_encoder.preprocess(images, self.image_encoder.image_size)
-        token = self.image_encoder.apply({"params": params["image_encoder"]}, pixels)
+        """Of the reference photo's token (see `look`) and clean latents; the ReferenceNet runs here, once a clip (at
+        t = 0)."""
         features = self.reference_net.apply({"params": params["reference_net"]}, latents, token)
         photo = None if self.photo is None else self.photo.apply({"params": params["photo"]}, latents)
         return Condition(token, features, photo)
 
+    @typechecked
+    def look(self, params: Params, images: UInt8[Array, "B H W 3"]) -> Float[Array, "B 1 D"]:
+        """The image encoder's token of photos."""
+        pixels = image_encoder.preprocess(images, self.image_encoder.image_size)
+        return self.image_encoder.apply({"params": params["image_encoder"]}, pixels)
+
     def residuals(self, params: Params, extra: Extra, batch: Batch, cells: tuple[int, int]) -> Residuals:
         """Pose features of a batch for latents of `cells` (height, width): of "pose_images" under the guider; else of
         "poses" (B, F, 60, 3), whose confidences count, and their tokens: "tokens" (B, F, S, K) where the batch has them
-        (generation), else those of the middle F frames of "pose_window" (B, A+F+A, 60, 3)."""
+        (generation, or computed beforehand), else those of the middle F frames of "pose_window" (B, A+F+A, 60, 3)."""
         if self.pose is None:
             return None
         if isinstance(self.pose, PoseGuider):
@@ -147,10 +152,10 @@ class Networks:
 
         def init_part(rng: Array, batch: Batch, before: Mapping[str, Any]) -> tuple[Params, Extra]:
             del before
-            frames, factor = batch["frames"], self.autoencoder.downsampling
-            cells = (frames.shape[2] // factor, frames.shape[3] // factor, self.unet.latent_channels)
-            token = jnp.zeros((1, 1, self.unet.cross_attention_dim))
-            return init(rng, jnp.zeros((1, frames.shape[1], *cells)), token), {}
+            factor = 1 if "latents" in batch else self.autoencoder.downsampling
+            frames, height, width = batch["latents" if "latents" in batch else "frames"].shape[1:4]
+            clip = jnp.zeros((1, frames, height // factor, width // factor, self.unet.latent_channels))
+            return init(rng, clip, jnp.zeros((1, 1, self.unet.cross_attention_dim))), {}
 
         return init_part
 

@@ -169,7 +169,7 @@ class _Report:
 
 def _reference(networks: Networks, params: Params, extra: Extra, images: Array) -> tuple[Array, Condition]:
     latents = encode_latents(networks.autoencoder, variables(params, extra, "autoencoder"), images, None)
-    return latents, networks.condition(params, images, latents)
+    return latents, networks.condition(params, networks.look(params, images), latents)
 
 
 def _noise(rng: Array, shape: tuple[int, ...]) -> Array:

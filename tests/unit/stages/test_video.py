@@ -250,8 +250,8 @@ def test_without_photo_latents_the_reference_net_alone_sees_the_photos_latents(s
     plain = dataclasses.replace(NETWORKS, photo=None)
     assert "photo" not in plain.parts() and "photo" in NETWORKS.parts()
     one, other = (jnp.full((CLIPS, 4, 4, 4), value) for value in (0.3, -0.7))
-    condition = jax.jit(plain.condition)
-    first, second = (condition(params, batch["reference"], latents) for latents in (one, other))
+    condition, token = jax.jit(plain.condition), jax.jit(plain.look)(params, batch["reference"])
+    first, second = (condition(params, token, latents) for latents in (one, other))
     assert first.photo is None and second.photo is None
     np.testing.assert_array_equal(first.token, second.token)
     assert all(np.abs(a - b).max() > 1e-3 for a, b in zip(first.features, second.features, strict=True))

@@ -33,8 +33,11 @@ class Codec(AutoencoderKL):
 class Formulas(Networks):
     """Answers that depend on all inputs and on each frame's place in its window."""
 
-    def condition(self, params, images, latents):
-        return Condition(images.astype(jnp.float32).mean((1, 2, 3))[:, None, None] / 255, (latents,), None)
+    def look(self, params, images):
+        return images.astype(jnp.float32).mean((1, 2, 3))[:, None, None] / 255
+
+    def condition(self, params, token, latents):
+        return Condition(token, (latents,), None)
 
     def residuals(self, params, extra, batch, cells):
         assert cells == (CELLS, CELLS)
