@@ -32,7 +32,7 @@ RANGES = {
     "model.remat": REMAT,
     "sampling.temperature": POSITIVE, "sampling.top_k": whole(0), "sampling.top_p": Range(0, 1, open_low=True),
     "overlap_frames": whole(1),
-    "data.music": FREE,
+    "data.music": FREE, "data.tokens": FREE,
     "data.previous": whole(1), "data.static_context_rate": SHARE, "data.replay_dir": FREE, "data.replay_rate": DECAY,
     "data.replay_static_context_rate": SHARE,
 }
@@ -63,6 +63,7 @@ def get_config(variant: str = "medium") -> ConfigDict:
     config.sampling = ConfigDict({"temperature": (1.0,), "top_k": (0,), "top_p": (0.95,)})
     config.overlap_frames = 12  # frames shared by neighbouring segments of a song (paper)
     config.data.music = "librosa35"  # name of the data set's music features; ends in their width
+    config.data.tokens = ""  # folder of launch.precompute whose pose tokens stand for the poses; "" computes them anew
     config.data.previous = 64  # frames of the segment before, from which context frames are drawn
     config.data.static_context_rate = 0.2  # (open) examples whose segment before stands still, as a photo does
     config.data.augment.stretch = 0.0  # dance and music up to this share faster or slower: 0.1, a tempo of 1/1.1 to 1.1

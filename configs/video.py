@@ -33,6 +33,7 @@ RANGES = {
     "sampler.num_steps": whole(1), "sampler.spacing": OneOf(("trailing", "leading")),
     "sampler.eta": SHARE, "sampler.guidance": NOT_NEGATIVE, "sampler.window": whole(1), "sampler.overlap": whole(0),
     "sampler.decode_chunk": whole(1),
+    "data.latents": FREE, "data.embeddings": FREE, "data.tokens": FREE,
     "data.height": whole(1), "data.width": whole(1), "data.frames": whole(1), "data.reference_gap": whole(0),
 }
 
@@ -67,6 +68,9 @@ def get_config(variant: str = "paper_appearance") -> ConfigDict:
     config.data.height, config.data.width = 896, 512  # pixels of the frames (paper)
     config.data.frames = 1 if phase == "appearance" else 16  # of a clip, painted at once
     config.data.reference_gap = 30  # (open) frames between the reference and the target window, where the clip allows
+    config.data.latents = ""  # folder of launch.precompute whose latents stand for the pictures; "" computes them anew
+    config.data.embeddings = ""  # the same of the image encoder's
+    config.data.tokens = ""  # the same of pose tokens, for the motion decoder
     config.data.augment.crop = 0.0  # up to this share of height and width is cut away, and the rest enlarged
     config.data.augment.colour = 0.0  # brightness, contrast and saturation change by up to this share
     config.parts = _parts(phase)

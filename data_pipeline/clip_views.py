@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from data_pipeline import image_files, schema
+from data_pipeline.computed import Values
 from data_pipeline.record_files import DamagedError, RecordFiles
 from data_pipeline.schema import FRAMES, Record
 
@@ -35,10 +36,12 @@ class StoredClip:
 
     def __init__(
         self, parts: Mapping[str, RecordFiles], row: int, name: str, frames: int, first_run: int, first_picture: int,
-        song: int,
+        song: int, values: Mapping[str, Values] | None = None,
     ):
+        """values: by their kind, what was computed beforehand."""
         self.id, self.frames, self.row = name, frames, row
         self._parts, self._first_run, self._first_picture, self._song = parts, first_run, first_picture, song
+        self._values = values or {}
 
     def poses(self, start: int, stop: int) -> np.ndarray:
         runs = range(start // schema.POSE_RUN, -(-stop // schema.POSE_RUN))
@@ -46,6 +49,14 @@ class StoredClip:
         skipped = runs.start * schema.POSE_RUN
         joined = found[0] if len(found) == 1 else np.concatenate(found)
         return joined[start - skipped : stop - skipped]
+
+    def computed(self, kind: str, frame: int) -> np.ndarray:
+        """What was computed of a frame beforehand, see computed.py."""
+        return self._values[kind].at(self.row, self.id, frame)
+
+    def tokens(self, start: int, stop: int) -> np.ndarray:
+        """(stop - start, S, K) of the frames start to stop - 1, the first of which may lie before the clip's."""
+        return self._values["tokens"].between(self.row, self.id, start, stop)
 
     def picture(self, frame: int) -> bytes:
         """JPEG file of a frame."""

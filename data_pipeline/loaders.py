@@ -6,7 +6,7 @@ because it imports jax where jax is installed.
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from data_pipeline import examples, feature_sets, sources, transforms, workers
@@ -83,6 +83,8 @@ def motion(
     song_bins: int = 64,
     static_context_rate: float = 0.2,
     margin: int = 0,
+    tokens: tuple[int, ...] = (),
+    made: Mapping[str, str] | None = None,
     replay: str | Sequence[dict[str, Any]] | None = None,
     replay_rate: float = 0.0,
     replay_static_context_rate: float | None = None,
@@ -92,7 +94,7 @@ def motion(
 
     P = `previous`, T = `length`, C = `num_context`, G = `song_bins`, A = `margin`; music is normalised, and M the width
     of the feature set `music`, which the data set must have been prepared with. Evaluation passes
-    static_context_rate=0. See `transforms.MotionWindow`; `_iterate` for `data`, `order` and errors.
+    static_context_rate=0. See `transforms.MotionWindow`; `_iterate` for `data`, `made`, `order` and errors.
 
     For fine-tuning, an example comes with probability `replay_rate` from the same split of the data set `replay`, all
     of its clips, whatever `share` is; `replay_static_context_rate` holds for these examples (None: the same as for the
@@ -103,13 +105,15 @@ def motion(
     if replay_rate and not replay:
         raise ValueError(f"replay_rate: {replay_rate} needs a data set; name it in replay, or set the rate to 0")
     features = _features(data, music)
-    window = transforms.MotionWindow(features, previous, length, num_context, song_bins, static_context_rate, margin)
+    window = transforms.MotionWindow(
+        features, previous, length, num_context, song_bins, static_context_rate, margin, tokens
+    )
     replayed = None
     if replay_rate:
         feature_sets.refuse_other(features, _features(replay, music), replay if isinstance(replay, str) else "replay")
         rate = static_context_rate if replay_static_context_rate is None else replay_static_context_rate
         replayed = _Replayed(replay, replay_rate, dataclasses.replace(window, static_context_rate=rate))
-    return _iterate(data, split, window, Order(batch_size, seed, **order), replayed)
+    return _iterate(data, split, window, Order(batch_size, seed, **order), replayed, made)
 
 
 def video(
@@ -124,16 +128,22 @@ def video(
     fields: tuple[str, ...] = ("reference", "frames"),
     margin: int = 0,
     reference_gap: int = 30,
+    latent: tuple[int, ...] = (),
+    token: tuple[int, ...] = (),
+    embedding: int = 0,
+    made: Mapping[str, str] | None = None,
     **order: Any,
 ) -> Iterator[Batch]:
     """What `fields` names of {"reference": (B, H, W, 3) uint8, "frames": (B, F, H, W, 3) uint8, "poses": (B, F, 60, 3),
     "pose_window": (B, A+F+A, 60, 3), "pose_images": (B, F, H, W, 3) uint8}, F = `num_frames`: 1 for the appearance
     phase, 16 consecutive ones for the motion phase; A = `margin`. The reference lies at least `reference_gap` frames
-    from them. See `transforms.VideoWindow`; `_iterate` for `data`, `order` and errors."""
-    window = transforms.VideoWindow(num_frames, height, width, fields, margin, reference_gap)
-    made = Order(batch_size, seed, **order)
-    augment = dataclasses.replace(made.augment, aspect=width / height)
-    return _iterate(data, split, window, dataclasses.replace(made, augment=augment))
+    from them. See `transforms.VideoWindow`, also for more fields; `_iterate` for `data`, `made`, `order`, errors."""
+    window = transforms.VideoWindow(
+        num_frames, height, width, fields, margin, reference_gap, latent, token, embedding
+    )
+    whole = Order(batch_size, seed, **order)
+    augment = dataclasses.replace(whole.augment, aspect=width / height)
+    return _iterate(data, split, window, dataclasses.replace(whole, augment=augment), made=made)
 
 
 def frames(
@@ -190,17 +200,18 @@ def _iterate(
     window: Window,
     order: Order,
     replayed: _Replayed | None = None,
+    made: Mapping[str, str] | None = None,
 ) -> Iterator[Batch]:
     """The Grain pipeline. `data` is a data set folder (`sources.from_directory`) or records in memory, where `split`
     is not looked at. `order` takes the fields of `Order`: evaluation may pass shuffle=False, num_epochs=1 and gets a
-    last batch that may be smaller.
+    last batch that may be smaller. `made`: see `sources.StoredClips`; of a folder alone.
 
     Raises:
         FileNotFoundError, ValueError: no such data set or split, no records, a clip shorter than the window.
     """
     import grain
 
-    entries = _epochs(data, split, window.reads, order)
+    entries = _epochs(data, split, window.reads, order, made)
     _check_size(entries, order)
     skip = order.corrupt == "skip"
     cut = Examples(window, entries, order.augment, skip)
@@ -235,11 +246,13 @@ def _by_workers(dataset: Any) -> Iterator[Batch]:
 
 
 def _epochs(
-    data: str | Sequence[dict[str, Any]], split: str, fields: tuple[str, ...], order: Order
+    data: str | Sequence[dict[str, Any]], split: str, fields: tuple[str, ...], order: Order,
+    made: Mapping[str, str] | None = None,
 ) -> sources.Epochs:
-    source = (
-        sources.from_directory(data, split, fields) if isinstance(data, str) else sources.from_arrays(data, fields)
-    )
+    if isinstance(data, str):
+        source = sources.from_directory(data, split, fields, made=made)
+    else:
+        source = sources.from_arrays(data, fields)
     if len(source) == 0:
         raise ValueError("data: no records to load")
     return sources.Epochs(source, order.seed, order.shuffle, order.num_epochs, order.share)

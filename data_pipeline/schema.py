@@ -73,10 +73,10 @@ def tfds_features(part: str, width: int | None):
 
 
 def decode(example: Mapping[str, Any]) -> Record:
-    """A parsed tfds example to a record of str, int, float, bytes and arrays."""
+    """A parsed tfds example to a record of str, int, float, bytes and arrays; names that no set has are arrays."""
     record: Record = {}
     for name, value in example.items():
-        dtype = FIELDS[name][2]
+        dtype = FIELDS[name][2] if name in FIELDS else None
         if dtype is np.str_:
             record[name] = value.decode() if isinstance(value, bytes) else str(value)
         elif dtype is np.object_:

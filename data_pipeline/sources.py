@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 from etils import epath
 
-from data_pipeline import files, schema, set_index
+from data_pipeline import computed, files, schema, set_index
 from data_pipeline.clip_views import ClipView, MemoryClip, StoredClip
 from data_pipeline.feature_sets import FeatureSet
 from data_pipeline.record_files import CACHE_BYTES, RecordFiles
@@ -17,12 +17,22 @@ _ENDLESS: Final = 2**48  # entries; sys.maxsize overflows where Grain rounds it 
 class StoredClips:
     """Clips of a split of the data set in `folder`. Only the parts that hold `fields` are opened.
 
+    made: of the fields that were computed beforehand (computed.KINDS) the folder that holds them.
+
     Raises ValueError for an unknown split, damaged files, and fields that the set does not have.
     """
 
-    def __init__(self, folder: str, split: str, fields: Sequence[str], cache_bytes: int = CACHE_BYTES):
-        self._arguments = (folder, split, tuple(fields), cache_bytes)
+    def __init__(
+        self, folder: str, split: str, fields: Sequence[str], cache_bytes: int = CACHE_BYTES,
+        made: Mapping[str, str] | None = None,
+    ):
+        self._arguments = (folder, split, tuple(fields), cache_bytes, made)
         about, self._index = set_index.read(folder), set_index.read_split(folder, split)
+        made = {field: where for field, where in (made or {}).items() if field in fields}
+        self.values = {
+            kind: computed.Values(where, kind, folder, split, cache_bytes) for kind, where in made.items()
+        }
+        fields = [field for field in fields if field not in made]
         _check_fields(folder, fields, about)
         self._runs, self._pictures = self._index.first_rows(about.pose_run), self._index.first_rows(1)
         self.parts = {
@@ -45,7 +55,7 @@ class StoredClips:
         index = self._index
         return StoredClip(
             self.parts, row, str(index.ids[row]), int(index.frames[row]), int(self._runs[row]),
-            int(self._pictures[row]), int(index.songs[row]),
+            int(self._pictures[row]), int(index.songs[row]), self.values,
         )
 
 
@@ -151,16 +161,19 @@ class Replay:
 
 
 def from_directory(
-    data_dir: str, split: str, fields: Sequence[str], cache_bytes: int = CACHE_BYTES
+    data_dir: str, split: str, fields: Sequence[str], cache_bytes: int = CACHE_BYTES,
+    made: Mapping[str, str] | None = None,
 ) -> StoredClips:
     """The split of the data set under `data_dir`: its folder, or any folder that holds exactly one.
 
+    made: see StoredClips.
+
     Raises:
-        FileNotFoundError: no data set there.
+        FileNotFoundError: no data set there, or nothing of what was computed.
         ValueError: several data sets there, one that another version prepared, damaged files, an unknown split, or
             fields that the set does not have.
     """
-    return StoredClips(find(data_dir), split, fields, cache_bytes)
+    return StoredClips(find(data_dir), split, fields, cache_bytes, made)
 
 
 def from_arrays(records: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> MemoryClips:

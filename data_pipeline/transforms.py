@@ -10,7 +10,7 @@ from typing import ClassVar, Final, Protocol
 import numpy as np
 
 from data_pipeline import music, poses
-from data_pipeline.clip_views import ClipView
+from data_pipeline.clip_views import ClipView, StoredClip
 from data_pipeline.feature_sets import FeatureSet
 from data_pipeline.schema import FRAMES
 from data_pipeline.skeleton import NUM_JOINTS
@@ -20,7 +20,12 @@ Spec = dict[str, tuple[tuple[int, ...], np.dtype]]  # field -> shape and dtype
 
 _FLOAT, _INT, _BYTE = np.dtype(np.float32), np.dtype(np.int32), np.dtype(np.uint8)
 _POSE = (NUM_JOINTS, 3)
-VIDEO_FIELDS: Final = ("reference", "frames", "poses", "pose_window", "pose_images")
+# Field of a video example -> what is read for it.
+_READ: Final = {
+    "reference": FRAMES, "frames": FRAMES, "poses": "poses", "pose_window": "poses", "pose_images": "poses",
+    "latents": "latents", "reference_latents": "latents", "reference_token": "embeddings", "tokens": "tokens",
+}
+VIDEO_FIELDS: Final = ("reference", "frames", "poses", "pose_window", "pose_images")  # without what is computed
 
 
 class Window(Protocol):
@@ -76,9 +81,11 @@ class MotionWindow:
     Gives "poses" (A+P+T+A, 60, 3), "music" (P+T, M), "context_index" (C,) int32 sorted, drawn uniformly from the P
     frames (without replacement while C <= P), "song" (G, M); M is the width of `features`. The A = `margin` frames more
     on either side are for the tokenizer to look at: a frame's tokens depend on its neighbours.
+
+    With `tokens`, (S, K) of a frame, "tokens" (P+T, S, K) int32 stand for the poses: those that the tokenizer would
+    find in them, computed beforehand.
     """
 
-    reads: ClassVar[tuple[str, ...]] = ("poses", "music")
     features: FeatureSet
     previous: int = 64
     length: int = 64
@@ -86,11 +93,19 @@ class MotionWindow:
     song_bins: int = 64
     static_context_rate: float = 0.2
     margin: int = 0
+    tokens: tuple[int, ...] = ()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        if not self.tokens:
+            return ("poses", "music")
+        return ("tokens", "still_tokens", "music") if self.static_context_rate else ("tokens", "music")
 
     def spec(self) -> Spec:
         frames = self.previous + self.length
+        poses = {"poses": ((frames + 2 * self.margin, *_POSE), _FLOAT)}
         return {
-            "poses": ((frames + 2 * self.margin, *_POSE), _FLOAT),
+            **({"tokens": ((frames, *self.tokens), _INT)} if self.tokens else poses),
             "music": ((frames, self.features.width), _FLOAT),
             "context_index": ((self.num_context,), _INT),
             "song": ((self.song_bins, self.features.width), _FLOAT),
@@ -99,18 +114,36 @@ class MotionWindow:
     def __call__(self, clip: ClipView, rng: np.random.Generator) -> Example:
         start = _start(clip, self.length, rng)
         index = np.arange(start - self.previous, start + self.length)
-        window = _poses(clip, index[0] - self.margin, index[-1] + 1 + self.margin)
-        if rng.random() < self.static_context_rate:
-            first = self.margin + self.previous
-            window[:first] = window[first]
+        still = rng.random() < self.static_context_rate
+        if self.tokens:
+            dance = {"tokens": self._tokens(clip, start, still)}
+        else:
+            dance = {"poses": self._window(clip, start, still)}
         song = self.features.normalise(clip.value("music"))
         context = rng.choice(self.previous, self.num_context, replace=self.num_context > self.previous)
         return {
-            "poses": window,
+            **dance,
             "music": np.where(index[:, None] >= 0, song[np.maximum(index, 0)], np.float32(0)),
             "context_index": np.sort(context).astype(np.int32),
             "song": music.pool(song, self.song_bins),
         }
+
+
+    def _window(self, clip: ClipView, start: int, still: bool) -> np.ndarray:
+        window = _poses(clip, start - self.previous - self.margin, start + self.length + self.margin)
+        if still:
+            first = self.margin + self.previous
+            window[:first] = window[first]
+        return window
+
+    def _tokens(self, clip: StoredClip, start: int, still: bool) -> np.ndarray:
+        found = clip.tokens(start - self.previous, start + self.length).astype(np.int32)
+        if still:
+            around = clip.computed("still_tokens", start)  # of the frames from one more than the reach before it on
+            reach = len(around) // 2
+            place = np.arange(-self.previous, min(reach, self.length))
+            found[: len(place)] = around[np.maximum(place + reach + 1, 0)]
+        return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,9 +154,12 @@ class VideoWindow:
         num_frames: F; the window's start is uniform over the clip.
         height, width: H, W of the pictures; others are an error.
         fields: what the example holds, of "reference" (H, W, 3) uint8, "frames" (F, H, W, 3) uint8, "poses"
-            (F, 60, 3), "pose_window" (A+F+A, 60, 3) and "pose_images" (F, H, W, 3) uint8, drawn skeletons. What is not
-            named is neither read nor drawn. Which frames are taken does not depend on it.
+            (F, 60, 3), "pose_window" (A+F+A, 60, 3) and "pose_images" (F, H, W, 3) uint8, drawn skeletons; and of what
+            was computed beforehand "latents" (F, h, w, 2C) and "reference_latents" (h, w, 2C), mean and log variance,
+            "reference_token" (D,) and "tokens" (F, S, K) int32. What is not named is neither read nor drawn. Which
+            frames are taken does not depend on it.
         margin: A, frames more on either side of "pose_window", for the tokenizer to look at.
+        latent, token, embedding: (h, w, 2C), (S, K) and D of these; of no use without them.
         reference_gap: least distance in frames between the reference and the nearest frame of the window. The
             reference is uniform over the frames that keep it; where the clip has none, over those farthest from the
             window: its first frame, its last, or both (any frame, where the window is the whole clip).
@@ -138,18 +174,20 @@ class VideoWindow:
     fields: tuple[str, ...] = ("reference", "frames")
     margin: int = 0
     reference_gap: int = 30
+    latent: tuple[int, ...] = ()
+    token: tuple[int, ...] = ()
+    embedding: int = 0
 
     def __post_init__(self):
-        unknown = [name for name in self.fields if name not in VIDEO_FIELDS]
+        unknown = [name for name in self.fields if name not in _READ]
         if unknown or not self.fields:
-            raise ValueError(f"fields: {', '.join(unknown) or 'none'}; a video window has {', '.join(VIDEO_FIELDS)}")
+            raise ValueError(f"fields: {', '.join(unknown) or 'none'}; a video window has {', '.join(_READ)}")
         if self.reference_gap < 0:
             raise ValueError(f"reference_gap: {self.reference_gap} is negative; 0 takes any frame of the clip")
 
     @property
     def reads(self) -> tuple[str, ...]:
-        poses_too = any(name.startswith("pose") for name in self.fields)
-        return (FRAMES, "poses") if poses_too else (FRAMES,)
+        return tuple(dict.fromkeys(_READ[name] for name in self.fields))
 
     def spec(self) -> Spec:
         picture = (self.height, self.width, 3)
@@ -159,6 +197,8 @@ class VideoWindow:
             "poses": ((self.num_frames, *_POSE), _FLOAT),
             "pose_window": ((self.num_frames + 2 * self.margin, *_POSE), _FLOAT),
             "pose_images": ((self.num_frames, *picture), _BYTE),
+            "latents": ((self.num_frames, *self.latent), _FLOAT), "reference_latents": (self.latent, _FLOAT),
+            "reference_token": ((self.embedding,), _FLOAT), "tokens": ((self.num_frames, *self.token), _INT),
         }
         return {name: whole[name] for name in self.fields}
 
@@ -176,6 +216,10 @@ class VideoWindow:
             "poses": lambda: _poses(clip, start, stop),
             "pose_window": lambda: _poses(clip, start - self.margin, stop + self.margin),
             "pose_images": lambda: poses.draw(clip.poses(start, stop), self.height, self.width),
+            "latents": lambda: np.stack([clip.computed("latents", index) for index in range(start, stop)]),
+            "reference_latents": lambda: clip.computed("latents", reference),
+            "reference_token": lambda: clip.computed("embeddings", reference),
+            "tokens": lambda: clip.tokens(start, stop).astype(np.int32),
         }
         return {name: make[name]() for name in self.fields}
 

@@ -55,10 +55,10 @@ def batches(config: ConfigDict, split: str, start_step: int = 0, *, train: bool 
         }
     else:
         order = {"shuffle": False}
-    loader = getattr(loaders, window.loader)
+    loader, made = getattr(loaders, window.loader), {"made": window.made} if window.made else {}
     streams = [
         loader(
-            data.dir, split, config.batch_size, config.seed, **window.cut, **order, corrupt=data.corrupt,
+            data.dir, split, config.batch_size, config.seed, **window.cut, **order, **made, corrupt=data.corrupt,
             process_index=block, process_count=own.count,
         ) for block in own.blocks
     ]

@@ -13,7 +13,7 @@ from launch.shell import fields
 # data and sources lie is free as well: their content is compared (training._facts).
 FREE = re.compile(
     r"log_every|eval_every|eval_batches|samples|accumulate|guard\..*|telemetry\..*|compile_cache|checkpoint\..*|mesh\..*"
-    r"|sharding|data\.(dir|replay_dir|workers|corrupt)|start"
+    r"|sharding|data\.(dir|replay_dir|tokens|latents|embeddings|workers|corrupt)|start"
     r"|model\.(unet\.)?remat"
 )
 

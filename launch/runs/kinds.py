@@ -1,13 +1,39 @@
 """Whether a config read back from a run has fields of the kinds that configs/ gives them: files get damaged."""
 
+import copy
 import functools
 import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from ml_collections import ConfigDict
 
 from launch import stages
+
+# Fields that runs of earlier versions lack -> what those runs did.
+_ADDED: Final = {
+    "data.corrupt": "stop", "data.tokens": "", "data.latents": "", "data.embeddings": "",
+    "data.augment": {}, "data.augment.flip": 0.0, "data.augment.stretch": 0.0, "data.augment.crop": 0.0,
+    "data.augment.colour": 0.0,
+}
+
+
+def completed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved config (plain dicts), also of an earlier version, with the fields that came since; configs of earlier
+    stages in it likewise. What is no config is left as it is."""
+    found = copy.deepcopy(dict(config))
+    needed = _kinds(found["name"])[1] if found.get("name") in stages.names() else set()
+    for field, value in _ADDED.items():
+        *tables, name = field.split(".")
+        place = functools.reduce(lambda at, table: at.get(table) if isinstance(at, dict) else None, tables, found)
+        if field in needed and isinstance(place, dict):
+            place.setdefault(name, copy.copy(value))
+    if isinstance(found.get("earlier"), dict):
+        found["earlier"] = {
+            part: completed(described) if isinstance(described, dict) else described
+            for part, described in found["earlier"].items()
+        }
+    return found
 
 
 def check(config: Mapping[str, Any], prefix: str = "config") -> None:
@@ -86,4 +112,4 @@ def _fits(value: Any, kinds: set[str]) -> bool:
     return kind in kinds or "NoneType" in kinds or (kind == "int" and "float" in kinds)
 
 
-__all__ = ["check"]
+__all__ = ["check", "completed"]

@@ -161,8 +161,9 @@ def read_config(workdir: str | Path, stage: str | None = None) -> ConfigDict:
 def config_of(workdir: str | Path, content: dict[str, Any]) -> ConfigDict:
     """The resolved config in the `content` of a run's config.json. Raises ValueError for fields of other kinds."""
     try:
-        kinds.check(content["config"])
-        return as_config(content["config"])
+        found = kinds.completed(content["config"])
+        kinds.check(found)
+        return as_config(found)
     except (AttributeError, KeyError, TypeError, ValueError) as error:  # ConfigDict's, for names that it refuses
         raise record.damaged(workdir, disk.reason(error)) from error
 

@@ -13,7 +13,7 @@ from data_pipeline import sources as data_sets
 from data_pipeline.feature_sets import FeatureSet
 from launch import stages
 from launch.figures import results, samples
-from launch.runs import agreement, build, changes, features, resolve, skeleton, sources, versions
+from launch.runs import agreement, build, changes, computed, features, resolve, skeleton, sources, versions
 from launch.shell import compile_cache, devices, on_demand, signals
 from xdancer_jax import paths, sharding
 from xdancer_jax.train import accounting, checkpoint, damage, hooks, lock, loop, record, wandb_writer
@@ -80,6 +80,7 @@ def _prepared(
         parts = sources.parts(config)
         changes.check(workdir, {}, allow_change)
         content = {"facts": _facts(config, parts), "changes": [], "starts": _starts([], 0)}
+    computed.check(config, parts)
     return start, config, parts, content, features.check(config, workdir, start)
 
 

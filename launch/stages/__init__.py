@@ -21,11 +21,12 @@ from typing import Any, NamedTuple
 
 class Window(NamedTuple):
     """loader: name of a function of data_pipeline.loaders. cut: what it takes for its examples. mix: what else it
-    takes in training."""
+    takes in training. made: folders of what it reads that was computed beforehand, by kind (data_pipeline/computed)."""
 
     loader: str
     cut: Mapping[str, Any]
     mix: Mapping[str, Any] = {}
+    made: Mapping[str, str] = {}
 
 
 def names() -> list[str]:

@@ -10,7 +10,7 @@ from data_pipeline import feature_sets, music
 from launch.figures import grids
 from launch.figures.data import Data
 from launch.making import dances
-from launch.runs import sharing
+from launch.runs import computed, sharing
 from launch.runs.loading import Run
 from launch.stages import Window
 from launch.stages import tokenizer as tokenizer_stage
@@ -50,7 +50,8 @@ def window(config: ConfigDict, train: bool) -> Window:
         "num_context": config.model.context_frames, "song_bins": config.model.global_tokens,
         "static_context_rate": data.static_context_rate if train else 0.0,
         "margin": tokenizer_stage.module(config.earlier.tokenizer).reach,
-    }, mix)
+        "tokens": (config.model.num_parts, config.model.tokens_per_part) if data.tokens else (),
+    }, mix, dict.fromkeys(("tokens", "still_tokens"), data.tokens) if data.tokens else {})
 
 
 def check(config: ConfigDict) -> None:
@@ -59,6 +60,9 @@ def check(config: ConfigDict) -> None:
         feature_sets.width_of(data.music)
     except ValueError as error:
         raise ValueError(f"config.data.music: {error}") from error
+    if data.tokens and data.replay_dir:
+        raise ValueError("config.data.tokens: not with config.data.replay_dir, which has no tokens of its own")
+    computed.check_augment(config, {"tokens": ("flip", "stretch")})
     if data.previous < config.model.context_frames:
         raise ValueError(
             f"config.data.previous={data.previous}: holds no {config.model.context_frames} context frames "

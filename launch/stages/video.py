@@ -1,7 +1,7 @@
 """Stage 3, the video diffusion: configs/video.py, xdancer_jax/stages/video.py."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import flax.linen as nn
 import numpy as np
@@ -12,6 +12,7 @@ from launch.figures import grids
 from launch.figures.data import Data
 from launch.figures.videos import drive, self_driven, video_figures
 from launch.making import painting
+from launch.runs import computed
 from launch.runs.loading import Run
 from launch.stages import Window
 from launch.stages import autoencoder as autoencoder_stage
@@ -76,13 +77,38 @@ def objective(config: ConfigDict) -> video.Objective:
 
 def window(config: ConfigDict, train: bool) -> Window:
     data, made = config.data, networks(config)
+    factor, tokenizer = made.autoencoder.downsampling, made.tokenizer
     return Window("video", {
-        "num_frames": data.frames, "height": data.height, "width": data.width, "fields": made.reads,
-        "margin": made.tokenizer.reach if made.tokenizer else 0, "reference_gap": data.reference_gap,
-    })
+        "num_frames": data.frames, "height": data.height, "width": data.width, "fields": _fields(config, made.reads),
+        "margin": tokenizer.reach if tokenizer else 0, "reference_gap": data.reference_gap,
+        "latent": (data.height // factor, data.width // factor, 2 * made.autoencoder.latent_channels),
+        "token": (len(tokenizer.parts), tokenizer.tokens_per_part) if tokenizer else (),
+        "embedding": made.image_encoder.projection_dim,
+    }, made={kind: data[kind] for kind in ("latents", "embeddings", "tokens") if data[kind]})
+
+
+def _fields(config: ConfigDict, reads: Sequence[str]) -> tuple[str, ...]:
+    """Of a batch: what the networks read, or what was computed of it beforehand."""
+    data = config.data
+    found = dict.fromkeys(reads)
+    if data.latents:
+        found |= dict.fromkeys(("latents", "reference_latents"))
+        del found["frames"]
+    if data.embeddings:
+        found["reference_token"] = None
+    if data.latents and data.embeddings:
+        del found["reference"]
+    if data.tokens and "pose_window" in found:
+        found["tokens"] = None
+        del found["pose_window"]
+    return tuple(found)
 
 
 def check(config: ConfigDict) -> None:
+    if config.data.tokens and config.pose_control != "motion_decoder":
+        raise ValueError(f"config.data.tokens: config.pose_control={config.pose_control!r} reads no tokens")
+    pictures = ("flip", "crop", "colour")
+    computed.check_augment(config, {"latents": pictures, "embeddings": pictures, "tokens": ("flip", "crop")})
     sampler, steps = config.sampler, config.schedule.num_steps
     if sampler.num_steps >= steps:
         raise ValueError(
