@@ -110,14 +110,27 @@ def test_tokens_are_those_of_the_window_wherever_it_lies(run, workdir, data, out
         np.testing.assert_array_equal(next(given)["tokens"], expected)
 
 
-def test_a_cached_run_trains_and_reads_no_picture(workdir, data, out, tmp_path, monkeypatch):
-    config = _config("video_motion", workdir, data, **dict.fromkeys(KINDS, out))
+def test_a_run_trains_on_tokens_and_evaluates_on_them(workdir, data, out, tmp_path, monkeypatch):
+    config = _config("motion", workdir, data, tokens=out)
     config.update(steps=2, log_every=1, eval_every=2, eval_batches=1)
-    read = []
-    monkeypatch.setattr("data_pipeline.image_files.decode_jpeg", read.append)
-    config.parts.unet.source = config.parts.reference_net.source = "random"
+    monkeypatch.setattr("data_pipeline.clip_views.StoredClip.poses", None)
     assert training.train(config.lock(), tmp_path / "run").step == 2
-    assert not read
+    with config.unlocked():
+        config.data.tokens, config.steps = "", 3
+        config.optimizer.schedule = "constant"
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="optimizer.schedule: 'cosine' before"):  # tokens or not is no matter
+        training.train(config.lock(), tmp_path / "run", allow_change=["steps"])
+
+
+def test_pictures_are_not_read_where_all_of_them_was_computed(workdir, data, out, monkeypatch):
+    config = resolve.resolve(_config("video_motion", workdir, data, **dict.fromkeys(KINDS, out)))
+    monkeypatch.setattr("data_pipeline.image_files.decode_jpeg", None)
+    batch = next(build.batches(config, "train"))
+    assert {name: batch[name].shape for name in batch} == {
+        name: leaf.shape for name, leaf in build.batch_shapes(config).items()
+    }
+    assert set(batch) == {"latents", "reference_latents", "reference_token", "tokens", "poses"}
 
 
 def test_a_stopped_computation_goes_on_and_shards_do_not_count(run, data, out, tmp_path, monkeypatch):
