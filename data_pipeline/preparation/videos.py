@@ -18,7 +18,7 @@ from etils import epath
 from data_pipeline import audio_files, filters, image_files, music, poses, scenes, smoothing, video_files, video_sound
 from data_pipeline.music import FPS
 from data_pipeline.pose_formats import Clip
-from data_pipeline.preparation import cache, clip_files, estimators, listing, looking
+from data_pipeline.preparation import cache, clip_files, estimators, listing, looking, pose_clips
 from data_pipeline.preparation.jobs import Job, Made
 
 AUDIO_RATE: Final = 44_100  # Hz, of the songs in a data set
@@ -34,8 +34,8 @@ class Span(NamedTuple):
 
 
 def jobs(where: str, settings: dict[str, Any], limits: dict[str, Any]) -> list[Job]:
-    """A video each. settings: "size", "music", "arrays", "spans", "smoothing", "quality_model" and "estimator" of
-    configs/data.py. Raises what listing.find does, and ValueError for a folder of features without a video's."""
+    """A video each. settings: "size", "music", "arrays", "spans", "smoothing", "quality_model", "estimator" and, of
+    filters, "second_confidence" and "second_size" of configs/data.py. Raises what listing.find does, and ValueError for a folder of features without a video's."""
     folder = settings["arrays"]["folder"]
     found = []
     for source in listing.find(where, listing.VIDEOS):
@@ -62,8 +62,8 @@ def make(job: Job, folder: Path) -> list[Made]:
         try:
             heard = _heard(job, path, seen.clip.times)
         except ValueError as error:
-            without = {span.id: _without_music(made[span.id], str(error)) for span in kept}
-            return list((made | without).values())
+            made |= {span.id: _without_music(made[span.id], job, str(error)) for span in kept}
+            return list(made.values())
         frames, digest = enumerate(video_files.iter_video(path, _ignore)), cache.file_digest(path)
         for span in kept:
             made[span.id] = _write(job, folder, span, made[span.id], heard, frames, digest)
@@ -106,9 +106,11 @@ def _measured(job: Job, seen: looking.Look, span: Span) -> Made:
     }
     begin = float(seen.clip.times[span.start])
     nobody = not (clip.poses[..., 2] > poses.VISIBLE).any()
+    damage = pose_clips.damage(job.path, seen.clip)
     return Made(
         id=span.id, start=begin, stop=begin + float(clip.times[-1]), columns=job.columns, scores=scores,
-        reasons=("nobody",) if nobody else (), confidence=clip_files.confidences(clip.poses), counts=seen.counts,
+        reasons=(*["nobody"] * nobody, *["damaged"] * bool(damage)), detail=damage,
+        confidence=clip_files.confidences(clip.poses), counts=seen.counts,
     )
 
 
@@ -137,8 +139,13 @@ def _heard(job: Job, path: str, times: np.ndarray) -> _Heard:
     return _Heard(fields, {"audio": pcm, "audio_rate": AUDIO_RATE})
 
 
-def _without_music(made: Made, why: str) -> Made:
-    return dataclasses.replace(made, reasons=("no_music",), detail=why)
+def _without_music(made: Made, job: Job, why: str) -> Made:
+    file = job.columns.get("music", job.path)
+    named = why if file in why else f"{file}: {why}"
+    return dataclasses.replace(
+        made, reasons=("no_music",), detail=f"{named}; config.music=none keeps clips without, a table's column "
+        '"music" names a song'
+    )
 
 
 def _write(
