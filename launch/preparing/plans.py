@@ -40,6 +40,7 @@ def _videos(config: ConfigDict, data: str) -> Plan:
         "size": [config.height, config.width], "music": config.music, "arrays": config.arrays.to_dict(),
         "spans": config.spans.to_dict(), "smoothing": config.smoothing,
         "estimator": config.estimator.to_dict(), "quality_model": config.quality_model,
+        "second_confidence": config.filters.second_confidence, "second_size": config.filters.second_size,
     }
     limits = config.filters.to_dict()
     if not config.quality_model:
