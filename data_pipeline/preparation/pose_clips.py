@@ -61,9 +61,10 @@ def load(job: Job) -> Clip:
     try:
         return pose_files.load_poses(job.path, **{name: value for name, value in known.items() if value})
     except pose_formats.UnstatedError as error:
+        fields = ", ".join(f"config.poses.{name}" for name in error.lacking.split(", "))
         raise ValueError(
             f"{job.path}: does not state its {error.lacking}; name it as FILE:HEIGHTxWIDTH:FPS in a list, or set "
-            "config.poses.height, width and fps"
+            f"{fields}"
         ) from error
 
 

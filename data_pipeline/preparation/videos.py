@@ -34,8 +34,9 @@ class Span(NamedTuple):
 
 
 def jobs(where: str, settings: dict[str, Any], limits: dict[str, Any]) -> list[Job]:
-    """A video each. settings: "size", "music", "arrays", "spans", "smoothing", "quality_model", "estimator" and, of
-    filters, "second_confidence" and "second_size" of configs/data.py. Raises what listing.find does, and ValueError for a folder of features without a video's."""
+    """A video each. settings: "size", "music", "arrays", "spans", "smoothing", "quality_model" and "estimator" of
+    configs/data.py, "second_confidence" and "second_size" of its filters. Raises what listing.find does, and ValueError
+    for a folder of features without a video's."""
     folder = settings["arrays"]["folder"]
     found = []
     for source in listing.find(where, listing.VIDEOS):
