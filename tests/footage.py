@@ -4,6 +4,7 @@ import csv
 import struct
 from fractions import Fraction
 from pathlib import Path
+from unittest import mock
 
 import av
 import numpy as np
@@ -13,6 +14,7 @@ from data_pipeline.preparation import estimators, videos
 from data_pipeline.preparation.jobs import Job, Made
 from tests import data_sets, media
 
+_make = videos.make
 FPS, HEIGHT, WIDTH = 15, 64, 96
 RATE = 22050
 
@@ -50,8 +52,8 @@ def plant(monkeypatch) -> None:
 def make(job: Job, folder: Path) -> list[Made]:
     """videos.make with the estimator, in whatever process."""
     made = Estimator()
-    estimators.estimator = lambda **settings: made
-    return videos.make(job, folder)
+    with mock.patch.object(estimators, "estimator", lambda **settings: made):
+        return _make(job, folder)
 
 
 def write(

@@ -1,9 +1,10 @@
 """Videos as jobs: a person's poses, the music, the filters' numbers and the cropped pictures of each span.
 
 A video is decoded twice, a frame at a time: to look at it (looking.py), and for the pictures of the spans that are
-kept. So memory does not grow with its length.
+kept. Its sound, or its song's, is heard twice, a block at a time. So memory does not grow with its length.
 """
 
+import collections
 import contextlib
 import dataclasses
 import shutil
@@ -61,7 +62,7 @@ def make(job: Job, folder: Path) -> list[Made]:
         if not kept:
             return list(made.values())
         try:
-            heard = _heard(job, path, seen.clip.times)
+            heard = _heard(job, path, seen.clip.times, folder)
         except ValueError as error:
             made |= {span.id: _without_music(made[span.id], job, str(error)) for span in kept}
             return list(made.values())
@@ -119,25 +120,26 @@ class _Heard(NamedTuple):
     """Of a whole video: fields of a record, row t at t / 30 s, and its sound."""
 
     fields: dict[str, np.ndarray]
-    sound: dict[str, Any]
+    sound: clip_files.Sound | None
 
 
-def _heard(job: Job, path: str, times: np.ndarray) -> _Heard:
-    """Raises ValueError where there is no music."""
+def _heard(job: Job, path: str, times: np.ndarray, folder: Path) -> _Heard:
+    """Listens once, and writes the sound into the folder. Raises ValueError where there is no music."""
     name, frames = job.settings["music"], len(poses.grid(times))
     if name == clip_files.NO_MUSIC:
-        return _Heard({}, {})
-    if "music" in job.columns:
-        audio = audio_files.read_audio(job.columns["music"], AUDIO_RATE)
-    else:
-        audio = video_sound.read(path, AUDIO_RATE)
-    if "features" in job.columns:
-        rows = music.arrays.read(job.columns["features"], name, job.settings["arrays"]["rate"], frames)
-        fields = {"music": rows, "beats": music.beats(audio, AUDIO_RATE, frames)}
-    else:
-        fields = clip_files.heard(name, audio, AUDIO_RATE, frames)
-    pcm = np.round(np.clip(audio, -1, 1) * 32767).astype(np.int16)
-    return _Heard(fields, {"audio": pcm, "audio_rate": AUDIO_RATE})
+        return _Heard({}, None)
+    song = job.columns.get("music")
+    sound = audio_files.read_blocks(song, AUDIO_RATE).blocks if song else video_sound.read_blocks(path, AUDIO_RATE)
+    with tempfile.TemporaryFile() as file:
+        pcm = clip_files.Pcm(file)
+        blocks = pcm.keep(sound)
+        if "features" in job.columns:
+            rows = music.arrays.read(job.columns["features"], name, job.settings["arrays"]["rate"], frames)
+            fields = {"music": rows, "beats": music.beats(blocks, AUDIO_RATE, frames)}
+        else:
+            fields = clip_files.heard(name, blocks, AUDIO_RATE, frames)
+        collections.deque(blocks, 0)  # what goes on after the video is of the song as well
+        return _Heard(fields, clip_files.write_sound(folder, pcm.samples(), AUDIO_RATE))
 
 
 def _without_music(made: Made, job: Job, why: str) -> Made:
@@ -168,13 +170,13 @@ def _write(
     }
     record = {
         "id": span.id, "fps": FPS, "song": job.columns.get("song", ""), "dancer": job.columns.get("performer", ""),
-        "song_start": made.start, "poses": resampled, "provenance": provenance, **heard.sound,
+        "song_start": made.start, "poses": resampled, "provenance": provenance,
         "frames": _pictures(frames, span, count, box, settings),
     }
     if "music" in heard.fields:
         rows, beats = heard.fields["music"], heard.fields["beats"] - first
         record |= {"music": rows[first : first + count], "beats": beats[(beats >= 0) & (beats < count)]}
-    return clip_files.write(folder, record, **_measures(made))
+    return clip_files.write(folder, record, heard.sound, **_measures(made))
 
 
 def _measures(made: Made) -> dict[str, Any]:

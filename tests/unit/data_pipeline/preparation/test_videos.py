@@ -1,14 +1,15 @@
 """Videos to clips, with an estimator that reads poses off the pictures."""
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from data_pipeline import clip_views, image_files, sources
+from data_pipeline import audio_files, clip_views, image_files, music, sources, video_files
 from data_pipeline.preparation import videos
-from tests import footage
+from tests import footage, media
 from tests.footage import HEIGHT
 
 
@@ -120,6 +121,50 @@ def test_features_that_were_made_elsewhere_are_normalised_over_the_training_clip
     assert features.name == "mine4" and music.shape == (59, 4)
     np.testing.assert_allclose(features.offset, music.mean(axis=0), rtol=1e-4)
     np.testing.assert_allclose(features.normalise(music).std(axis=0), 1, rtol=1e-3)
+
+
+def _whole(path: Path, frames: int) -> tuple[music.Heard, np.ndarray]:
+    """Features of a film's sound and the sound, from the whole in memory."""
+    audio = audio_files.read_audio(path, videos.AUDIO_RATE)
+    return music.hear("librosa35", audio, videos.AUDIO_RATE, frames), np.round(audio * 32767).astype(np.int16)
+
+
+def test_sound_that_comes_in_blocks_is_what_the_whole_gives(tmp_path):
+    for number, name in enumerate(("a", "b")):
+        footage.write(tmp_path / f"{name}.mp4", 60, shift=8 * number)
+        video_files.write_video(
+            tmp_path / f"{name}_song.mp4", np.zeros((150, 16, 16, 3), np.uint8), 30, media.clicks(5), 44_100
+        )
+    (tmp_path / "t.csv").write_text("file,split,music\na.mp4,train,\nb.mp4,test,b_song.mp4\n")
+    made = footage.prepare(tmp_path, tmp_path / "t.csv")
+    for split, file in (("train", "a.mp4"), ("test", "b_song.mp4")):
+        record = clip_views.record(sources.from_directory(made, split, FIELDS)[0], FIELDS)
+        heard, audio = _whole(tmp_path / file, len(record["poses"]))
+        np.testing.assert_array_equal(record["music"], heard.rows)
+        np.testing.assert_array_equal(record["beats"], heard.beats)
+        shown = record["audio"]
+        assert len(shown) == (4 * 44_100 if split == "train" else len(audio)) > 3 * 44_100  # a song goes on
+        np.testing.assert_array_equal(shown[: len(audio)], audio[: len(shown)])
+        assert not shown[len(audio) :].any()
+
+
+def test_memory_does_not_grow_with_the_sound(tmp_path, monkeypatch):
+    """Around what is heard of it, whose own memory test_windows.py looks at."""
+    monkeypatch.setattr(music, "hear", lambda name, blocks, rate, frames: music.Heard(
+        np.zeros((frames, 35), np.float32), np.array([sum(len(block) for block in blocks)])
+    ))
+    peaks = []
+    for seconds in (20, 250, 1000):  # the first imports
+        noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1, seconds * 8000))
+        song = media.store_sound(tmp_path / f"{seconds}.flac", noise, 8000, "flac")
+        job = videos.Job("a", "a.mp4", {"music": str(song)}, {"music": "librosa35"})
+        (tmp_path / f"{len(peaks)}").mkdir()
+        tracemalloc.start()
+        heard = videos._heard(job, "a.mp4", np.arange(0, 3, 1 / 30), tmp_path / f"{len(peaks)}")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert heard.fields["beats"] == pytest.approx(seconds * 44_100, abs=100)
+    assert peaks[2] < 1.2 * peaks[1] < 0.4 * 1000 * 44_100 * 2  # bytes of int16
 
 
 @pytest.mark.parametrize(("times", "count", "expected"), [
