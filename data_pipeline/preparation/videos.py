@@ -17,7 +17,9 @@ import numpy as np
 from etils import epath
 
 from data_pipeline import audio_files, filters, image_files, music, poses, scenes, smoothing, video_files, video_sound
+from data_pipeline.image_quality import Scorer
 from data_pipeline.music import FPS
+from data_pipeline.pose_estimation import PoseEstimator
 from data_pipeline.pose_formats import Clip
 from data_pipeline.preparation import cache, clip_files, estimators, listing, looking, pose_clips
 from data_pipeline.preparation.jobs import Job, Made
@@ -34,17 +36,20 @@ class Span(NamedTuple):
     clip: Clip
 
 
-def jobs(where: str, settings: dict[str, Any], limits: dict[str, Any]) -> list[Job]:
-    """A video each. settings: "size", "music", "arrays", "spans", "smoothing", "quality_model" and "estimator" of
-    configs/data.py, "second_confidence" and "second_size" of its filters. Raises what listing.find does, and ValueError
-    for a folder of features without a video's."""
+def jobs(where: str, settings: dict[str, Any], limits: dict[str, Any], models: dict[str, Any]) -> list[Job]:
+    """A video each. Raises what listing.find does, and ValueError for a folder of features without a video's.
+
+    settings: "size", "music", "arrays", "spans" and "smoothing" of configs/data.py, "second_confidence" and
+        "second_size" of its filters; "estimator" and "quality", of estimators.which.
+    models: "estimator", of the config; "quality", the file or "".
+    """
     folder = settings["arrays"]["folder"]
     found = []
     for source in listing.find(where, listing.VIDEOS):
         columns = dict(source.columns)
         if folder:
             columns["features"] = str(listing.beside(folder, source.id, (".npy", ".npz")))
-        found.append(Job(source.id, source.path, columns, settings, limits))
+        found.append(Job(source.id, source.path, columns, settings, limits, models))
     return found
 
 
@@ -52,10 +57,7 @@ def make(job: Job, folder: Path) -> list[Made]:
     """The clips of a video, and of those that the limits drop what was measured."""
     settings = job.settings
     with here(job.path) as path:
-        seen = looking.look(
-            path, estimators.estimator(**settings["estimator"]), estimators.scorer(settings["quality_model"]),
-            settings["spans"]["scenes"],
-        )
+        seen = looking.look(path, *_models(job), settings["spans"]["scenes"])
         spans = _spans(job, seen)
         made = {span.id: _measured(job, seen, span) for span in spans}
         kept = [span for span in spans if not made[span.id].dropped(job.limits)]
@@ -70,6 +72,18 @@ def make(job: Job, folder: Path) -> list[Made]:
         for span in kept:
             made[span.id] = _write(job, folder, span, made[span.id], heard, frames, digest)
         return list(made.values())
+
+
+def _models(job: Job) -> tuple[PoseEstimator, Scorer | None]:
+    """Raises ValueError where this machine has others than the one that made the job."""
+    found = estimators.estimator(**job.models["estimator"]), estimators.scorer(job.models["quality"])
+    for name, model in zip(("estimator", "quality"), found, strict=True):
+        if estimators.which(model) != job.settings[name]:
+            raise ValueError(
+                f"{name}: {estimators.which(model)} on this machine, {job.settings[name]} where the set was asked for; "
+                "give all machines the same files and packages"
+            )
+    return found
 
 
 @contextlib.contextmanager
@@ -161,11 +175,10 @@ def _write(
     inside = poses.normalise(poses.crop_poses(clip.poses, box, height, width), height, width)
     resampled = poses.resample(inside, clip.times, FPS)
     first, count = round(made.start * FPS), len(resampled)
-    estimator = estimators.estimator(**settings["estimator"])
     provenance = {
         "source": Path(job.path).name, "source_sha256": digest,
         "start": made.start, "stop": made.stop,
-        "estimator": {"name": estimator.name, "version": estimator.version}, "crop_box": list(box),
+        "estimator": settings["estimator"], "quality": settings["quality"], "crop_box": list(box),
         "frame": [clip.height, clip.width], "smoothing": settings["smoothing"], "scores": dict(made.scores),
     }
     record = {
