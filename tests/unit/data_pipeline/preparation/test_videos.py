@@ -40,10 +40,13 @@ def test_a_video_becomes_a_clip_at_30_fps(tmp_path):
     assert set(np.diff(record["beats"])) <= {14, 15, 16}
 
 
-def test_spans_are_clips_of_one_song_with_their_own_pictures_and_music(tmp_path):
+def test_spans_are_clips_of_one_song_with_their_own_pictures_and_music(tmp_path, monkeypatch):
+    written, real = [], videos.clip_files.write_sound
+    monkeypatch.setattr(videos.clip_files, "write_sound", lambda *given: written.append(given) or real(*given))
     footage.write(tmp_path / "a.mp4", 60)
     footage.write(tmp_path / "b.mp4", 60, shift=8)
     made = footage.prepare(tmp_path, footage.table(tmp_path, "a.mp4,train,", "b.mp4,test,"), **{"spans.seconds": 2.0})
+    assert len(written) == 2  # once a video, not once a clip
     clips = sources.from_directory(made, "train", FIELDS)
     first, second = (clip_views.record(clips[i], FIELDS) for i in range(2))
     assert [first["id"], second["id"]] == ["a-0000", "a-0001"] and second["song_start"] == 2.0
