@@ -20,7 +20,8 @@ RATE = 22050
 
 
 class Estimator:
-    """Someone who stands in the middle and lifts as the picture brightens; two people where the corner is red.
+    """Someone who stands in the middle and lifts as the picture brightens; where the corner is red, beside someone of
+    six tenths of the height, who is seen less surely.
 
     In a picture of 64x96 the body is 40 pixels high and 20 wide, and 16 levels lift it by a pixel.
     """
@@ -32,7 +33,9 @@ class Estimator:
             yield self._pose(picture)
 
     def everyone(self, picture):
-        return [self._pose(picture)] * (2 if picture[2, 2, 0] > 200 and picture[2, 2, 1] < 100 else 1)
+        dancer = self._pose(picture)
+        red = picture[2, 2, 0] > 200 and picture[2, 2, 1] < 100
+        return [dancer, dancer * np.float32((1, 0.6, 0.8))] if red else [dancer]
 
     def _pose(self, picture):
         height, width = picture.shape[:2]

@@ -241,13 +241,10 @@ def test_who_counts_as_a_second_person_is_measured_anew(tmp_path):
     rows = _splits(where, tmp_path)
     footage.prepare(tmp_path, rows)
     assert footage.rejects(tmp_path) == {"crowd": ("several_people", "")}
-    again = tmp_path / "again"
-    made = footage.prepare(again, rows, cache=str(tmp_path / "data/cache"), **{"filters.second_confidence": 1.0})
-    assert len(sources.from_directory(made, "train", ("poses",))) == 1
-    made = footage.prepare(
-        tmp_path / "third", rows, cache=str(tmp_path / "data/cache"), **{"filters.second_size": 1.0},
-    )
-    assert len(sources.from_directory(made, "train", ("poses",))) == 1
+    for name, limit, count in (("confidence", 0.9, 2), ("size", 0.7, 2), ("size", 0.5, 1)):
+        fields = {"cache": str(tmp_path / "data/cache"), f"filters.second_{name}": limit}
+        made = footage.prepare(tmp_path / f"{name}{limit}", rows, **fields)
+        assert len(sources.from_directory(made, "train", ("poses",))) == count, fields
 
 
 def test_a_finished_set_with_a_damaged_file_is_told_and_made_anew_from_the_cache(tmp_path, monkeypatch):
