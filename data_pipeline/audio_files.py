@@ -39,32 +39,37 @@ def read_audio(path: str | os.PathLike, sample_rate: int) -> np.ndarray:
 
     Raises ValueError where more than a fifth of the sound is lost (_MOST_LOST).
     """
-    return read_timed(path, sample_rate).audio
-
-
-class Sound(NamedTuple):
-    """audio: (N,) float32. start: when its first sample is heard, in seconds on the file's clock; 0 if not stated."""
-
-    audio: np.ndarray
-    start: float
-
-
-def read_timed(path: str | os.PathLike, sample_rate: int) -> Sound:
-    """As read_audio does, with the time at which it begins: edit lists and what encoders put before are out of both."""
     path = existing(path)
     links = [_read_link(path, link, sample_rate) for link in ogg_links.split(path)]
     _judge(path, links)
-    audio = np.concatenate([audio_gaps.fill(link.audio, link.positions, link.lengths) for link in links])
-    return Sound(audio, next(link.start for link in links if link.heard))
+    return np.concatenate([audio_gaps.fill(link.audio, link.positions, link.lengths) for link in links])
 
 
-def iter_audio(path: str | os.PathLike, sample_rate: int) -> Iterator[np.ndarray]:
-    """What read_audio gives, in blocks (N,) float32, for sound that memory does not hold. The file is decoded twice:
-    only its end tells of gains, gaps and damage. Raises as read_audio does, before the first block."""
+class Blocks(NamedTuple):
+    """Sound in turn: (N,) float32 each. start: when the first sample is heard, in seconds on the file's clock; 0 if not
+    stated. seconds: how long all are, but for what resampling rounds."""
+
+    blocks: Iterator[np.ndarray]
+    start: float
+    seconds: float
+
+
+def read_blocks(path: str | os.PathLike, sample_rate: int) -> Blocks:
+    """What read_audio gives, for sound that memory does not hold, and when it begins: edit lists and what encoders put
+    before are out of both. The file is decoded twice: only its end tells of gains, gaps and damage. Raises as
+    read_audio does, before the first block."""
     path = existing(path)
     files = ogg_links.split(path)
     links = [_read_link(path, file, sample_rate, keep=False) for file in files]
     _judge(path, links)
+    seconds = sum(link.heard + sum(link.lengths) / sample_rate for link in links)
+    start = next(link.start for link in links if link.heard)
+    return Blocks(_all_blocks(path, files, sample_rate, links), start, seconds)
+
+
+def _all_blocks(
+    path: Path, files: Sequence[bytes | None], sample_rate: int, links: Sequence["_Link"]
+) -> Iterator[np.ndarray]:
     for file, link in zip(files, links, strict=True):
         yield from audio_gaps.filled(_blocks(path, file, sample_rate, link), link.positions, link.lengths)
 
@@ -260,4 +265,4 @@ def _announced(path: Path, container: av.container.InputContainer) -> float:
     return max(stated, default=container.duration / av.time_base)
 
 
-__all__ = ["Sound", "iter_audio", "read_audio", "read_timed"]
+__all__ = ["Blocks", "read_audio", "read_blocks"]

@@ -10,7 +10,7 @@ import functools
 import io
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +21,7 @@ from data_pipeline import prepared_clips, schema, set_index
 from data_pipeline.feature_sets import FeatureSet
 from data_pipeline.files import check_no_pattern
 from data_pipeline.prepared_clips import Item
+from data_pipeline.record_files import DamagedError, RecordFiles
 from data_pipeline.set_index import Split
 
 _SHARD_BYTES: Final = 256 * 2**20
@@ -83,7 +84,7 @@ def write(
         size: (H, W) of the clips' pictures; None where they have none.
 
     Raises:
-        ValueError: another set lies there.
+        ValueError: another set lies there, or a damaged one.
         OSError: writing fails; nothing is left.
     """
     check_no_pattern(folder)
@@ -93,6 +94,7 @@ def write(
     index = {name: Split.of(items, rows) for name, items in splits.items()}
     if target.exists():
         if set_index.read(folder).fingerprint == set_index.fingerprint(index, settings, features, size):
+            check(folder, splits)
             return folder
         raise ValueError(
             f"{folder}: another data set lies there, of other clips or settings; give another folder, --data DIR, or "
@@ -117,6 +119,20 @@ def write(
         _remove(beside)
         raise
     return folder
+
+
+def check(folder: str, splits: Collection[str]) -> None:
+    """Opens all files of the finished set in `folder`. Raises ValueError where one is missing, cut off or no record
+    file; damage inside a record is found by who reads it."""
+    parts = [Clips, Poses, *[Pictures] * (set_index.read(folder).size is not None)]
+    wanted = [(part.name, split) for part in parts for split in splits]
+    if any((set_index.read_split(folder, split).songs >= 0).any() for split in splits):
+        wanted.append((Songs.name, schema.SONGS_SPLIT))
+    for part, split in wanted:
+        try:
+            RecordFiles(str(epath.Path(folder, part, schema.VERSION)), split).check()
+        except DamagedError as error:
+            raise ValueError(f"{error}; delete {folder} and prepare it again") from error
 
 
 def _remove(folder: epath.Path) -> None:
@@ -186,4 +202,4 @@ def _song(item: Item) -> Iterator[Example]:
     yield {"id": item.id, "audio": record["audio"], "audio_rate": record["audio_rate"]}
 
 
-__all__ = ["write"]
+__all__ = ["check", "write"]

@@ -26,11 +26,14 @@ def check_known(folder: str | os.PathLike) -> None:
 
 
 def existing(path: str | os.PathLike) -> Path:
-    """The path of a file that holds something. Raises FileNotFoundError, or ValueError for an empty one."""
+    """The path of a file that holds something. Raises FileNotFoundError, or ValueError for an empty one and for what is
+    no file."""
     check_here(path)
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
+    if not path.is_file():  # of a pipe nobody may ever write into, a read does not come back
+        raise ValueError(f"{path}: not a file; name a file in its place")
     if path.stat().st_size == 0:
         raise ValueError(f"{path}: the file is empty")
     return path

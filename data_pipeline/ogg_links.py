@@ -1,5 +1,6 @@
 """Ogg files that are several files in one, as radio recordings are: FFmpeg reads one rate and one codec a file."""
 
+import mmap
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,12 @@ def split(path: Path) -> list[bytes | None]:
     with path.open("rb") as file:
         if file.read(4) != b"OggS":
             return [None]
-    content = path.read_bytes()
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    with content:
+        return _split(content)
+
+
+def _split(content: mmap.mmap) -> list[bytes | None]:
     starts, position, after_others = [0], 0, False
     while 0 <= position <= len(content) - _HEADER:
         first = bool(content[position + 5] & _FIRST_PAGE) and not any(content[position + 18 : position + 22])
@@ -28,7 +34,7 @@ def split(path: Path) -> list[bytes | None]:
     return [content[start:stop] for start, stop in zip(starts, [*starts[1:], len(content)], strict=True)]
 
 
-def _end(content: bytes, page: int) -> int:
+def _end(content: mmap.mmap, page: int) -> int:
     """Where the page ends by its table of segments, or its second byte where no page begins there."""
     table = content[page + _HEADER : page + _HEADER + content[page + 26]]
     end = page + _HEADER + len(table) + sum(table)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from data_pipeline import schema
+from data_pipeline.files import one_line
 from data_pipeline.schema import Record
 
 CACHE_BYTES: Final = 256 * 2**20
@@ -55,15 +56,25 @@ class RecordFiles:
                     self._held -= self._cache.popitem(last=False)[1][1]
         return record
 
+    def check(self) -> None:
+        """Reads a record of each file: it is there, and not cut off. Raises DamagedError."""
+        row = 0
+        for name, length in self._shards:
+            try:
+                schema.decode(self._examples[row])
+            except Exception as error:  # see below
+                raise DamagedError(f"{name}: damaged ({one_line(error)})") from error
+            row += length
+
     def _parsed(self, row: int, clip: str) -> Record:
         try:
             record = schema.decode(self._examples[row])
             schema.check_numbers({"id": clip, **{name: record[name] for name in ("poses", "music") if name in record}})
             return record
         except Exception as error:  # what damaged bytes provoke in ArrayRecord, protobuf, tfds and numpy
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise DamagedError(
-                f"record {clip}: damaged in {self.place(row)} ({reason}); copy or prepare the data set again"
+                f"record {clip}: damaged in {self.place(row)} ({one_line(error)}); copy the data set again, or delete "
+                "it and prepare it again"
             ) from error
 
     def place(self, row: int) -> str:
@@ -96,8 +107,9 @@ def damage(folder: str, *errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, OSError, *errors) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"{folder}: the data set is damaged ({reason}); copy or prepare it again") from error
+        raise ValueError(
+            f"{folder}: the data set is damaged ({one_line(error)}); copy it again, or delete it and prepare it again"
+        ) from error
 
 
 __all__ = ["CACHE_BYTES", "DamagedError", "RecordFiles", "damage"]

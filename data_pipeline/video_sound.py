@@ -4,8 +4,9 @@ Both streams' own times are taken: a container may start one of them late, cut i
 What encoders put before the sound (priming) the decoders take away, where the container tells of it.
 """
 
+import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,35 +19,49 @@ from data_pipeline.files import existing
 from data_pipeline.video_files import Trouble
 
 _USUAL_FPS: Final = 30  # of a video that states neither times nor a rate
+_BLOCK: Final = 2**16  # samples
 _NOTABLE: Final = 0.1  # s; containers and encoders round by less
 
 
-def read(
+def read_blocks(
     path: str | os.PathLike, sample_rate: int, tell: Callable[[Trouble], None] = video_files.warn
-) -> np.ndarray:
-    """The sound while a video is shown, (N,) float32 in [-1, 1], mono, at `sample_rate` Hz; N / sample_rate is how long
-    the video lasts. Silence stands where there is no sound yet, or no more.
+) -> Iterator[np.ndarray]:
+    """The sound while a video is shown, blocks (n,) float32 in [-1, 1], mono, at `sample_rate` Hz; together they last
+    as long as the video does. Silence stands where there is no sound yet, or no more.
 
-    tell: called with what is cut or silent for more than 0.1 s at either end.
+    tell: called with what is cut or silent for more than 0.1 s at either end, before the first block.
 
     Raises:
         FileNotFoundError, ValueError: see video_files.iter_video and audio_files.read_audio; sound and pictures that
-            have no time in common. It names the file.
+            have no time in common. It names the file. Before the first block.
     """
     path = existing(path)
     begin, end = _shown(path)
-    sound = audio_files.read_timed(path, sample_rate)
-    late, seconds = sound.start - begin, len(sound.audio) / sample_rate
+    sound = audio_files.read_blocks(path, sample_rate)
+    late, seconds = sound.start - begin, sound.seconds
     if late >= end - begin or late + seconds <= 0:
         raise ValueError(
             f"{path}: its sound, {seconds:.2f} s from {late:.2f} s on, is over before the first frame or begins after "
             f"the last, at {end - begin:.2f} s; give the song apart, or mux the file again"
         )
-    first, length = round(late * sample_rate), round((end - begin) * sample_rate)
-    audio = np.pad(sound.audio[max(0, -first) :], (max(0, first), 0))
     for text in _told(late, late + seconds - (end - begin)):
         tell(Trouble(f"{path}: {text}"))
-    return np.pad(audio[:length], (0, max(0, length - len(audio))))
+    return _placed(sound.blocks, round(late * sample_rate), round((end - begin) * sample_rate))
+
+
+def _placed(blocks: Iterable[np.ndarray], first: int, length: int) -> Iterator[np.ndarray]:
+    """`length` samples, of which number `first`, which may be below 0, is the first of the blocks."""
+    place = min(first, 0)
+    for block in itertools.chain(_silence(max(first, 0)), blocks, _silence(length)):
+        yield block[max(0, -place) : max(0, length - place)]
+        place += len(block)
+        if place >= length:
+            return
+
+
+def _silence(length: int) -> Iterator[np.ndarray]:
+    for start in range(0, length, _BLOCK):
+        yield np.zeros(min(_BLOCK, length - start), np.float32)
 
 
 def _told(late: float, longer: float) -> list[str]:
@@ -96,4 +111,4 @@ def _first_time(packet: Any) -> float | None:
     return (frames[0].time or 0.0) if frames else None
 
 
-__all__ = ["read"]
+__all__ = ["read_blocks"]

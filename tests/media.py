@@ -34,16 +34,23 @@ def store_sound(path, channels: np.ndarray, rate: int, codec: str, container=Non
     muxing = {key: options.pop(key) for key in ("write_xing",) if key in options}
     with av.open(str(path), "w", format=container, options=muxing) as file:
         stream = file.add_stream(codec, rate=rate, layout=layout, options=options)
-        source = av.AudioFrame.from_ndarray(np.ascontiguousarray(channels, np.float32), format="fltp", layout=layout)
-        source.sample_rate, source.pts, source.time_base = rate, 0, Fraction(1, rate)
-        resampler = av.AudioResampler(
-            format=stream.format.name, layout=layout, rate=rate, frame_size=stream.codec_context.frame_size or 1024
-        )
-        for frame in (source, None):
-            for block in resampler.resample(frame):
-                file.mux(stream.encode(block))
-        file.mux(stream.encode(None))
+        encode(file, stream, channels, rate)
     return path
+
+
+def encode(file, stream, channels: np.ndarray, rate: int, begin: float = 0.0) -> None:
+    """Writes (C, N) float samples to a stream of a file, to be heard from `begin` s on."""
+    layout = stream.codec_context.layout.name
+    source = av.AudioFrame.from_ndarray(np.ascontiguousarray(channels, np.float32), format="fltp", layout=layout)
+    source.sample_rate, source.pts, source.time_base = rate, 0, Fraction(1, rate)
+    resampler = av.AudioResampler(
+        format=stream.format.name, layout=layout, rate=rate, frame_size=stream.codec_context.frame_size or 1024
+    )
+    for frame in (source, None):
+        for block in resampler.resample(frame):
+            block.pts += round(begin * rate)
+            file.mux(stream.encode(block))
+    file.mux(stream.encode(None))
 
 
 # 64x48, as it lies in the file: red on the left, blue above black on the right; to be turned by a quarter.
@@ -79,14 +86,5 @@ def store_film(
             frame.pts, frame.time_base = round((time + video_from) * ticks), Fraction(1, ticks)
             file.mux(video.encode(frame))
         file.mux(video.encode(None))
-        source = av.AudioFrame.from_ndarray(np.stack([sound] * 2).astype(np.float32), format="fltp", layout="stereo")
-        source.sample_rate, source.pts, source.time_base = rate, 0, Fraction(1, rate)
-        resampler = av.AudioResampler(
-            format=stream.format.name, layout="stereo", rate=rate, frame_size=stream.codec_context.frame_size or 1024
-        )
-        for frame in (source, None):
-            for block in resampler.resample(frame):
-                block.pts += round(sound_from * rate)
-                file.mux(stream.encode(block))
-        file.mux(stream.encode(None))
+        encode(file, stream, np.stack([sound] * 2), rate, sound_from)
     return path

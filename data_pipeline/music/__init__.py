@@ -4,7 +4,7 @@ A feature set (data_pipeline/feature_sets.py) has a file here that computes it o
 elsewhere. Only this package knows their columns. Songs of more than windows.WINDOW seconds are analysed in windows.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -31,28 +31,26 @@ def find(name: str) -> FeatureSet:
     return _BUILT_IN[name].FEATURES
 
 
-def stream(
-    name: str, blocks: Iterable[np.ndarray], sample_rate: int, num_frames: int | None = None
-) -> Iterator[Heard]:
-    """Features and beats of a song that comes in blocks of samples, a window at a time, in turn; memory holds one.
-
-    See windows.of for arguments and errors, and for what windows change. Beats are those of the whole song's rows.
-    """
-    find(name)
-    for window in windows.of(blocks, sample_rate, num_frames):
-        with kernels.ready():
-            heard = Heard(window.kept(_BUILT_IN[name].rows(window.song)), window.beats())
-        del window  # its analyses, before the next one's
-        yield heard
-
-
-def hear(name: str, audio: np.ndarray, sample_rate: int, num_frames: int | None = None) -> Heard:
-    """Features of the built-in set `name` and beats of one song, (N,) samples: what both need is computed once.
+def hear(
+    name: str, audio: np.ndarray | Iterable[np.ndarray], sample_rate: int, num_frames: int | None = None
+) -> Heard:
+    """Features of the built-in set `name` and beats of one song, (N,) samples or blocks of them in turn, of which
+    memory holds a window: what both need is computed once.
 
     See windows.of for arguments and errors; of a clip or song of up to 10 minutes they are librosa's of the whole.
     """
-    rows, beats = zip(*stream(name, [audio], sample_rate, num_frames), strict=True)
+    find(name)
+    rows, beats = [], []
+    for window in windows.of(_blocks(audio), sample_rate, num_frames):
+        with kernels.ready():
+            rows.append(window.kept(_BUILT_IN[name].rows(window.song)))
+            beats.append(window.beats())
+        del window  # its analyses, before the next one's
     return Heard(np.concatenate(rows), np.concatenate(beats))
+
+
+def _blocks(audio: np.ndarray | Iterable[np.ndarray]) -> Iterable[np.ndarray]:
+    return [audio] if isinstance(audio, np.ndarray) else audio
 
 
 def extract(name: str, audio: np.ndarray, sample_rate: int, num_frames: int | None = None) -> np.ndarray:
@@ -60,13 +58,16 @@ def extract(name: str, audio: np.ndarray, sample_rate: int, num_frames: int | No
     return hear(name, audio, sample_rate, num_frames).rows
 
 
-def beats(audio: np.ndarray, sample_rate: int, num_frames: int | None = None) -> np.ndarray:
-    """Beats alone, (n,) int32 frames at 30 fps, whatever the feature set: librosa's tracker at its own tempo."""
+def beats(
+    audio: np.ndarray | Iterable[np.ndarray], sample_rate: int, num_frames: int | None = None
+) -> np.ndarray:
+    """Beats alone, (n,) int32 frames at 30 fps, of samples or blocks as in `hear`, whatever the feature set: librosa's
+    tracker at its own tempo."""
     found = []
-    for window in windows.of([audio], sample_rate, num_frames):
+    for window in windows.of(_blocks(audio), sample_rate, num_frames):
         with kernels.ready():
             found.append(window.beats())
     return np.concatenate(found)
 
 
-__all__ = ["FPS", "FeatureSet", "Heard", "Moments", "arrays", "beats", "extract", "find", "hear", "pool", "stream"]
+__all__ = ["FPS", "FeatureSet", "Heard", "Moments", "arrays", "beats", "extract", "find", "hear", "pool"]

@@ -15,7 +15,7 @@ from typing import Final
 
 from etils import epath
 
-from data_pipeline.files import one_line, put
+from data_pipeline.files import existing, one_line, put
 from data_pipeline.preparation.jobs import Job, Made, Make, Outcome
 
 _BLOCK: Final = 2**20
@@ -116,8 +116,10 @@ class Cache:
 
 
 def file_digest(path: str | os.PathLike[str]) -> str:
-    """sha256 of a file, or of the names and contents of a folder's files."""
+    """sha256 of a file, or of the names and contents of a folder's files. Raises as files.existing does."""
     path = epath.Path(path)
+    if "://" not in str(path) and not path.is_dir():
+        existing(path)
     digest = hashlib.sha256()
     for file in sorted(path.iterdir()) if path.is_dir() else [path]:
         digest.update(file.name.encode() + b"\0" if path.is_dir() else b"")

@@ -1,4 +1,4 @@
-"""The pose estimator and the scorer of pictures of a job's settings, made once a process."""
+"""The pose estimator and the scorer of pictures that settings or flags name, made once a process."""
 
 import functools
 
@@ -26,4 +26,9 @@ def scorer(model: str) -> Scorer | None:
     return image_quality.OnnxQuality(model) if model else None
 
 
-__all__ = ["estimator", "scorer"]
+def which(model: PoseEstimator | Scorer | None) -> dict[str, str] | None:
+    """What a record tells of it: its version holds digests of its files."""
+    return model and {"name": model.name, "version": model.version}
+
+
+__all__ = ["estimator", "scorer", "which"]

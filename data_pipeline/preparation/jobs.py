@@ -19,6 +19,7 @@ class Job(NamedTuple):
         columns: what is known of it: "song", "performer", "split", "music" and whatever else a table says.
         settings: what decides the content of its clips, in values of JSON.
         limits: of filters.Limits, which decide whether a clip is kept and nothing else; None keeps all.
+        models: where the models lie that do it; settings say which they are, by their content.
     """
 
     id: str
@@ -26,6 +27,7 @@ class Job(NamedTuple):
     columns: Mapping[str, str]
     settings: Mapping[str, Any]
     limits: Mapping[str, Any] | None = None
+    models: Mapping[str, Any] | None = None
 
     @property
     def files(self) -> list[str]:

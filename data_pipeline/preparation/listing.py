@@ -30,7 +30,9 @@ def find(where: str, suffixes: Collection[str], folders: bool = False) -> list[S
 
     Raises:
         FileNotFoundError: nothing there.
-        ValueError: no file of these kinds, two of one id, a link that leads out of the folder, a table without "file".
+        ValueError: no file of these kinds, two of one id, a name that is not UTF-8, a link that leads out of the
+            folder, a table without "file".
+        OSError: a folder that cannot be read.
     """
     path = Path(where)
     if path.suffix.lower() == ".csv":
@@ -76,6 +78,7 @@ def _id(path: str) -> str:
 def _unique(sources: Iterator[Source]) -> list[Source]:
     found: dict[str, Source] = {}
     for source in sources:
+        _check_text(source.path)
         other = found.setdefault(source.id, source)
         if other is not source:
             raise ValueError(
@@ -87,8 +90,10 @@ def _unique(sources: Iterator[Source]) -> list[Source]:
 def _below(folder: Path, suffixes: Collection[str], folders: bool) -> Iterator[Path]:
     """Files of the folder and the folders in it; hidden ones are left out."""
     root = folder.resolve()
-    for where, names, files in os.walk(folder):
+    for where, names, files in os.walk(folder, onerror=_refuse):
         names[:] = sorted(name for name in names if not name.startswith("."))
+        for name in names:  # links among them are not followed: what is inside is found where it lies
+            _check_inside(Path(where, name), folder, root)
         if folders:
             records = [name for name in names if _is_record(Path(where, name))]
             yield from (Path(where, name) for name in records)
@@ -96,9 +101,27 @@ def _below(folder: Path, suffixes: Collection[str], folders: bool) -> Iterator[P
         for name in sorted(files):
             path = Path(where, name)
             if path.suffix.lower() in suffixes and not name.startswith("."):
-                if not path.resolve().is_relative_to(root):
-                    raise ValueError(f"{path}: a link that leads out of {folder}; name its target in a list instead")
+                _check_inside(path, folder, root)
                 yield path
+
+
+def _check_inside(path: Path, folder: Path, root: Path) -> None:
+    if path.is_symlink() and not path.resolve().is_relative_to(root):
+        raise ValueError(f"{path}: a link that leads out of {folder}; name its target in a list instead")
+
+
+def _check_text(path: str) -> None:
+    """Names go into texts: of records, tables and JSON."""
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        shown = os.fsencode(path).decode(errors="backslashreplace")
+        raise ValueError(f"{shown}: its name is not UTF-8; rename it") from error
+
+
+def _refuse(error: OSError) -> None:
+    """os.walk leaves out what it cannot read."""
+    raise error
 
 
 def _is_record(folder: Path) -> bool:

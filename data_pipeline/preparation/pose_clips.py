@@ -61,9 +61,10 @@ def load(job: Job) -> Clip:
     try:
         return pose_files.load_poses(job.path, **{name: value for name, value in known.items() if value})
     except pose_formats.UnstatedError as error:
+        fields = ", ".join(f"config.poses.{name}" for name in error.lacking.split(", "))
         raise ValueError(
             f"{job.path}: does not state its {error.lacking}; name it as FILE:HEIGHTxWIDTH:FPS in a list, or set "
-            "config.poses.height, width and fps"
+            f"{fields}"
         ) from error
 
 
@@ -77,15 +78,22 @@ def parse(file: str) -> tuple[str, dict[str, str]]:
     return found[1], dict(zip(("height", "width", "fps"), found.groups()[1:], strict=True))
 
 
+def damage(where: str, clip: Clip) -> str:
+    """What is wrong with poses of whose video more than MOST_LOST of the frames are cut off, in one line; "" else."""
+    whole = len(clip.poses) + clip.lost
+    if clip.lost <= MOST_LOST * whole:
+        return ""
+    return (
+        f"{where}: its video was cut off or damaged, {len(clip.poses)} of {whole} frames are there; a data set "
+        f"needs {1 - MOST_LOST:.0%}: get the whole video, or save the part that is there as a video of its own"
+    )
+
+
 def cropped(where: str, clip: Clip) -> np.ndarray:
     """Poses (F, 60, 3) in record coordinates of the paper's crop, at 30 fps. Raises ValueError naming `where`, also
     where more than MOST_LOST of the frames of the poses' video are cut off."""
-    whole = len(clip.poses) + clip.lost
-    if clip.lost > MOST_LOST * whole:
-        raise ValueError(
-            f"{where}: its video was cut off or damaged, {len(clip.poses)} of {whole} frames are there; a data set "
-            f"needs {1 - MOST_LOST:.0%}: get the whole video, or save the part that is there as a video of its own"
-        )
+    if told := damage(where, clip):
+        raise ValueError(told)
     try:
         box = poses.crop_box(clip.poses, clip.height, clip.width)
     except ValueError as error:
@@ -95,4 +103,4 @@ def cropped(where: str, clip: Clip) -> np.ndarray:
     return poses.resample(inside, clip.times, FPS)
 
 
-__all__ = ["MOST_LOST", "SUFFIXES", "cropped", "jobs", "load", "make", "parse"]
+__all__ = ["MOST_LOST", "SUFFIXES", "cropped", "damage", "jobs", "load", "make", "parse"]

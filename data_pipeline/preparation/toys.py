@@ -34,8 +34,9 @@ def make(job: Job, folder: Path) -> list[Made]:
     samples = clip["audio"].astype(np.float32) / 32768
     heard = clip_files.heard(settings["music"], samples, clip["audio_rate"], settings["frames"])
     pictures = map(image_files.encode_jpeg, clip["frames"])
+    sound = clip_files.write_sound(folder, clip.pop("audio"), clip.pop("audio_rate"))
     record = {**clip, **heard, "frames": pictures, "provenance": {"source": "toy", "seed": settings["seed"]}}
-    return [clip_files.write(folder, record, columns={"split": columns["split"], "song": clip["song"]})]
+    return [clip_files.write(folder, record, sound, columns={"split": columns["split"], "song": clip["song"]})]
 
 
 __all__ = ["jobs", "make"]

@@ -1,9 +1,10 @@
 """Videos as jobs: a person's poses, the music, the filters' numbers and the cropped pictures of each span.
 
 A video is decoded twice, a frame at a time: to look at it (looking.py), and for the pictures of the spans that are
-kept. So memory does not grow with its length.
+kept. Its sound, or its song's, is heard twice, a block at a time. So memory does not grow with its length.
 """
 
+import collections
 import contextlib
 import dataclasses
 import shutil
@@ -16,9 +17,11 @@ import numpy as np
 from etils import epath
 
 from data_pipeline import audio_files, filters, image_files, music, poses, scenes, smoothing, video_files, video_sound
+from data_pipeline.image_quality import Scorer
 from data_pipeline.music import FPS
+from data_pipeline.pose_estimation import PoseEstimator
 from data_pipeline.pose_formats import Clip
-from data_pipeline.preparation import cache, clip_files, estimators, listing, looking
+from data_pipeline.preparation import cache, clip_files, estimators, listing, looking, pose_clips
 from data_pipeline.preparation.jobs import Job, Made
 
 AUDIO_RATE: Final = 44_100  # Hz, of the songs in a data set
@@ -33,16 +36,20 @@ class Span(NamedTuple):
     clip: Clip
 
 
-def jobs(where: str, settings: dict[str, Any], limits: dict[str, Any]) -> list[Job]:
-    """A video each. settings: "size", "music", "arrays", "spans", "smoothing", "quality_model" and "estimator" of
-    configs/data.py. Raises what listing.find does, and ValueError for a folder of features without a video's."""
+def jobs(where: str, settings: dict[str, Any], limits: dict[str, Any], models: dict[str, Any]) -> list[Job]:
+    """A video each. Raises what listing.find does, and ValueError for a folder of features without a video's.
+
+    settings: "size", "music", "arrays", "spans" and "smoothing" of configs/data.py, "second_confidence" and
+        "second_size" of its filters; "estimator" and "quality", of estimators.which.
+    models: "estimator", of the config; "quality", the file or "".
+    """
     folder = settings["arrays"]["folder"]
     found = []
     for source in listing.find(where, listing.VIDEOS):
         columns = dict(source.columns)
         if folder:
             columns["features"] = str(listing.beside(folder, source.id, (".npy", ".npz")))
-        found.append(Job(source.id, source.path, columns, settings, limits))
+        found.append(Job(source.id, source.path, columns, settings, limits, models))
     return found
 
 
@@ -50,24 +57,33 @@ def make(job: Job, folder: Path) -> list[Made]:
     """The clips of a video, and of those that the limits drop what was measured."""
     settings = job.settings
     with here(job.path) as path:
-        seen = looking.look(
-            path, estimators.estimator(**settings["estimator"]), estimators.scorer(settings["quality_model"]),
-            settings["spans"]["scenes"],
-        )
+        seen = looking.look(path, *_models(job), settings["spans"]["scenes"])
         spans = _spans(job, seen)
         made = {span.id: _measured(job, seen, span) for span in spans}
         kept = [span for span in spans if not made[span.id].dropped(job.limits)]
         if not kept:
             return list(made.values())
         try:
-            heard = _heard(job, path, seen.clip.times)
+            heard = _heard(job, path, seen.clip.times, folder)
         except ValueError as error:
-            without = {span.id: _without_music(made[span.id], str(error)) for span in kept}
-            return list((made | without).values())
+            made |= {span.id: _without_music(made[span.id], job, str(error)) for span in kept}
+            return list(made.values())
         frames, digest = enumerate(video_files.iter_video(path, _ignore)), cache.file_digest(path)
         for span in kept:
             made[span.id] = _write(job, folder, span, made[span.id], heard, frames, digest)
         return list(made.values())
+
+
+def _models(job: Job) -> tuple[PoseEstimator, Scorer | None]:
+    """Raises ValueError where this machine has others than the one that made the job."""
+    found = estimators.estimator(**job.models["estimator"]), estimators.scorer(job.models["quality"])
+    for name, model in zip(("estimator", "quality"), found, strict=True):
+        if estimators.which(model) != job.settings[name]:
+            raise ValueError(
+                f"{name}: {estimators.which(model)} on this machine, {job.settings[name]} where the set was asked for; "
+                "give all machines the same files and packages"
+            )
+    return found
 
 
 @contextlib.contextmanager
@@ -106,9 +122,11 @@ def _measured(job: Job, seen: looking.Look, span: Span) -> Made:
     }
     begin = float(seen.clip.times[span.start])
     nobody = not (clip.poses[..., 2] > poses.VISIBLE).any()
+    damage = pose_clips.damage(job.path, seen.clip)
     return Made(
         id=span.id, start=begin, stop=begin + float(clip.times[-1]), columns=job.columns, scores=scores,
-        reasons=("nobody",) if nobody else (), confidence=clip_files.confidences(clip.poses), counts=seen.counts,
+        reasons=(*["nobody"] * nobody, *["damaged"] * bool(damage)), detail=damage,
+        confidence=clip_files.confidences(clip.poses), counts=seen.counts,
     )
 
 
@@ -116,29 +134,35 @@ class _Heard(NamedTuple):
     """Of a whole video: fields of a record, row t at t / 30 s, and its sound."""
 
     fields: dict[str, np.ndarray]
-    sound: dict[str, Any]
+    sound: clip_files.Sound | None
 
 
-def _heard(job: Job, path: str, times: np.ndarray) -> _Heard:
-    """Raises ValueError where there is no music."""
+def _heard(job: Job, path: str, times: np.ndarray, folder: Path) -> _Heard:
+    """Listens once, and writes the sound into the folder. Raises ValueError where there is no music."""
     name, frames = job.settings["music"], len(poses.grid(times))
     if name == clip_files.NO_MUSIC:
-        return _Heard({}, {})
-    if "music" in job.columns:
-        audio = audio_files.read_audio(job.columns["music"], AUDIO_RATE)
-    else:
-        audio = video_sound.read(path, AUDIO_RATE)
-    if "features" in job.columns:
-        rows = music.arrays.read(job.columns["features"], name, job.settings["arrays"]["rate"], frames)
-        fields = {"music": rows, "beats": music.beats(audio, AUDIO_RATE, frames)}
-    else:
-        fields = clip_files.heard(name, audio, AUDIO_RATE, frames)
-    pcm = np.round(np.clip(audio, -1, 1) * 32767).astype(np.int16)
-    return _Heard(fields, {"audio": pcm, "audio_rate": AUDIO_RATE})
+        return _Heard({}, None)
+    song = job.columns.get("music")
+    sound = audio_files.read_blocks(song, AUDIO_RATE).blocks if song else video_sound.read_blocks(path, AUDIO_RATE)
+    with tempfile.TemporaryFile() as file:
+        pcm = clip_files.Pcm(file)
+        blocks = pcm.keep(sound)
+        if "features" in job.columns:
+            rows = music.arrays.read(job.columns["features"], name, job.settings["arrays"]["rate"], frames)
+            fields = {"music": rows, "beats": music.beats(blocks, AUDIO_RATE, frames)}
+        else:
+            fields = clip_files.heard(name, blocks, AUDIO_RATE, frames)
+        collections.deque(blocks, 0)  # what goes on after the video is of the song as well
+        return _Heard(fields, clip_files.write_sound(folder, pcm.samples(), AUDIO_RATE))
 
 
-def _without_music(made: Made, why: str) -> Made:
-    return dataclasses.replace(made, reasons=("no_music",), detail=why)
+def _without_music(made: Made, job: Job, why: str) -> Made:
+    file = job.columns.get("music", job.path)
+    named = why if file in why else f"{file}: {why}"
+    return dataclasses.replace(
+        made, reasons=("no_music",), detail=f"{named}; config.music=none keeps clips without, a table's column "
+        '"music" names a song'
+    )
 
 
 def _write(
@@ -151,22 +175,21 @@ def _write(
     inside = poses.normalise(poses.crop_poses(clip.poses, box, height, width), height, width)
     resampled = poses.resample(inside, clip.times, FPS)
     first, count = round(made.start * FPS), len(resampled)
-    estimator = estimators.estimator(**settings["estimator"])
     provenance = {
         "source": Path(job.path).name, "source_sha256": digest,
         "start": made.start, "stop": made.stop,
-        "estimator": {"name": estimator.name, "version": estimator.version}, "crop_box": list(box),
+        "estimator": settings["estimator"], "quality": settings["quality"], "crop_box": list(box),
         "frame": [clip.height, clip.width], "smoothing": settings["smoothing"], "scores": dict(made.scores),
     }
     record = {
         "id": span.id, "fps": FPS, "song": job.columns.get("song", ""), "dancer": job.columns.get("performer", ""),
-        "song_start": made.start, "poses": resampled, "provenance": provenance, **heard.sound,
+        "song_start": made.start, "poses": resampled, "provenance": provenance,
         "frames": _pictures(frames, span, count, box, settings),
     }
     if "music" in heard.fields:
         rows, beats = heard.fields["music"], heard.fields["beats"] - first
         record |= {"music": rows[first : first + count], "beats": beats[(beats >= 0) & (beats < count)]}
-    return clip_files.write(folder, record, **_measures(made))
+    return clip_files.write(folder, record, heard.sound, **_measures(made))
 
 
 def _measures(made: Made) -> dict[str, Any]:

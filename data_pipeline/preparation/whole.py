@@ -47,9 +47,10 @@ class Plan:
 
 
 class Entry(NamedTuple):
-    """A clip and its split; reasons where it is not kept."""
+    """A clip, the file it is of and its split; reasons where it is not kept."""
 
     made: Made
+    path: str
     split: str
     reasons: list[str]
 
@@ -58,10 +59,11 @@ def prepare(plan: Plan, cache: Cache, beam: Any | None, tell: Callable[[int], No
     """Does what is still to be done and writes the set and, beside it, NAME.report/. Returns the set's folder.
 
     Raises:
-        ValueError: no clip is left for a split; the report is there all the same.
+        ValueError: no clip is left for a split; the report is there all the same. Or the set is there and damaged.
     """
     folder = str(epath.Path(plan.data, plan.name))
     if _is_there(folder, plan):
+        data_set.check(folder, splits.SPLITS)
         return folder
     cache.create()
     outcomes = list(running.run(plan.jobs, plan.make, cache, beam, tell))
@@ -107,7 +109,7 @@ def divide(outcome: Outcome, division: Division) -> list[Entry]:
             split = splits.by_hash(_value(made, division.by), division.test_share)
         elif split not in splits.SPLITS:
             reasons = ["unknown_split", *reasons]
-        found.append(Entry(made, split, reasons))
+        found.append(Entry(made, outcome.job.path, split, reasons))
     return found
 
 
@@ -143,6 +145,12 @@ def _why(entries: Sequence[Entry], failures: Sequence[Outcome]) -> str:
     counted = collections.Counter(reason for entry in entries for reason in entry.reasons)
     told = [f"{count} {reason}" for reason, count in counted.most_common(5)]
     told += [f"{len(failures)} failed, the first: {failures[0].failure}"] if failures else []
+    kept = sum(not entry.reasons for entry in entries)
+    if kept:
+        return (
+            f"all {kept} are in the other: set config.split.by, config.split.test_share or lists, or the column "
+            f'"split" of a table; {len(entries) + len(failures) - kept} were dropped: {", ".join(told) or "none"}'
+        )
     return f"of {len(entries) + len(failures)} clips were dropped: {', '.join(told) or 'none'}"
 
 
@@ -153,7 +161,7 @@ def write_report(
     folder.mkdir(parents=True, exist_ok=True)
     rejects = [(outcome.job.id, outcome.job.path, "failed", outcome.failure) for outcome in failures]
     rejects += [
-        (entry.made.id, "", " ".join(entry.reasons), entry.made.detail) for entry in entries if entry.reasons
+        (entry.made.id, entry.path, " ".join(entry.reasons), entry.made.detail) for entry in entries if entry.reasons
     ]
     put(folder / "rejects.csv", _csv(("id", "file", "reason", "detail"), rejects))
     put(folder / "clips.csv", _csv(_COLUMNS, map(_row, entries)))
@@ -187,7 +195,7 @@ def _csv(header: Sequence[str], rows: Any) -> bytes:
 def _told(entry: Entry) -> report_page.Row:
     made = entry.made
     return report_page.Row(
-        id=made.id, source=made.columns.get("file", made.id), split=entry.split, seconds=made.stop - made.start,
+        id=made.id, source=entry.path or made.id, split=entry.split, seconds=made.stop - made.start,
         scores=made.scores, confidence=made.confidence, tempo=made.tempo, size=made.size, reasons=entry.reasons,
         counts=made.counts,
     )

@@ -2,7 +2,8 @@
 
 from absl import flags
 
-from data_pipeline import pose_estimation, pose_weights, rtm_estimation
+from data_pipeline import pose_estimation
+from data_pipeline.preparation import estimators
 
 _KIND = flags.DEFINE_enum("estimator", "mediapipe", ["mediapipe", "rtm"], "What finds poses; rtm: ONNX files of yours.")
 _WEIGHTS = flags.DEFINE_string("pose_weights", None, "Folder with MediaPipe's pose and hand bundles (*.task).")
@@ -15,7 +16,7 @@ def estimator() -> pose_estimation.PoseEstimator:
     if _KIND.value == "rtm":
         if _MODEL.value is None or _WEIGHTS.value is not None:
             raise ValueError("--estimator=rtm takes --pose_model FILE.onnx and --detector FILE.onnx, no --pose_weights")
-        return rtm_estimation.RtmEstimator(_MODEL.value, _DETECTOR.value)
-    if _MODEL.value is not None or _DETECTOR.value is not None:
+    elif _MODEL.value is not None or _DETECTOR.value is not None:
         raise ValueError("--pose_model and --detector go with --estimator=rtm")
-    return pose_estimation.MediaPipeEstimator(*pose_weights.find_weights(_WEIGHTS.value))
+    files = (_WEIGHTS.value, _DETECTOR.value, _MODEL.value)
+    return estimators.estimator(_KIND.value, *(file or "" for file in files))

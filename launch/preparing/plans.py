@@ -1,5 +1,7 @@
 """The config of a data set becomes a plan: jobs, splits, features."""
 
+from pathlib import Path
+
 from ml_collections import ConfigDict
 
 from configs import data as configs_data
@@ -15,8 +17,11 @@ _ELSEWHERE = "config.arrays.folder"
 def plan(config: ConfigDict, data: str) -> Plan:
     """What is to be prepared into `data`.
 
+    Of videos the estimator of poses and the scorer of pictures are made, before there is work for them.
+
     Raises:
-        FileNotFoundError, ValueError: a field out of its range, or of no use; nothing to prepare.
+        FileNotFoundError, ValueError: a field out of its range, or of no use; nothing to prepare; no such models.
+        ImportError: a model without its library.
     """
     fields.check(config, configs_data.RANGES)
     return {"toy": _toy, "videos": _videos, "poses": _poses}[config.variant](config, data)
@@ -36,20 +41,42 @@ def _videos(config: ConfigDict, data: str) -> Plan:
         raise ValueError('config.videos is empty: give a folder, "PATTERN*", list or table, --config.videos=FOLDER')
     if config.height % 8 or config.width % 8:
         raise ValueError(f"config.height={config.height} and width={config.width}: must be multiples of 8")
+    features = _features(config.music, config.arrays.folder)
+    _check_estimator(config.estimator)
+    models = {"estimator": config.estimator.to_dict(), "quality": config.quality_model}
     settings = {
         "size": [config.height, config.width], "music": config.music, "arrays": config.arrays.to_dict(),
         "spans": config.spans.to_dict(), "smoothing": config.smoothing,
-        "estimator": config.estimator.to_dict(), "quality_model": config.quality_model,
+        "quality": estimators.which(estimators.scorer(models["quality"])),
+        "estimator": estimators.which(estimators.estimator(**models["estimator"])),
+        "second_confidence": config.filters.second_confidence, "second_size": config.filters.second_size,
     }
     limits = config.filters.to_dict()
     if not config.quality_model:
         limits["quality"] = None
     division = _division(config.split)
     return Plan(
-        data, "videos", videos.jobs(config.videos, settings, limits), videos.make,
+        data, "videos", videos.jobs(config.videos, settings, limits, models), videos.make,
         {**settings, "filters": limits, "split": config.split.to_dict()}, division,
-        _features(config.music, config.arrays.folder), (config.height, config.width),
+        features, (config.height, config.width),
     )
+
+
+def _check_estimator(config: ConfigDict) -> None:
+    """Raises ValueError for files of the other kind of estimator or none, FileNotFoundError for those that are not
+    there."""
+    if config.name != "rtm":
+        if config.model or config.detector:
+            raise ValueError("config.estimator.model and detector go with --config.estimator.name=rtm")
+        return
+    if not config.model or config.weights:
+        raise ValueError(
+            "config.estimator.name=rtm takes --config.estimator.model=FILE.onnx and "
+            "--config.estimator.detector=FILE.onnx, no config.estimator.weights"
+        )
+    for name in ("model", "detector"):
+        if config[name] and not Path(config[name]).is_file():
+            raise FileNotFoundError(f"config.estimator.{name}: no ONNX model at {config[name]}")
 
 
 def _poses(config: ConfigDict, data: str) -> Plan:
@@ -91,12 +118,4 @@ def _features(name: str, arrays: str | None) -> FeatureSet | None:
         raise ValueError(f"config.music={name!r}: {error}; features of your own need {_ELSEWHERE}") from error
 
 
-def check_models(config: ConfigDict) -> None:
-    """Makes the estimator of poses and the scorer of pictures once, before there is work for them. Raises what they
-    do."""
-    if config.variant == "videos":
-        estimators.estimator(**config.estimator.to_dict())
-        estimators.scorer(config.quality_model)
-
-
-__all__ = ["check_models", "plan"]
+__all__ = ["plan"]

@@ -11,12 +11,11 @@ from launch.preparing import plans
 
 def prepare(config: ConfigDict, data: str) -> str:
     """The set's folder in `data`, which is left as it is where the set is complete. Raises what plans.plan,
-    running.beam_options, the pose estimator and whole.prepare do."""
+    running.beam_options and whole.prepare do."""
     files.check_here(data)
     files.check_no_pattern(data)
     plan = plans.plan(config, data)
     beam = running.beam_options(config.workers, config.beam)
-    plans.check_models(config)
     cache = Cache(config.cache or f"{data}/cache")
     with tqdm(total=len(plan.jobs), desc=config.variant, unit="clip") as bar:
         done = whole.prepare(plan, cache, beam, lambda count: bar.update(count - bar.n))

@@ -257,7 +257,7 @@ def _twins(folder):
 @pytest.mark.parametrize("make", [_stereo_chain, _holed, _twins])
 def test_blocks_are_the_whole_sound_in_turn(tmp_path, make):
     path = make(tmp_path)
-    blocks = list(audio_files.iter_audio(path, 16000))
+    blocks = list(audio_files.read_blocks(path, 16000).blocks)
     whole = audio_files.read_audio(path, 16000)
     np.testing.assert_array_equal(np.concatenate(blocks), whole)
     assert max(map(len, blocks)) < len(whole) / 4 and whole.dtype == blocks[0].dtype == np.float32
@@ -266,4 +266,4 @@ def test_blocks_are_the_whole_sound_in_turn(tmp_path, make):
 def test_blocks_of_a_file_that_is_refused_do_not_begin(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"RIFF nothing")
     with pytest.raises(ValueError, match=r"a\.wav"):
-        next(audio_files.iter_audio(tmp_path / "a.wav", 16000))
+        audio_files.read_blocks(tmp_path / "a.wav", 16000)

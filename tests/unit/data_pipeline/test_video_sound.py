@@ -32,6 +32,10 @@ STARTS = {  # of the sound and of the pictures, s
 }
 
 
+def _read(path, *arguments) -> np.ndarray:
+    return np.concatenate(list(video_sound.read_blocks(path, *arguments)))
+
+
 def _times(seconds=SECONDS) -> np.ndarray:
     """Of frames: of varying rate, with one at every click."""
     rng, clicks = np.random.default_rng(0), media.click_times(seconds)
@@ -70,7 +74,7 @@ def test_every_click_is_heard_when_its_frame_is_shown(tmp_path, name, starts):
     codec, rate, pictures, options = FILES[name]
     path = _film(tmp_path / name, codec, rate, pictures, *STARTS[starts], seconds=SECONDS + 1.3, **options)
     told = []
-    audio = video_sound.read(path, RATE, told.append)
+    audio = _read(path, RATE, told.append)
     heard, flashes = media.starts(audio, RATE), _flashes(path)
     late = STARTS[starts][0] - STARTS[starts][1]
     expected = flashes[flashes > late + 0.02]
@@ -88,7 +92,7 @@ def test_every_click_is_heard_when_its_frame_is_shown(tmp_path, name, starts):
                                                   (11, "ends 3.0. s after its pictures; that is cut off")])
 def test_sound_of_another_length_is_cut_or_padded_and_told(tmp_path, seconds, message):
     path, told = _film(tmp_path / "a.mp4", "aac", RATE, seconds=seconds), []
-    audio = video_sound.read(path, RATE, told.append)
+    audio = _read(path, RATE, told.append)
     assert len(audio) / RATE == pytest.approx(_times()[-1], abs=0.1)
     heard = media.starts(audio, RATE)
     assert _off(heard, media.click_times(SECONDS)) < 0.004 and len(heard) == (10 if seconds == 5 else 16)
@@ -100,7 +104,7 @@ def test_sound_of_another_length_is_cut_or_padded_and_told(tmp_path, seconds, me
 
 
 def test_pictures_that_come_late_cut_the_sound_and_say_so(tmp_path, caplog):
-    video_sound.read(_film(tmp_path / "a.mkv", "aac", RATE, sound_from=0, video_from=1.3), RATE)
+    _read(_film(tmp_path / "a.mkv", "aac", RATE, sound_from=0, video_from=1.3), RATE)
     assert "its sound starts 1.30 s early; that is cut off" in caplog.text
 
 
@@ -120,7 +124,7 @@ def _trimmed(path, out, begin: float):
 @pytest.mark.parametrize("begin", [1.2, 2.7])  # a frame is shown then: the muxer moves others to the start
 def test_an_edit_list_cuts_sound_and_pictures_alike(tmp_path, begin):
     path = _trimmed(_film(tmp_path / "whole.mp4", "aac", RATE), tmp_path / "a.mp4", begin)
-    flashes, heard = _flashes(path), media.starts(video_sound.read(path, RATE), RATE)
+    flashes, heard = _flashes(path), media.starts(_read(path, RATE), RATE)
     assert len(flashes) == np.sum(media.click_times(SECONDS) > begin - 0.01)
     assert _off(flashes, heard) < 0.01 and _off(heard, flashes) < 0.01
 
@@ -128,27 +132,27 @@ def test_an_edit_list_cuts_sound_and_pictures_alike(tmp_path, begin):
 def test_sound_and_pictures_without_a_common_time_are_refused(tmp_path):
     path = media.store_film(tmp_path / "a.mkv", "aac", RATE, media.clicks(2), np.arange(60) / 30, sound_from=5)
     with pytest.raises(ValueError, match=r"a\.mkv: its sound, 2\.0\d s from 5\.0. s on, .* at 2\.0. s; give the song"):
-        video_sound.read(path, RATE)
+        _read(path, RATE)
 
 
 def test_a_video_without_sound_and_a_sound_without_video_are_named(tmp_path):
     video_files.write_video(tmp_path / "a.mp4", np.zeros((30, 16, 16, 3), np.uint8))
     with pytest.raises(ValueError, match=r"a\.mp4: has no audio stream"):
-        video_sound.read(tmp_path / "a.mp4", RATE)
+        _read(tmp_path / "a.mp4", RATE)
     media.store_sound(tmp_path / "b.m4a", media.clicks(2)[None], RATE, "aac", "ipod")
     with pytest.raises(ValueError, match=r"b\.m4a: has no video stream"):
-        video_sound.read(tmp_path / "b.m4a", RATE)
+        _read(tmp_path / "b.m4a", RATE)
     with pytest.raises(FileNotFoundError):
-        video_sound.read(tmp_path / "c.mp4", RATE)
+        _read(tmp_path / "c.mp4", RATE)
 
 
 def test_a_video_that_we_wrote_has_its_sound_as_it_was(tmp_path):
     sound = media.clicks(4, RATE)
     video_files.write_video(tmp_path / "a.mp4", np.zeros((120, 16, 16, 3), np.uint8), 30, sound, RATE)
-    audio = video_sound.read(tmp_path / "a.mp4", RATE)
+    audio = _read(tmp_path / "a.mp4", RATE)
     assert len(audio) == 4 * RATE
     np.testing.assert_allclose(media.starts(audio, RATE), media.click_times(4), atol=0.003)
-    assert audio_files.read_timed(tmp_path / "a.mp4", RATE).start == 0
+    assert audio_files.read_blocks(tmp_path / "a.mp4", RATE).start == 0
 
 
 @pytest.mark.parametrize(

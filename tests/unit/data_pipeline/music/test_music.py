@@ -100,12 +100,17 @@ def test_normalised_rows_have_unit_scale_and_the_beats_stay(name):
     assert rows[:, one_hots].any(axis=0).all()
 
 
-def test_a_song_comes_window_by_window_as_its_whole():
+def test_a_song_in_blocks_is_its_whole():
     audio = _clicks(5, 16000)
-    [heard] = music.stream("librosa35", [audio[:100], audio[100:70_000], audio[70_000:]], 16000)
+
+    def blocks():
+        yield from (audio[:100], audio[100:70_000], audio[70_000:])
+
+    heard = music.hear("librosa35", blocks(), 16000)
     rows, beats = music.hear("librosa35", audio, 16000)
     np.testing.assert_array_equal(heard.rows, rows)
     np.testing.assert_array_equal(heard.beats, beats)
+    np.testing.assert_array_equal(music.beats(blocks(), 16000), beats)
 
 
 def test_an_unknown_set_is_named_before_the_song_is_looked_at():

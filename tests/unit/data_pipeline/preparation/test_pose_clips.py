@@ -149,3 +149,24 @@ def test_without_held_out_frames_a_hash_of_the_files_names_divides(tmp_path):
     made = data_sets.poses(tmp_path / "data", files, 0.0)
     counts = [len(sources.from_directory(made, split, ("poses",))) for split in ("train", "test")]
     assert sum(counts) == 12 and min(counts) > 0
+
+
+@pytest.mark.parametrize("joint", [(np.nan, 5, 1), (5, np.inf, 1), (5, 5, np.nan), (-np.inf, np.nan, np.nan)])
+def test_joints_without_a_number_are_unseen_and_the_rest_is_as_it_was(tmp_path, joint):
+    with np.load(_file(tmp_path / "a.npz")) as data:
+        stored = dict(data)
+    clean = read(str(tmp_path / "a.npz"))
+    stored["poses"][7:9, 3] = joint
+    np.savez(tmp_path / "a.npz", **stored)
+    found = read(str(tmp_path / "a.npz"))
+    assert np.isfinite(found).all() and (found[7:9, 3, 2] == 0).all()
+    changed = (found != clean).any(axis=-1)
+    assert set(np.flatnonzero(changed.any(axis=0))) == {3} and set(np.flatnonzero(changed.any(axis=1))) == {7, 8}
+
+
+def test_a_file_of_nothing_but_nan_is_a_reject(tmp_path):
+    good, bad = _file(tmp_path / "a.npz"), tmp_path / "b.npz"
+    np.savez(bad, poses=np.full((9, 60, 3), np.nan, np.float32), height=240, width=320, fps=30)
+    made = data_sets.poses(tmp_path / "data", [good, bad])
+    assert len(sources.from_directory(made, "train", ("poses",))) == 1
+    assert "b.npz: poses: no joint has a confidence" in (tmp_path / "data/poses.report/rejects.csv").read_text()

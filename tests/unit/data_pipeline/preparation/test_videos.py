@@ -1,84 +1,31 @@
 """Videos to clips, with an estimator that reads poses off the pictures."""
 
-import csv
+import functools
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from data_pipeline import clip_views, image_files, sources, video_files
-from data_pipeline.preparation import estimators, videos
-from tests import data_sets
-
-FPS, HEIGHT, WIDTH = 15, 64, 96
-RATE = 22050
-
-
-class Estimator:
-    """Someone who stands in the middle and lifts as the picture brightens; two people where the corner is red."""
-
-    name, version = "planted", "1"
-
-    def video(self, frames):
-        for _, picture in frames:
-            yield self._pose(picture)
-
-    def everyone(self, picture):
-        return [self._pose(picture)] * (2 if picture[2, 2, 0] > 200 else 1)
-
-    def _pose(self, picture):
-        pose = np.ones((60, 3), np.float32)
-        pose[:, 0] = np.linspace(38, 58, 60)
-        pose[:, 1] = np.linspace(10, 50, 60) - int(picture[32, 48, 1]) / 16
-        return pose
+from data_pipeline import audio_files, clip_views, image_files, music, sources, video_files
+from data_pipeline.preparation import videos
+from tests import footage, media
+from tests.footage import HEIGHT
 
 
 @pytest.fixture(autouse=True)
 def planted(monkeypatch):
-    made = Estimator()
-    monkeypatch.setattr(estimators, "estimator", lambda **settings: made)
-
-
-def _write(path: Path, frames: int = 30, sound: bool = True, shift: int = 0, red: bool = False) -> Path:
-    """Frame t is grey, its middle of level 4 t; sound is a click track at two beats a second."""
-    pictures = np.full((frames, HEIGHT, WIDTH, 3), 90, np.uint8)
-    pictures[:, 16:48, 32:64] = (shift + 4 * np.arange(frames, dtype=np.uint8))[:, None, None, None]
-    if red:
-        pictures[:, :8, :8] = 255, 0, 0
-    audio = None
-    if sound:
-        audio = np.random.default_rng(0).normal(0, 0.01, round(RATE * frames / FPS)).astype(np.float32)
-        audio[:: RATE // 2] = 1
-    video_files.write_video(path, pictures, FPS, audio, RATE)
-    return path
-
-
-def _prepare(folder: Path, where: Path, **fields):
-    known = {
-        "videos": str(where), "height": 56, "width": 32, "filters.seconds": 1.0, "filters.person_box": 0.01,
-        "split.by": "id", "split.test_share": 0.5, **fields,
-    }
-    return data_sets.prepare("videos", folder / "data", known)
-
-
-def _table(folder: Path, *rows: str) -> Path:
-    (folder / "t.csv").write_text("\n".join(("file,split,song", *rows)))
-    return folder / "t.csv"
-
-
-def _rejects(folder: Path) -> dict[str, tuple[str, str]]:
-    _, *rows = csv.reader((folder / "data" / "videos.report" / "rejects.csv").read_text().splitlines())
-    return {row[0]: (row[2], row[3]) for row in rows}
+    footage.plant(monkeypatch)
 
 
 FIELDS = ("poses", "music", "beats", "frames", "audio", "audio_rate", "song", "song_start", "provenance")
 
 
 def test_a_video_becomes_a_clip_at_30_fps(tmp_path):
-    _write(tmp_path / "ä b.mp4")
-    _write(tmp_path / "other.mp4", shift=80)
-    made = _prepare(tmp_path, _table(tmp_path, "ä b.mp4,train,s1", "other.mp4,test,s2"))
+    footage.write(tmp_path / "ä b.mp4")
+    footage.write(tmp_path / "other.mp4", shift=80)
+    made = footage.prepare(tmp_path, footage.table(tmp_path, "ä b.mp4,train,s1", "other.mp4,test,s2"))
     (clip,) = [sources.from_directory(made, "train", FIELDS)[0]]
     record = clip_views.record(clip, FIELDS)
     assert clip.id == "ä b" and record["song"] == "s1" and record["song_start"] == 0
@@ -94,58 +41,61 @@ def test_a_video_becomes_a_clip_at_30_fps(tmp_path):
     assert set(np.diff(record["beats"])) <= {14, 15, 16}
 
 
-def test_spans_are_clips_of_one_song_with_their_own_pictures_and_music(tmp_path):
-    _write(tmp_path / "a.mp4", 60)
-    _write(tmp_path / "b.mp4", 60, shift=8)
-    made = _prepare(tmp_path, _table(tmp_path, "a.mp4,train,", "b.mp4,test,"), **{"spans.seconds": 2.0})
+def test_spans_are_clips_of_one_song_with_their_own_pictures_and_music(tmp_path, monkeypatch):
+    written, real = [], videos.clip_files.write_sound
+    monkeypatch.setattr(videos.clip_files, "write_sound", lambda *given: written.append(given) or real(*given))
+    footage.write(tmp_path / "a.mp4", 60)
+    footage.write(tmp_path / "b.mp4", 60, shift=8)
+    made = footage.prepare(tmp_path, footage.table(tmp_path, "a.mp4,train,", "b.mp4,test,"), **{"spans.seconds": 2.0})
+    assert len(written) == 2  # once a video, not once a clip
     clips = sources.from_directory(made, "train", FIELDS)
     first, second = (clip_views.record(clips[i], FIELDS) for i in range(2))
     assert [first["id"], second["id"]] == ["a-0000", "a-0001"] and second["song_start"] == 2.0
     level = [int(image_files.decode_jpeg(one["frames"][0])[28, 16, 1]) for one in (first, second)]
     assert abs(level[0]) < 6 and abs(level[1] - 4 * 30) < 6
     assert len(clips.parts["songs"]) == 1 and np.array_equal(first["audio"], second["audio"])  # b sounds like a
-    whole = _prepare(tmp_path / "whole", _table(tmp_path, "a.mp4,train,", "b.mp4,test,"))
+    whole = footage.prepare(tmp_path / "whole", footage.table(tmp_path, "a.mp4,train,", "b.mp4,test,"))
     music = sources.from_directory(whole, "train", ("music",))[0].value("music")
     np.testing.assert_array_equal(second["music"], music[60 : 60 + len(second["music"])])
 
 
 def test_what_is_dropped_is_measured_and_other_limits_let_it_in(tmp_path, monkeypatch):
-    _write(tmp_path / "a.mp4")
-    _write(tmp_path / "b.mp4", shift=8)
-    _write(tmp_path / "crowd.mp4", red=True)
-    _write(tmp_path / "short.mp4", 12)
-    table = _table(tmp_path, "a.mp4,train,", "b.mp4,test,", "crowd.mp4,train,", "short.mp4,train,")
-    made = _prepare(tmp_path, table)
+    footage.write(tmp_path / "a.mp4")
+    footage.write(tmp_path / "b.mp4", shift=8)
+    footage.write(tmp_path / "crowd.mp4", red=True)
+    footage.write(tmp_path / "short.mp4", 12)
+    table = footage.table(tmp_path, "a.mp4,train,", "b.mp4,test,", "crowd.mp4,train,", "short.mp4,train,")
+    made = footage.prepare(tmp_path, table)
     assert len(sources.from_directory(made, "train", ("poses",))) == 1
-    assert {name: why for name, (why, _) in _rejects(tmp_path).items()} == {
+    assert {name: why for name, (why, _) in footage.rejects(tmp_path).items()} == {
         "crowd": "several_people", "short": "too_short",
     }
     looked = []
     real = videos.looking.look
     monkeypatch.setattr(videos.looking, "look", lambda path, *rest: looked.append(Path(path).name) or real(path, *rest))
     cache = str(tmp_path / "data" / "cache")
-    again = _prepare(tmp_path / "again", table, cache=cache, **{"filters.second_person": 1.0})
+    again = footage.prepare(tmp_path / "again", table, cache=cache, **{"filters.second_person": 1.0})
     assert len(sources.from_directory(again, "train", ("poses",))) == 2 and looked == ["crowd.mp4"]
     looked.clear()
     stricter = {"filters.corner_deviation": 0.0, "filters.second_person": 1.0, "cache": cache}
-    third = _prepare(tmp_path / "third", table, **stricter)
+    third = footage.prepare(tmp_path / "third", table, **stricter)
     assert not looked and sources.fingerprint(third) != sources.fingerprint(again)
 
 
 def test_files_that_cannot_be_used_are_rows_and_stop_nothing(tmp_path):
-    _write(tmp_path / "a.mp4")
-    _write(tmp_path / "b.mp4", shift=8)
-    _write(tmp_path / "mute.mp4", sound=False)
+    footage.write(tmp_path / "a.mp4")
+    footage.write(tmp_path / "b.mp4", shift=8)
+    footage.write(tmp_path / "mute.mp4", sound=False)
     (tmp_path / "none.mp4").write_bytes(b"")
     (tmp_path / "text.mp4").write_text("no video")
     (tmp_path / "cut.mp4").write_bytes((tmp_path / "a.mp4").read_bytes()[:700])
-    table = _table(
+    table = footage.table(
         tmp_path, "a.mp4,train,", "b.mp4,test,", "mute.mp4,train,", "none.mp4,train,", "text.mp4,train,",
         "cut.mp4,train,", "missing.mp4,train,",
     )
-    made = _prepare(tmp_path, table)
+    made = footage.prepare(tmp_path, table)
     assert len(sources.from_directory(made, "train", ("poses",))) == 1
-    rejects = _rejects(tmp_path)
+    rejects = footage.rejects(tmp_path)
     assert set(rejects) == {"mute", "none", "text", "cut", "missing"}
     assert rejects["mute"][0] == "no_music" and "mute.mp4" in rejects["mute"][1]
     for name in ("none", "text", "cut", "missing"):
@@ -155,9 +105,9 @@ def test_files_that_cannot_be_used_are_rows_and_stop_nothing(tmp_path):
 
 
 def test_without_music_clips_without_sound_are_kept(tmp_path):
-    _write(tmp_path / "a.mp4", sound=False)
-    _write(tmp_path / "b.mp4", sound=False, shift=8)
-    made = _prepare(tmp_path, _table(tmp_path, "a.mp4,train,", "b.mp4,test,"), music="none")
+    footage.write(tmp_path / "a.mp4", sound=False)
+    footage.write(tmp_path / "b.mp4", sound=False, shift=8)
+    made = footage.prepare(tmp_path, footage.table(tmp_path, "a.mp4,train,", "b.mp4,test,"), music="none")
     assert sources.features(made) is None
     assert len(sources.from_directory(made, "train", ("poses", "frames"))) == 1
 
@@ -165,16 +115,63 @@ def test_without_music_clips_without_sound_are_kept(tmp_path):
 def test_features_that_were_made_elsewhere_are_normalised_over_the_training_clips(tmp_path):
     (tmp_path / "rows").mkdir()
     for name, level in (("a", 2.0), ("b", 9.0)):
-        _write(tmp_path / f"{name}.mp4", shift=int(level))
+        footage.write(tmp_path / f"{name}.mp4", shift=int(level))
         rows = np.random.default_rng(0).normal(level, 3.0, (60, 4)).astype(np.float32)
         np.save(tmp_path / "rows" / f"{name}.npy", rows)
     fields = {"music": "mine4", "arrays.folder": str(tmp_path / "rows"), "arrays.rate": 30.0}
-    made = _prepare(tmp_path, _table(tmp_path, "a.mp4,train,", "b.mp4,test,"), **fields)
+    made = footage.prepare(tmp_path, footage.table(tmp_path, "a.mp4,train,", "b.mp4,test,"), **fields)
     features = sources.features(made)
     music = sources.from_directory(made, "train", ("music",))[0].value("music")
     assert features.name == "mine4" and music.shape == (59, 4)
     np.testing.assert_allclose(features.offset, music.mean(axis=0), rtol=1e-4)
     np.testing.assert_allclose(features.normalise(music).std(axis=0), 1, rtol=1e-3)
+
+
+def _whole(path: Path, frames: int) -> tuple[music.Heard, np.ndarray]:
+    """Features of a film's sound and the sound, from the whole in memory."""
+    audio = audio_files.read_audio(path, videos.AUDIO_RATE)
+    return music.hear("librosa35", audio, videos.AUDIO_RATE, frames), np.round(audio * 32767).astype(np.int16)
+
+
+def test_sound_that_comes_in_blocks_is_what_the_whole_gives(tmp_path, monkeypatch):
+    of = functools.partial(music.windows.of, length=5)  # so the song is longer than what is listened to for the video
+    monkeypatch.setattr(music.windows, "of", of)
+    for number, name in enumerate(("a", "b")):
+        footage.write(tmp_path / f"{name}.mp4", 60, shift=8 * number)
+        video_files.write_video(
+            tmp_path / f"{name}_song.mp4", np.zeros((240, 16, 16, 3), np.uint8), 30, media.clicks(8), 44_100
+        )
+    (tmp_path / "t.csv").write_text("file,split,music\na.mp4,train,\nb.mp4,test,b_song.mp4\n")
+    made = footage.prepare(tmp_path, tmp_path / "t.csv")
+    for split, file in (("train", "a.mp4"), ("test", "b_song.mp4")):
+        record = clip_views.record(sources.from_directory(made, split, FIELDS)[0], FIELDS)
+        heard, audio = _whole(tmp_path / file, len(record["poses"]))
+        np.testing.assert_array_equal(record["music"], heard.rows)
+        np.testing.assert_array_equal(record["beats"], heard.beats)
+        shown = record["audio"]
+        assert len(shown) == (4 * 44_100 if split == "train" else len(audio))
+        assert len(audio) > (3 if split == "train" else 7.9) * 44_100
+        np.testing.assert_array_equal(shown[: len(audio)], audio[: len(shown)])
+        assert not shown[len(audio) :].any()
+
+
+def test_memory_does_not_grow_with_the_sound(tmp_path, monkeypatch):
+    """Around what is heard of it, whose own memory test_windows.py looks at."""
+    monkeypatch.setattr(music, "hear", lambda name, blocks, rate, frames: music.Heard(
+        np.zeros((frames, 35), np.float32), np.array([sum(len(block) for block in blocks)])
+    ))
+    peaks = []
+    for seconds in (20, 250, 1000):  # the first imports
+        noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1, seconds * 8000))
+        song = media.store_sound(tmp_path / f"{seconds}.flac", noise, 8000, "flac")
+        job = videos.Job("a", "a.mp4", {"music": str(song)}, {"music": "librosa35"})
+        (tmp_path / f"{len(peaks)}").mkdir()
+        tracemalloc.start()
+        heard = videos._heard(job, "a.mp4", np.arange(0, 3, 1 / 30), tmp_path / f"{len(peaks)}")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert heard.fields["beats"] == pytest.approx(seconds * 44_100, abs=100)
+    assert peaks[2] < 1.2 * peaks[1] < 0.4 * 1000 * 44_100 * 2  # bytes of int16
 
 
 @pytest.mark.parametrize(("times", "count", "expected"), [

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from data_pipeline import pose_estimation, pose_files, pose_weights, rtm_estimation, video_files
+from data_pipeline.preparation import estimators
 from tests import command_line
 
 
@@ -22,6 +23,7 @@ def run(tmp_path, monkeypatch):
     """launch.estimate_poses over a short video with these flags; what the estimator was made of."""
     video_files.write_video(tmp_path / "v.mp4", np.zeros((3, 32, 64, 3), np.uint8), 25)
     monkeypatch.setattr(Stub, "made", [])
+    estimators.estimator.cache_clear()
     monkeypatch.setattr(rtm_estimation, "RtmEstimator", Stub)
     monkeypatch.setattr(pose_estimation, "MediaPipeEstimator", Stub)
     monkeypatch.setattr(pose_weights, "find_weights", lambda folder: (f"{folder}/pose", f"{folder}/hand"))
@@ -30,7 +32,8 @@ def run(tmp_path, monkeypatch):
         done = command_line.run("launch.estimate_poses", f"--video={tmp_path}/v.mp4", f"--out={tmp_path}/p.npz", *given)
         return done, Stub.made
 
-    return run
+    yield run
+    estimators.estimator.cache_clear()
 
 
 @pytest.mark.parametrize(
