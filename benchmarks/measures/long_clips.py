@@ -39,7 +39,7 @@ class Sizes(NamedTuple):
     size: tuple[int, int] = (896, 512)
 
 
-BRIEF = Sizes(minutes=0.05, height=180, width=320, pose_every=10, short=(2, 4), seconds=0.8, size=(64, 32))
+BRIEF = Sizes(minutes=0.15, height=180, width=320, pose_every=10, short=(2, 4), seconds=0.8, size=(64, 32))
 
 
 def measure(sizes: Sizes = Sizes()) -> Found:  # noqa: B008 (frozen)
