@@ -40,6 +40,9 @@ _SONG = flags.DEFINE_multi_string("song", [], "features: sound file in place of 
 _VIDEO = flags.DEFINE_string("video", "", "preparation, memory: video of a dancer in place of a toy one (.mp4, .mov).")
 _COPIES = flags.DEFINE_integer("copies", None, "preparation: copies of the video (40).", lower_bound=2)
 _MINUTES = flags.DEFINE_float("minutes", None, "memory: of the long clip (20).", lower_bound=0.05)
+_HEIGHT = flags.DEFINE_integer(
+    "height", None, "memory: of the long clip's frames, 16:9 (720).", lower_bound=90, upper_bound=4320
+)
 _POSE_EVERY = flags.DEFINE_integer(
     "pose_every", None, "memory: poses of one frame in so many are found, and held in between (1).", lower_bound=1
 )
@@ -69,6 +72,11 @@ def _cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def _frame(height: int | None) -> dict[str, int]:
+    """Of 16:9, in even numbers, as H.264 wants them."""
+    return {} if height is None else {"height": height - height % 2, "width": 2 * round(height * 8 / 9)}
+
+
 def main(argv: list[str]) -> None:
     del argv
     unknown = [what for what in _WHAT.value if what not in PARTS]
@@ -85,7 +93,7 @@ def main(argv: list[str]) -> None:
     for what in _WHAT.value:
         chosen = sizes(
             what, _BRIEF.value, songs=tuple(_SONG.value) or None, video=_VIDEO.value or None, copies=_COPIES.value,
-            minutes=_MINUTES.value, pose_every=_POSE_EVERY.value, repeats=_REPEATS.value,
+            minutes=_MINUTES.value, pose_every=_POSE_EVERY.value, repeats=_REPEATS.value, **_frame(_HEIGHT.value),
         )
         result = measured(what, chosen)
         print(f"{result.line(what)}\n{table(result.figures['rows'])}\n", flush=True)

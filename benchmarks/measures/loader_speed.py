@@ -7,6 +7,7 @@ benchmarks.measures.loader_speed JSON
 import contextlib
 import functools
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -81,10 +82,12 @@ def measure(sizes: Sizes = Sizes()) -> Found:  # noqa: B008 (frozen)
         for name, case in cases(sizes).items():
             for workers in sizes.workers:
                 with ours(data, case, workers) as own, theirs(data, Path(folder, "folders"), case, workers) as other:
-                    found = rates(own, other, case.batch, sizes)
+                    own_turns, other_turns = rates(own, other, case.batch, sizes)
                 rows.append({
-                    "loader": name, "batch": case.batch, "workers": workers, "ours": found[0], "torch": found[1],
-                    "ratio": found[0] / found[1], "shipped": case.shipped,
+                    "loader": name, "batch": case.batch, "workers": workers, "ours": own_turns.rate,
+                    "torch": other_turns.rate, "ratio": own_turns.rate / other_turns.rate,
+                    "ours_processor_ms": own_turns.processor, "torch_processor_ms": other_turns.processor,
+                    "shipped": case.shipped,
                 })
     counted = [row for row in rows if row["shipped"]]
     short = [f"{row['loader']} with {row['workers']}" for row in counted if row["ratio"] < BAR]
@@ -124,20 +127,37 @@ def given(data: str, case: Case) -> dict[str, Any]:
     return found
 
 
-def rates(own: Iterator[Any], other: Iterator[Any], batch: int, sizes: Sizes) -> list[float]:
-    """Examples a second of both."""
-    found: list[list[float]] = [[], []]
+class Turns(NamedTuple):
+    """Medians: examples a second, and what an example takes of processors, in ms."""
+
+    rate: float
+    processor: float
+
+
+def rates(own: Iterator[Any], other: Iterator[Any], batch: int, sizes: Sizes) -> list[Turns]:
+    """Of both."""
+    found: list[list[tuple[float, float]]] = [[], []]
     for _ in range(sizes.repeats):
         for batches, kept in zip((own, other), found, strict=True):
             time.sleep(sizes.pause)  # the other one's workers come to rest
             for _ in range(sizes.ahead):
                 next(batches)
-            count, began = 0, time.perf_counter()
+            count, began, computed = 0, time.perf_counter(), processor()
             while (took := time.perf_counter() - began) < sizes.seconds:
                 next(batches)
                 count += batch
-            kept.append(count / took)
-    return list(map(statistics.median, found))
+            kept.append((count / took, 1e3 * (processor() - computed) / count))
+    return [Turns(*map(statistics.median, zip(*turns, strict=True))) for turns in found]
+
+
+def processor() -> float:
+    """Seconds that this process and its children have computed (Linux; of children to a hundredth)."""
+    ticks, own = 0, str(os.getpid())
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            fields = stat.read_text().rpartition(")")[2].split()
+            ticks += (int(fields[11]) + int(fields[12])) * (fields[1] == own)
+    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":
@@ -145,4 +165,6 @@ if __name__ == "__main__":
     print(json.dumps(measure(Sizes(**json.loads(sys.argv[1])))))
 
 
-__all__ = ["BAR", "BRIEF", "Case", "Sizes", "cases", "given", "measure", "ours", "rates", "theirs"]
+__all__ = [
+    "BAR", "BRIEF", "Case", "Sizes", "Turns", "cases", "given", "measure", "ours", "processor", "rates", "theirs",
+]

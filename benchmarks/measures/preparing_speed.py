@@ -8,6 +8,7 @@ import contextlib
 import functools
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from unittest import mock
 from benchmarks.measures import footage, music_speed
 from benchmarks.measures.found import Found
 from benchmarks.measures.spans import Spans
-from data_pipeline import image_files, poses, video_files
+from data_pipeline import image_files, poses, schema, video_files
 from data_pipeline.preparation import estimators, videos
 from data_pipeline.preparation.jobs import Job
 
@@ -57,44 +58,63 @@ def measure(sizes: Sizes = Sizes()) -> Found:  # noqa: B008 (frozen)
         copies = footage.write_copies(video, folder, sizes.copies)
         table = footage.write_table(folder / "videos.csv", copies, song)
         parts = split(footage.jobs(table, sizes.size)[0])
-        took: dict[int, list[float]] = {workers: [] for workers in sizes.workers}
+        took: dict[int, list[tuple[float, float]]] = {workers: [] for workers in sizes.workers}
         for turn in range(sizes.repeats):
             for workers, seconds in took.items():
                 data = folder / f"data{turn}{workers}"
                 seconds.append(prepared(footage.arguments(table, data, sizes.size, workers), workers))
-    medians = {workers: statistics.median(seconds) for workers, seconds in took.items()}
-    rows = [
-        {"workers": workers, "clips": sizes.copies, "seconds": seconds, "clips_an_hour": 3600 * sizes.copies / seconds}
-        for workers, seconds in medians.items()
-    ]
+        hour = on_disk(video, data / "videos", sizes.copies)
+    rows = []
+    for workers, turns in took.items():
+        seconds, processor = (statistics.median(each) for each in zip(*turns, strict=True))
+        rows.append({
+            "workers": workers, "clips": sizes.copies, "seconds": seconds, "processor_seconds": processor,
+            "clips_an_hour": 3600 * sizes.copies / seconds,
+        })
     told = ", ".join(f"{name} {seconds:.2f}" for name, seconds in parts.items())
-    figures = {"rows": rows, "one_clip_seconds": parts, "turns": {str(w): s for w, s in took.items()}}
-    if len(medians) < 2:
+    figures = {
+        "rows": rows, "one_clip_seconds": parts, "turns": {str(w): s for w, s in took.items()},
+        "gigabytes_an_hour": hour,
+    }
+    if len(rows) < 2:
         return Found(f"seconds of one clip: {told}", "", None, figures)
-    ratio = figures["ratio"] = medians[1] / medians[2]
+    ratio = figures["ratio"] = rows[0]["seconds"] / rows[1]["seconds"]
     return Found(
         f"two workers are {ratio:.2f} times as fast as one; seconds of one clip: {told}",
         f"{BAR} times", ratio >= BAR, figures,
     )
 
 
+def on_disk(video: Path, data: Path, clips: int) -> dict[str, float]:
+    """GB that an hour of the video takes, and each part of the set of so many copies; all have one song."""
+    seconds = _seconds(video)
+    hours = {part: clips * seconds / 3600 for part in schema.PARTS} | {"songs": (seconds + 1) / 3600}
+    sizes = {
+        part: sum(file.stat().st_size for file in (data / part).rglob("*") if file.is_file()) for part in schema.PARTS
+    }
+    raw = video.stat().st_size / 1e9 / (seconds / 3600)
+    return {"video": raw} | {part: size / 1e9 / hours[part] for part, size in sizes.items()}
+
+
 def _seconds(video: Path) -> float:
     return max(frame.seconds for frame in video_files.iter_video(video))
 
 
-def prepared(arguments: list[str], cores: int) -> float:
-    """Seconds that launch.prepare takes, from its start to its end, on so many cores (Linux).
+def prepared(arguments: list[str], cores: int) -> tuple[float, float]:
+    """Seconds that launch.prepare takes on so many cores (Linux), from its start to its end: by the clock, and of
+    processors.
 
     Raises ValueError with its last line where it fails."""
     chosen = sorted(os.sched_getaffinity(0))[:cores]
-    began = time.perf_counter()
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, "-m", "launch.prepare", *arguments], text=True, capture_output=True, check=False,
         preexec_fn=lambda: os.sched_setaffinity(0, chosen),
     )
     if done.returncode:
         raise ValueError(f"launch.prepare ended with {done.returncode}: {done.stderr.strip().splitlines()[-1:]}")
-    return time.perf_counter() - began
+    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 def split(job: Job) -> dict[str, float]:
@@ -136,4 +156,4 @@ if __name__ == "__main__":
     print(json.dumps(measure(Sizes(**json.loads(sys.argv[1])))))
 
 
-__all__ = ["BAR", "BRIEF", "PARTS", "Sizes", "measure", "prepared", "split"]
+__all__ = ["BAR", "BRIEF", "PARTS", "Sizes", "measure", "on_disk", "prepared", "split"]

@@ -1,7 +1,9 @@
 """torch's loader gives what ours gives; rates are counted after what lies ready."""
 
 import itertools
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -51,13 +53,22 @@ def test_rates_leave_out_what_lay_ready():
     slow, taken = iter(_after(3, 0.01)), []
     sizes = SIZES._replace(ahead=3, seconds=0.1)
     found = loader_speed.rates(slow, map(taken.append, itertools.count()), 5, sizes)
-    assert 200 < found[0] < 501  # 5 examples each hundredth of a second
-    assert found[1] > 10 * found[0] and len(taken) > 3
+    assert 50 < found[0].rate < 501  # 5 examples each hundredth of a second
+    assert found[1].rate > 10 * found[0].rate and len(taken) > 3
+
+
+def test_processor_seconds_are_those_of_children_too():
+    before = loader_speed.processor()
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as child:
+        try:
+            while loader_speed.processor() < before + 0.3:
+                time.sleep(0.02)
+            assert time.process_time() < before + 0.2
+        finally:
+            child.kill()
 
 
 def _after(ready, seconds):
-    import time
-
     for number in itertools.count():
         if number >= ready:
             time.sleep(seconds)

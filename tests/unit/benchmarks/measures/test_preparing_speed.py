@@ -60,5 +60,9 @@ def test_a_preparation_that_fails_is_no_figure(tmp_path):
 def test_one_worker_is_timed():
     found = preparing_speed.measure(preparing_speed.BRIEF)
     (row,) = found.figures["rows"]
-    assert row["clips"] == 2 and row["clips_an_hour"] == pytest.approx(7200 / row["seconds"])
+    assert row["clips"] == 2 and row["processor_seconds"] > 1
+    assert row["clips_an_hour"] == pytest.approx(7200 / row["seconds"])
+    hour = found.figures["gigabytes_an_hour"]
+    assert set(hour) == {"video", "clips", "poses", "pictures", "songs"}
+    assert 0.08 < hour["poses"] < 0.12 and 0.3 < hour["songs"] < 0.4  # 720 B a frame, 88 kB a second
     assert set(found.figures["one_clip_seconds"]) == set(preparing_speed.PARTS) and found.met is None
