@@ -1,12 +1,14 @@
 """The command at the sizes of a test: each part gives its line, its table and its figures."""
 
 import json
+import sys
 
 import pytest
 
 from tests import command_line
 
 data = command_line.imported("benchmarks.data")
+del sys.modules["benchmarks.data"]  # runpy warns where what it runs was imported before
 
 
 @pytest.mark.process
