@@ -52,7 +52,10 @@ def swallowed(sizes: Sequence[int], frame_size: float, frame_seconds: float, mis
 
 
 def fill(audio: np.ndarray, positions: Sequence[int], lengths: Sequence[int]) -> np.ndarray:
-    """(N,) samples with `lengths` samples of silence put in before each of the rising `positions`."""
+    """(N,) samples with `lengths` samples of silence put in before each of the rising `positions`; `audio` itself where
+    there are none."""
+    if not positions:
+        return audio
     return np.concatenate([audio[:0], *filled([audio], positions, lengths)])
 
 

@@ -53,7 +53,8 @@ class Mix:
         """(N,) float32 in [-1, 1]: what was mixed since the last time, at `gain`, which the end of the sound tells."""
         audio = np.concatenate(self._blocks) if self._blocks else np.zeros(0, np.float32)
         self._blocks = []
-        return np.clip(audio * gain, -1, 1).astype(np.float32)
+        audio *= gain  # in place: a long song is hundreds of megabytes
+        return np.clip(audio, -1, 1, out=audio)
 
     @property
     def gain(self) -> np.float32:

@@ -148,7 +148,7 @@ def encode_jpeg(picture: np.ndarray) -> bytes:
 def decode_jpeg(content: bytes) -> np.ndarray:
     """JPEG bytes to (H, W, 3) uint8."""
     with Image.open(io.BytesIO(content)) as image:
-        return np.asarray(image.convert("RGB"))
+        return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))  # convert copies it in any case
 
 
 __all__ = ["decode_jpeg", "encode_jpeg", "read_image"]

@@ -51,7 +51,7 @@ def _start(clip: ClipView, length: int, rng: np.random.Generator) -> int:
 
 def _poses(clip: ClipView, start: int, stop: int) -> np.ndarray:
     """A copy of the poses (stop - start, 60, 3); before the clip its first pose, after it its last."""
-    index = np.clip(np.arange(start, stop), 0, clip.frames - 1)
+    index = np.minimum(np.maximum(np.arange(start, stop), 0), clip.frames - 1)  # np.clip takes 20 us
     return clip.poses(index[0], index[-1] + 1)[index - index[0]]
 
 

@@ -51,12 +51,12 @@ def measure(sizes: Sizes = Sizes()) -> Found:  # noqa: B008 (frozen)
     return Found(told, "", None, {"first": starts[0], "warm": starts[1:], "median": warm, "imports": imported})
 
 
-def prepared(folder: Path, clips: int) -> str:
+def prepared(folder: Path, clips: int, frames: int = 128, height: int = 32, width: int = 32) -> str:
     """A toy data set of `clips` short clips in `folder`."""
     command = [
         sys.executable, "-m", "launch.prepare", "--config=configs/data.py:toy", f"--data={folder}/data",
-        f"--config.train_clips={clips}", "--config.test_clips=2", "--config.frames=128", "--config.height=32",
-        "--config.width=32",
+        f"--config.train_clips={clips}", "--config.test_clips=2", f"--config.frames={frames}",
+        f"--config.height={height}", f"--config.width={width}",
     ]
     done = subprocess.run(command, text=True, capture_output=True, check=False)
     if done.returncode:

@@ -60,7 +60,7 @@ def of(
     if sample_rate <= 0:
         raise ValueError(f"sample_rate: {sample_rate} is not a rate in Hz")
     held, count, begin, peak = [np.zeros(0, np.float32)], 0, 0, 0.0  # begin: the second at which what is held begins
-    for block in map(_checked, blocks):
+    for block in _seconds(map(_checked, blocks), sample_rate):
         peak = max(peak, float(np.abs(block).max(initial=0)))
         held.append(block)
         count += len(block)
@@ -82,6 +82,13 @@ def of(
         raise ValueError("audio: empty, no samples; check the file has a sound track")
     _check_heard(peak)
     yield _last(whole, sample_rate, begin, num_frames)
+
+
+def _seconds(blocks: Iterable[np.ndarray], sample_rate: int) -> Iterator[np.ndarray]:
+    """The same samples a second at a time, so that of a song in one block no more than a window is copied."""
+    for block in blocks:
+        for start in range(0, len(block), sample_rate):
+            yield block[start : start + sample_rate]
 
 
 def _checked(audio: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from tests import command_line
 
 MAINS = {
     "accelerator": (), "motion": (), "state_bytes": (), "tpu_compile": (), "tokenizer_parts": ("--data=nothing",),
-    "trainer": (), "finetune": ("--run=nothing", "--data=nothing", "--choreography=nothing"),
+    "data": (), "trainer": (), "finetune": ("--run=nothing", "--data=nothing", "--choreography=nothing"),
 }
 
 

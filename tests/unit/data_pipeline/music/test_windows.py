@@ -122,3 +122,15 @@ def test_audio_that_cannot_be_used_is_one_clear_line(audio, frames, message, len
 def test_a_rate_that_is_none_is_refused():
     with pytest.raises(ValueError, match="sample_rate: 0 is not a rate"):
         music.beats(np.ones(16000, np.float32), 0)
+
+
+def test_of_a_song_in_one_block_windows_are_copied_and_not_all_of_it(monkeypatch):
+    monkeypatch.setattr(windows, "_resampled", lambda audio, rate: audio)  # librosa's import would be traced too
+    audio = np.random.default_rng(0).uniform(-0.5, 0.5, 400 * SAMPLE_RATE).astype(np.float32)
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in windows.of([audio], SAMPLE_RATE, length=LENGTH))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert count == 38 and peak < audio.nbytes / 2
