@@ -11,6 +11,7 @@ from xdancer_jax.typing import Array, Float, Int, typechecked
 # Scores of one example that may lie in memory at once; 64 MiB in float32. A U-Net at 896x512 would need 3 GiB.
 MAX_SCORES = 2**24
 _SHORT = 256  # sequences below it waste most of a splash kernel's blocks
+_FEW = 2**13  # scores of a head that are not worth a turn of a loop
 
 
 @typechecked
@@ -44,7 +45,7 @@ def attention(
         return splash_attention(query, key, value, key_lengths)
     if has_cudnn(query):
         return _cudnn(query, key, value, key_lengths)
-    if platform() != "cpu" and length * keys * heads <= MAX_SCORES:
+    if length * keys <= _FEW or (platform() != "cpu" and length * keys * heads <= MAX_SCORES):
         return jax.nn.dot_product_attention(query, key, value, key_value_seq_lengths=key_lengths)
     return block_attention(query, key, value, key_lengths)
 

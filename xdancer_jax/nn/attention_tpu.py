@@ -1,12 +1,12 @@
 """JAX's Pallas kernel for TPUs (splash), of causal attention and of attention over the first keys of each row."""
 
-import flax.linen as nn
+import functools
+
 import jax
 import jax.numpy as jnp
-from jax.sharding import PartitionSpec
 
-from xdancer_jax import axes
 from xdancer_jax.nn.attention_blocks import SAVED
+from xdancer_jax.nn.per_device import per_device
 from xdancer_jax.typing import Array, Float, Int, typechecked
 
 _LANES = 128  # what lengths are padded to
@@ -23,24 +23,16 @@ def splash_attention(
     is_causal: bool = False,
     interpret: bool = False,
 ) -> Float[Array, "B L N D"]:
-    """softmax(query key^T / sqrt(D)) value; see attention. XLA cannot split the kernel over a mesh, so each device is
-    given its examples and heads. interpret: computed by JAX and not by the kernel, to be tested elsewhere."""
+    """softmax(query key^T / sqrt(D)) value; see attention.
 
-    def local(query: Array, key: Array, value: Array, *lengths: Array) -> Array:
-        return _local(query, key, value, *lengths, is_causal=is_causal, interpret=interpret)
-
-    inputs = (query, key, value, *([] if key_lengths is None else [key_lengths]))
-    mesh = jax.sharding.get_abstract_mesh()
-    if mesh.empty:
-        return local(*inputs)
-    spec = nn.logical_to_mesh_axes((axes.BATCH, None, axes.HEADS, None)) or PartitionSpec()
-    rows = nn.logical_to_mesh_axes((axes.BATCH,)) or PartitionSpec()
-    specs = (spec, spec, spec, rows)[: len(inputs)]
-    return jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=spec, check_vma=False)(*inputs)
+    interpret: computed by JAX and not by the kernel, to be tested elsewhere.
+    """
+    local = functools.partial(_local, is_causal=is_causal, interpret=interpret)
+    return per_device(local, query, key, value, key_lengths)
 
 
 def _local(
-    query: Array, key: Array, value: Array, lengths: Array | None = None, *, is_causal: bool, interpret: bool
+    query: Array, key: Array, value: Array, lengths: Array | None, *, is_causal: bool, interpret: bool
 ) -> Array:
     # Pallas takes a second to import, and is of use on a TPU alone.
     from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel as kernels

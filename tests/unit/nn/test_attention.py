@@ -51,21 +51,14 @@ def test_keys_beyond_the_length_count_for_nothing():
 
 
 def test_blocks_bound_memory_forward_and_backward():
-    """Of a twentieth of what the naive form takes."""
-    shape = [jax.ShapeDtypeStruct((1, n, 2, 8), jnp.float32) for n in (1792, 3584, 3584)]
+    """A frame at 896x512 on the finest level: a twentieth of what the naive form takes."""
+    shape = [jax.ShapeDtypeStruct((1, n, 8, 40), jnp.float32) for n in (7168, 14336, 14336)]
 
     def temporaries(function):
         gradient = jax.jit(jax.grad(lambda *x: function(*x).sum(), argnums=(0, 1, 2)))
         return gradient.lower(*shape).compile().memory_analysis().temp_size_in_bytes
 
     assert temporaries(attention) < temporaries(_naive) / 20
-
-
-def test_rows_that_are_split_over_devices_need_no_others():
-    """The blocks are of queries: a mesh splits examples and heads and sends nothing."""
-    query, key, value = _inputs(130)
-    text = jax.jit(jax.vmap(block_attention)).lower(*(x[None] for x in (query, key, value))).as_text()
-    assert "all-gather" not in text and "all_gather" not in text
 
 
 @pytest.mark.parametrize("lengths", [None, (300, 130)])
