@@ -48,15 +48,14 @@ class MultiHeadAttention(nn.Module):
             return keep_batch_split(tokens)
 
         source = x if context is None else context
-        key, value, mask = project(to_k, source), project(to_v, source), None
+        key, value, lengths = project(to_k, source), project(to_v, source), None
         if extra is not None:
             key = jnp.concatenate([key, project(to_k, extra)], axis=1)
             value = jnp.concatenate([value, project(to_v, extra)], axis=1)
             if extra_mask is not None:
-                seen = jnp.repeat(extra_mask, rows // extra_mask.shape[0])[:, None]
-                own = jnp.ones((rows, source.shape[1]), bool)
-                mask = jnp.concatenate([own, jnp.broadcast_to(seen, (rows, extra.shape[1]))], axis=1)[:, None, None]
-        out = attention(project(to_q, x), key, value, mask=mask).reshape(rows, length, width)
+                lengths = source.shape[1] + extra.shape[1] * extra_mask.astype(jnp.int32)
+                lengths = jnp.repeat(lengths, rows // extra_mask.shape[0])
+        out = attention(project(to_q, x), key, value, key_lengths=lengths).reshape(rows, length, width)
         out = linear.dense(width, (axes.HEADS, axes.EMBED), "to_out_0", **types)(keep_batch_split(out))
         return keep_batch_split(out)
 

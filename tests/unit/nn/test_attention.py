@@ -5,6 +5,8 @@ import pytest
 
 from xdancer_jax.nn import attention as module
 from xdancer_jax.nn.attention import attention
+from xdancer_jax.nn.attention_blocks import block_attention
+from xdancer_jax.nn.attention_tpu import splash_attention
 
 
 def _inputs(length=7, keys=11):
@@ -15,27 +17,73 @@ def _inputs(length=7, keys=11):
     return query, key, value
 
 
-@pytest.mark.parametrize("mask_length", [1, 7])
-def test_chunked_equals_whole(monkeypatch, mask_length):
+def _naive(query, key, value, lengths=None):
+    scores = jnp.einsum("blnd,bknd->bnlk", query, key) / query.shape[-1] ** 0.5
+    if lengths is not None:
+        scores = jnp.where((jnp.arange(key.shape[1]) < lengths[:, None])[:, None, None], scores, -jnp.inf)
+    return jnp.einsum("bnlk,bknd->blnd", jax.nn.softmax(scores), value)
+
+
+def _assert_equal(function, naive, arrays, *lengths):
+    """Results and gradients, to 1e-5 of their scale."""
+    want, pull = jax.vjp(lambda *x: naive(*x, *lengths), *arrays)
+    got, pull_too = jax.vjp(lambda *x: function(*x, *lengths), *arrays)
+    direction = jax.random.normal(jax.random.key(9), want.shape)
+    for a, b in zip((got, *pull_too(direction)), (want, *pull(direction)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * float(jnp.abs(b).max()))
+
+
+@pytest.mark.parametrize("lengths", [None, (11, 4)])
+@pytest.mark.parametrize("length", [1, 7, 64, 65, 200])
+def test_blocks_equal_the_naive_form(length, lengths):
+    given = [] if lengths is None else [jnp.array(lengths)]
+    _assert_equal(block_attention, _naive, _inputs(length), *given)
+    _assert_equal(lambda *x: attention(*x[:3], key_lengths=x[3] if given else None), _naive, _inputs(length), *given)
+
+
+def test_keys_beyond_the_length_count_for_nothing():
     query, key, value = _inputs()
-    mask = jax.random.bernoulli(jax.random.key(1), 0.6, (2, 1, mask_length, 11)).at[..., 0].set(True)
-
-    def run(q, k, v):
-        return attention(q, k, v, mask=mask)
-
-    want, pull = jax.vjp(run, query, key, value)
-    want_grads = pull(want)
-    monkeypatch.setattr(module, "MAX_SCORES", 2 * 11 * 3)  # three queries a chunk, the last chunk padded
-    got, pull = jax.vjp(run, query, key, value)
-    np.testing.assert_allclose(got, want, atol=1e-5)
-    for a, b in zip(pull(want), want_grads, strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-5)
+    lengths = jnp.array([5, 11])
+    found = attention(query, key, value, key_lengths=lengths)
+    other = attention(query, key.at[0, 5:].add(9), value.at[0, 5:].set(1e6), key_lengths=lengths)
+    np.testing.assert_array_equal(found, other)
+    assert jnp.abs(found - attention(query, key, value)).max() > 0.01
 
 
-def test_chunks_bound_memory(monkeypatch):
-    monkeypatch.setattr(module, "MAX_SCORES", 2 * 11 * 3)
-    compiled = jax.jit(attention).lower(*_inputs(length=600)).compile()
-    assert compiled.memory_analysis().temp_size_in_bytes < 4 * 2 * 2 * 600 * 11  # all scores in float32
+def test_blocks_bound_memory_forward_and_backward():
+    """A frame at 896x512 on the finest level: a twentieth of what the naive form takes."""
+    shape = [jax.ShapeDtypeStruct((1, n, 8, 40), jnp.float32) for n in (7168, 14336, 14336)]
+
+    def temporaries(function):
+        gradient = jax.jit(jax.grad(lambda *x: function(*x).sum(), argnums=(0, 1, 2)))
+        return gradient.lower(*shape).compile().memory_analysis().temp_size_in_bytes
+
+    assert temporaries(attention) < temporaries(_naive) / 20
+
+
+@pytest.mark.parametrize("lengths", [None, (300, 130)])
+@pytest.mark.parametrize("keys", [300, 384])
+def test_the_splash_kernel_equals_the_naive_form(keys, lengths):
+    """Computed by JAX's interpreter of kernels: heads of 40, odd lengths, keys that are not seen."""
+    arrays = [jax.random.normal(k, (2, n, 2, 40)) for k, n in zip(jax.random.split(jax.random.key(0), 3),
+                                                                   (260, keys, keys), strict=True)]  # fmt: skip
+    given = [] if lengths is None else [jnp.array(lengths)]
+    _assert_equal(lambda *x: splash_attention(*x, interpret=True), _naive, arrays, *given)
+
+
+@pytest.mark.parametrize("lengths", [False, True])
+def test_on_a_tpu_long_attention_is_the_splash_kernel_forward_and_backward(monkeypatch, lengths):
+    monkeypatch.setattr(module, "platform", lambda: "tpu")
+    shapes = [jax.ShapeDtypeStruct((2, n, 2, 40), jnp.bfloat16) for n in (448, 896, 896)]
+    given = [jax.ShapeDtypeStruct((2,), jnp.int32)] if lengths else []
+
+    def loss(q, k, v, *lengths):
+        return attention(q, k, v, key_lengths=lengths[0] if lengths else None).astype(jnp.float32).sum()
+
+    text = jax.jit(jax.grad(loss)).trace(*shapes, *given).lower(lowering_platforms=("tpu",)).as_text()
+    assert text.count("tpu_custom_call") >= 2
+    short = [jax.ShapeDtypeStruct((2, 16, 2, 40), jnp.bfloat16)] * 3
+    assert "tpu_custom_call" not in jax.jit(loss).trace(*short).lower(lowering_platforms=("tpu",)).as_text()
 
 
 def test_causal_sees_no_later_key():
@@ -83,9 +131,28 @@ def test_on_a_gpu_causal_attention_in_half_precision_is_cudnn_s(monkeypatch):
     assert len(calls) == 1  # cuDNN has no float32, and heads of multiples of 8 up to 128
 
 
-def test_a_causal_call_with_a_mask_or_other_keys_is_refused():
+def test_on_a_gpu_other_attention_in_half_precision_is_cudnn_s(monkeypatch):
+    monkeypatch.setattr(module, "platform", lambda: "gpu")
+    calls = []
+    real = jax.nn.dot_product_attention
+    monkeypatch.setattr(
+        jax.nn, "dot_product_attention",
+        lambda *x, implementation=None, **options: calls.append(implementation) or real(*x, **options),
+    )
+    arrays = [jax.random.normal(jax.random.key(n), (2, n, 2, 8)).astype(jnp.bfloat16) for n in (7, 11, 11)]
+    for lengths in (None, jnp.array([11, 4])):
+        got = attention(*arrays, key_lengths=lengths)
+        want = _naive(*(x.astype(jnp.float32) for x in arrays), lengths)
+        assert got.shape == want.shape
+        np.testing.assert_allclose(got.astype(jnp.float32), want, atol=0.02)
+    assert calls == ["cudnn"] * 2
+    attention(*(x.astype(jnp.float32) for x in arrays))
+    assert calls == ["cudnn", "cudnn", None]
+
+
+def test_a_causal_call_with_lengths_or_other_keys_is_refused():
     query, key, value = _inputs(7, 7)
-    with pytest.raises(ValueError, match="causal attention takes no mask and as many keys as queries"):
-        attention(query, key, value, mask=jnp.ones((1, 1, 1, 7), bool), is_causal=True)
+    with pytest.raises(ValueError, match="causal attention takes no key_lengths and as many keys as queries"):
+        attention(query, key, value, key_lengths=jnp.array([7, 7]), is_causal=True)
     with pytest.raises(ValueError, match="keys .2, 11, 2, 4."):
         attention(*_inputs(7, 11), is_causal=True)
