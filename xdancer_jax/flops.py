@@ -11,7 +11,7 @@ Two counts of one training step:
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import jax
 import numpy as np
@@ -19,6 +19,7 @@ from jax.extend import core
 from jax.extend.core import primitives
 from jax.interpreters import partial_eval
 
+AGAIN: Final = "computed_again"
 # Products of two (length, length) or (length, width) matrices in fused attention, computed and needed: the forward pass
 # has the scores and the mix of values; the backward pass needs the gradients of weights, values, queries and keys, and
 # computes the scores again, splash's two kernels both the scores and the gradient of the weights.
@@ -36,8 +37,10 @@ def of(function: Callable, *args: Any) -> float:
 def of_gradient(loss: Callable, first: Any, *rest: Any) -> float:
     """FLOPs of the scalar `loss`(first, *rest) and of its gradient in `first`, with nothing computed twice.
 
-    jax.checkpoint is taken out of the loss before it is differentiated. What is written by hand stays as it was traced:
-    attention on a CPU is in blocks that see about a ninth more than the causal half, splash pads lengths to 128.
+    jax.checkpoint is taken out of the loss before it is differentiated, and products in a scope of the name AGAIN, by
+    which a gradient of one's own says what it computes a second time, do not count. What else is written by hand stays
+    as it was traced: causal attention on a CPU is in blocks that see about a ninth more than half, splash pads lengths
+    to 128.
     """
     traced = jax.make_jaxpr(loss)(first, *rest)
     kept = core.jaxpr_as_fun(core.ClosedJaxpr(_without_remat(traced.jaxpr), traced.consts))
@@ -53,8 +56,8 @@ def count(jaxpr: core.Jaxpr, twice: bool = True) -> float:
     """FLOPs of a jaxpr.
 
     A scan counts its length, a branch its most expensive side, a shard_map all devices of the axes that it is manual
-    in, a Pallas kernel every place of its grid. Splash attention counts the causal half, which is all that is used of
-    it here. twice: whether fused attention counts what it computes again in the backward pass.
+    in, a Pallas kernel every place of its grid. Causal splash attention counts half. twice: whether attention counts
+    what it computes again in the backward pass.
 
     Raises:
       ValueError: a while loop, whose turns nobody knows, holds products.
@@ -69,7 +72,7 @@ def _of_equation(equation: core.JaxprEqn, twice: bool) -> float:
     if fused is not None:
         return fused[0 if twice else 1] * _attention_product(equation)
     if name == "dot_general":
-        return _dot(equation)
+        return 0.0 if not twice and AGAIN in str(equation.source_info.name_stack) else _dot(equation)
     if name == "conv_general_dilated":
         return _convolution(equation)
     if name == "scan":
@@ -124,7 +127,9 @@ def _attention_product(equation: core.JaxprEqn) -> float:
     if equation.primitive.name == "pallas_call":  # blocks' places, queries (*rows, N, L, D), keys (*rows, N, K, D), ...
         tensors = (v.aval for v in equation.invars if jax.numpy.issubdtype(v.aval.dtype, np.floating))
         query, key = next(tensors).shape, next(tensors).shape
-        causal, axis = True, -2
+        # The causal one computes its mask, from the numbers of its queries: of the whole numbers it alone has a matrix.
+        whole = (v.aval for v in equation.invars if v.aval.dtype == np.int32)
+        causal, axis = any(len(aval.shape) == 2 for aval in whole), -2
     else:
         query, key = (variable.aval.shape for variable in equation.invars[:2])
         causal, axis = "CAUSAL" in str(equation.params["mask_type"]), (-2 if equation.params["layout"] else -3)
@@ -167,4 +172,4 @@ def _without_remat(jaxpr: core.Jaxpr) -> core.Jaxpr:
     return jaxpr.replace(eqns=equations)
 
 
-__all__ = ["count", "of", "of_gradient"]
+__all__ = ["AGAIN", "count", "of", "of_gradient"]

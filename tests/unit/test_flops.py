@@ -9,6 +9,7 @@ from configs import motion
 from xdancer_jax import flops
 from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.nn import attention as attention_module
+from xdancer_jax.nn import attention_blocks
 from xdancer_jax.nn.attention import attention
 from xdancer_jax.sharding import make_mesh
 
@@ -133,6 +134,28 @@ def test_fused_causal_attention_counts_the_causal_half(kernel, again, request):
     lost = 2 * rows * heads * length * width if kernel == "splash" else 0  # its row sums, which are a product there
     assert flops.of(wanted, query, query, query) == (6 + again) * product + lost
     assert flops.of_gradient(lambda all: loss(*all), (query,) * 3) == 6 * product + lost
+
+
+@pytest.mark.parametrize("kernel, again", [("splash", 3), ("blocks", 1), ("cudnn", 1)])
+@pytest.mark.parametrize("lengths", [False, True])
+def test_attention_to_other_keys_counts_all_of_them(kernel, again, lengths, request):
+    if kernel != "blocks":
+        request.getfixturevalue(kernel)
+    rows, length, keys, heads, width = 2, 512, 1024, 3, 64
+    query, key = (shape(rows, size, heads, width, dtype=jnp.bfloat16) for size in (length, keys))
+
+    def loss(query, key, value):
+        seen = jnp.full(rows, 700) if lengths else None
+        return jnp.sum(attention(query, key, value, key_lengths=seen).astype(jnp.float32))
+
+    product = 2 * rows * heads * width * length * keys
+    lost = 2 * rows * heads * length * width if kernel == "splash" else 0
+    assert flops.of(jax.value_and_grad(loss, argnums=(0, 1, 2)), query, key, key) == (6 + again) * product + lost
+    assert flops.of_gradient(lambda all: loss(*all), (query, key, key)) == 6 * product + lost
+
+
+def test_the_name_of_what_is_computed_again_is_the_same_everywhere():
+    assert attention_blocks._AGAIN == flops.AGAIN
 
 
 def _music_gpt(**changes) -> MusicGPT:
