@@ -6,7 +6,9 @@ train the config's.
 """
 
 import dataclasses
+import functools
 
+import jax
 import jax.numpy as jnp
 
 from xdancer_jax.diffusion import prediction
@@ -88,14 +90,15 @@ def diffusion_loss(
 def _latents(networks: Networks, weights: PyTree, batch: Batch, chance: Chance | None) -> tuple[Array, Array]:
     """Clean latents of the frames (B, F, h, w, C) and of the references (B, h, w, C); drawn by `chance`, if given."""
 
-    def posterior(pictures: Array) -> Array:
-        return moments(networks.autoencoder, weights, pictures)
-
-    whole = batch["latents" if "latents" in batch else "frames"]
-    clips, frames = whole.shape[:2]
-    flat = whole.reshape(-1, *whole.shape[2:])
+    if "latents" in batch:
+        target, reference = batch["latents"], batch["reference_latents"]
+    else:
+        encode = functools.partial(moments, networks.autoencoder, weights)
+        # A frame of every clip at a time: all frames at once take 16 GB at 896x512.
+        target = jnp.swapaxes(jax.lax.map(encode, jnp.swapaxes(batch["frames"], 0, 1)), 0, 1)
+        reference = encode(batch["reference"])
+    clips, frames = target.shape[:2]
     drawn = chance and chance.stream("frames").repeat(frames)
-    clean = draw_latents(weights, flat if "latents" in batch else posterior(flat), drawn)
-    given = batch["reference_latents"] if "latents" in batch else posterior(batch["reference"])
-    reference = draw_latents(weights, given, chance and chance.stream("reference"))
+    clean = draw_latents(weights, target.reshape(-1, *target.shape[2:]), drawn)
+    reference = draw_latents(weights, reference, chance and chance.stream("reference"))
     return clean.reshape(clips, frames, *clean.shape[1:]), reference
