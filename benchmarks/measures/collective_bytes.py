@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import jax
 
-from benchmarks.collectives import Collective, collectives
 from benchmarks.measures.found import Found, of_processes
 from configs.sharding import TABLES
 from launch import stages
+from launch.compiling.collectives import Collective, collectives
 from launch.runs import build, resolve, sources
 from xdancer_jax import sharding
 from xdancer_jax.train import trees

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from benchmarks.collectives import collectives
 from configs.sharding import TABLES
+from launch.compiling.collectives import collectives
 from xdancer_jax import sharding
 from xdancer_jax.nn.attention import attention
 

@@ -5,8 +5,8 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks.collectives import collectives
 from configs.sharding import TABLES
+from launch.compiling.collectives import collectives
 from tests import parts
 from tests.unit.stages import test_video
 from xdancer_jax import boxes, sharding

@@ -13,8 +13,8 @@ import numpy as np
 import optax
 import pytest
 
-from benchmarks.collectives import collectives, shapes
 from configs.sharding import TABLES
+from launch.compiling.collectives import collectives, shapes
 from xdancer_jax import boxes, sharding
 from xdancer_jax.models.autoencoder import AutoencoderKL
 from xdancer_jax.models.image_encoder import ImageEncoder

@@ -10,9 +10,9 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks.collectives import collectives
 from configs.sharding import TABLES
 from launch import stages
+from launch.compiling.collectives import collectives
 from launch.runs import build, sources
 from tests.small_stages import VARIANTS, batch_of, smallest
 from xdancer_jax import sharding

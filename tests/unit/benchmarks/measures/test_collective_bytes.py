@@ -1,7 +1,7 @@
 import math
 
-from benchmarks.collectives import Collective
 from benchmarks.measures import collective_bytes
+from launch.compiling.collectives import Collective
 
 
 def test_bytes_and_arrays_are_summed_by_kind():

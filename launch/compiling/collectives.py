@@ -42,7 +42,7 @@ class Collective:
         if self.kind == "collective-permute":
             return float(given)
         if not self.devices:
-            raise ValueError(f"{self}: its text names no group of devices that benchmarks/collectives.py can read")
+            raise ValueError(f"{self}: its text names no group of devices that compiling/collectives.py reads")
         if self.kind == "reduce-scatter":  # gives one device's share
             return float(given * others)
         return (2 if self.kind == "all-reduce" else 1) * given * others / self.devices

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.collectives import Collective, collectives, shapes
+from launch.compiling.collectives import Collective, collectives, shapes
 
 LINE = '  %x.1 = {result} {kind}(%param.1), channel_id=3, replica_groups={groups}, metadata={{op_name="jit(f)/dot"}}'
 

@@ -1,0 +1,110 @@
+"""What a compiled step needs of each device, and how long it takes at best: figures, and a table of them."""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ml_collections import ConfigDict
+
+from launch.compiling import collectives
+from launch.compiling.step import Lowering, Step
+from launch.shell.devices import Chip, chip
+from xdancer_jax.train import trees
+
+_MFU: Final = 0.45  # share of the peak that a step is taken to reach, beside all of it
+_DAY: Final = 86400.0
+_PARTS: Final = {"weights": "params", "moments": "opt_state", "averages": "ema", "frozen": "frozen", "extra": "extra"}
+
+
+def of_state(lowered: Lowering) -> dict[str, Any]:
+    """What is known without the compiler: bytes a device of the state and of the batch, FLOPs."""
+    devices = lowered.mesh.devices.flatten()
+    state = lowered.plan.abstract
+    found = {name: _bytes(getattr(state, field)) for name, field in _PARTS.items()} | {"batch": _bytes(lowered.batch)}
+    return {
+        "devices": len(devices), "device_kind": devices[0].device_kind, "mesh": dict(lowered.mesh.shape),
+        "bytes_a_device": found, "model_flops": lowered.model_flops, "limit": _limit(chip(devices[0])),
+        **_speed(lowered.config, lowered.model_flops, len(devices), chip(devices[0])),
+    }
+
+
+def of_step(step: Step) -> dict[str, Any]:
+    """What the compiler adds. Collectives inside a loop are counted once, as its text has them."""
+    memory, sent, counts = step.program.memory_analysis(), defaultdict(float), defaultdict(int)
+    for each in collectives.collectives(step.program.as_text()):
+        counts[each.kind] += 1
+        sent[each.kind] += each.bytes_sent
+    arguments, temporaries = memory.argument_size_in_bytes, memory.temp_size_in_bytes
+    new = memory.output_size_in_bytes - memory.alias_size_in_bytes
+    return {
+        "compile_seconds": step.compile_seconds, "temporaries": temporaries, "outputs": new,
+        "on_the_host": memory.host_temp_size_in_bytes, "total": arguments + temporaries + new,
+        "collectives": dict(counts), "collective_bytes_sent": dict(sent),
+    }
+
+
+def fits(found: Mapping[str, Any]) -> bool | None:
+    """Whether all that is known so far fits; None where the device's memory is not known."""
+    if found["limit"] is None:
+        return None
+    return found.get("total", sum(found["bytes_a_device"].values())) <= found["limit"]
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """The figures in lines for people."""
+    lines = [("devices", f"{found['devices']} x {found['device_kind']}, mesh {_mesh(found['mesh'])}")]
+    lines += [(name, _gigabytes(size)) for name, size in found["bytes_a_device"].items() if size]
+    if "total" in found:
+        lines += [("temporaries", _gigabytes(found["temporaries"])), ("in all", _gigabytes(found["total"]))]
+    else:
+        lines += [("in all, without temporaries", _gigabytes(sum(found["bytes_a_device"].values())))]
+    if found["limit"]:
+        left = found["limit"] - found.get("total", sum(found["bytes_a_device"].values()))
+        lines += [("memory of a device", _gigabytes(found["limit"])), ("left", _gigabytes(left))]
+    lines += [("model TFLOP a step", f"{found['model_flops'] / 1e12:.4g}")]
+    for name, sent in found.get("collective_bytes_sent", {}).items():
+        lines.append((name, f"{found['collectives'][name]} arrays, {_gigabytes(sent)} sent by a device"))
+    for name, seconds in found["step_seconds"].items():
+        speed = f"{found['examples_per_second'][name]:.4g} examples/s, {found['days'][name]:.3g} days"
+        lines.append((f"a step at {name}", f"{seconds:.3g} s, {speed}"))
+    if "compile_seconds" in found:
+        lines.append(("compiled in", f"{found['compile_seconds']:.0f} s"))
+    width = max(len(name) for name, _ in lines)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
+
+
+def _speed(config: ConfigDict, flops: float, devices: int, kind: Chip | None) -> dict[str, dict[str, float]]:
+    """Times by the peak alone: memory and network are not in them."""
+    if kind is None:
+        return {"step_seconds": {}, "examples_per_second": {}, "days": {}}
+    best = flops / devices / kind.flops
+    seconds = {"peak": best, f"{_MFU:.0%} of the peak": best / _MFU}
+    return {
+        "step_seconds": seconds,
+        "examples_per_second": {name: config.batch_size / time for name, time in seconds.items()},
+        "days": {name: time * config.steps / _DAY for name, time in seconds.items()},
+    }
+
+
+def _bytes(tree: Any) -> int:
+    """Of the shards on one device."""
+    total = 0
+    for leaf in trees.by_path(tree).values() if tree else ():
+        total += math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize
+    return total
+
+
+def _limit(kind: Chip | None) -> float | None:
+    return kind and kind.memory
+
+
+def _mesh(shape: Mapping[str, int]) -> str:
+    return " ".join(f"{name}={size}" for name, size in shape.items() if size > 1) or "of one"
+
+
+def _gigabytes(size: float) -> str:
+    return f"{size / 1e9:.3f} GB"
+
+
+__all__ = ["fits", "of_state", "of_step", "table"]

@@ -1,0 +1,82 @@
+"""A run's own training step, compiled for devices that may not be here."""
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+from ml_collections import ConfigDict
+
+from launch import stages
+from launch.runs import build, sources
+from xdancer_jax import sharding
+from xdancer_jax.train.control import Panel
+from xdancer_jax.train.guard import Guard
+from xdancer_jax.train.model_flops import model_flops
+from xdancer_jax.train.state import Plan, plan_state
+from xdancer_jax.train.step import compile_for, make_train_step
+
+
+class Lowering(NamedTuple):
+    """What a step takes, before anything is compiled.
+
+    plan: of its state. batch: shapes with shardings. panel: makes controls. model_flops: of a step, over all devices.
+    """
+
+    config: ConfigDict
+    mesh: jax.sharding.Mesh
+    plan: Plan
+    batch: dict[str, jax.ShapeDtypeStruct]
+    panel: Panel
+    model_flops: float
+
+
+class Step(NamedTuple):
+    """program: (state, batch, control) -> (state, metrics). compile_seconds: tracing included. For the rest see
+    Lowering."""
+
+    program: jax.stages.Compiled
+    plan: Plan
+    batch: dict[str, jax.ShapeDtypeStruct]
+    panel: Panel
+    compile_seconds: float
+    model_flops: float
+
+
+def lowering(config: ConfigDict, devices: Sequence[jax.Device]) -> Lowering:
+    """Of a resolved config, on its mesh of `devices`; no weights are read.
+
+    Raises ValueError for a mesh that does not fit, a batch that it does not divide; see also plan_state.
+    """
+    mesh, rules = sharding.make_mesh(config.mesh, devices), build.rules(config)
+    split = sharding.batch_sharding(mesh, rules, config.batch_size)
+    batch = {
+        name: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=split) for name, x in build.batch_shapes(config).items()
+    }
+    stage = stages.find(config.name).make(config)
+    plan = plan_state(
+        stage, build.optimizer(config), sources.parts(config), batch, seed=0, ema=config.ema_decay > 0, mesh=mesh,
+        rules=rules,
+    )
+    return Lowering(
+        config, mesh, plan, batch, Panel(mesh), model_flops(stage, plan.abstract, batch, mesh, rules)
+    )
+
+
+def compiled(lowered: Lowering) -> Step:
+    """The trainer's step for its devices."""
+    config, rules, began = lowered.config, build.rules(lowered.config), time.perf_counter()
+    step = make_train_step(
+        stages.find(config.name).make(config), build.optimizer(config), ema_decay=config.ema_decay,
+        accumulate=config.accumulate, ways=sharding.Place(lowered.mesh, rules).ways, guard=Guard(**config.guard),
+    )
+    program = compile_for(
+        lowered.mesh, rules, step, lowered.plan.abstract, lowered.batch, lowered.panel.shapes,
+        out_shardings=(lowered.plan.layout, sharding.replicated(lowered.mesh)), donate_argnums=0,
+    )
+    return Step(
+        program, lowered.plan, lowered.batch, lowered.panel, time.perf_counter() - began, lowered.model_flops
+    )
+
+
+__all__ = ["Lowering", "Step", "compiled", "lowering"]
