@@ -9,7 +9,7 @@ import pytest
 from tests import command_line
 
 MAINS = {
-    "accelerator": (), "motion": (), "state_bytes": (), "tpu_compile": (), "tokenizer_parts": ("--data=nothing",),
+    "accelerator": (), "motion": (), "state_bytes": (), "video": (), "tokenizer_parts": ("--data=nothing",),
     "data": (), "trainer": (), "finetune": ("--run=nothing", "--data=nothing", "--choreography=nothing"),
 }
 
@@ -17,8 +17,8 @@ MAINS = {
 @pytest.mark.process  # their flags have the same names, and some begin anew with another allocator
 @pytest.mark.parametrize("name", MAINS)
 def test_a_folder_that_is_not_there_is_named(name, tmp_path):
-    if name == "motion":
-        pytest.importorskip("torch", reason="benchmarks.motion needs the extra parity")
+    if name in ("motion", "video"):
+        pytest.importorskip("diffusers", reason=f"benchmarks.{name} needs the extra parity")
     done = subprocess.run(
         [sys.executable, "-m", f"benchmarks.{name}", f"--out={tmp_path / 'nowhere' / 'a.json'}", *MAINS[name]],
         cwd=command_line.ROOT, env=os.environ | {"JAX_PLATFORMS": "cpu"}, capture_output=True, text=True, check=False,
