@@ -64,7 +64,8 @@ def table(found: Mapping[str, Any]) -> str:
         lines += [("memory of a device", _gigabytes(found["limit"])), ("left", _gigabytes(left))]
     lines += [("model TFLOP a step", f"{found['model_flops'] / 1e12:.4g}")]
     for name, sent in found.get("collective_bytes_sent", {}).items():
-        lines.append((name, f"{found['collectives'][name]} arrays, {_gigabytes(sent)} sent by a device"))
+        told = f"{found['collectives'][name]} arrays, {_gigabytes(sent)} sent by a device"
+        lines.append((name, f"{told}; in a loop counted once"))
     for name, seconds in found["step_seconds"].items():
         speed = f"{found['examples_per_second'][name]:.4g} examples/s, {found['days'][name]:.3g} days"
         lines.append((f"a step at {name}", f"{seconds:.3g} s, {speed}"))
