@@ -122,7 +122,7 @@ def split(job: Job) -> dict[str, float]:
 
     decode: frames, twice. pose: of every frame, and of everyone twice a second. music: reading and features. pictures:
     crop and JPEG. write: the clip's file. rest: what else the job is."""
-    estimator, spans = estimators.estimator(**job.settings["estimator"]), Spans()
+    estimator, spans = estimators.estimator(**job.models["estimator"]), Spans()
     with music_speed.one_core(), contextlib.ExitStack() as stack:
         for name, owner, attribute in (("decode", video_files, "iter_video"), ("pose", estimator, "video")):
             stepped = functools.partial(_steps, spans, name, getattr(owner, attribute))

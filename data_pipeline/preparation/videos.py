@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -36,21 +36,23 @@ class Span(NamedTuple):
     clip: Clip
 
 
-def jobs(where: str, settings: dict[str, Any], limits: dict[str, Any], models: dict[str, Any]) -> list[Job]:
-    """A video each. Raises what listing.find does, and ValueError for a folder of features without a video's.
+def jobs(
+    found: Sequence[listing.Source], settings: dict[str, Any], limits: dict[str, Any], models: dict[str, Any]
+) -> list[Job]:
+    """A video each. Raises ValueError for a folder of features without a video's.
 
+    found: of listing.find.
     settings: "size", "music", "arrays", "spans" and "smoothing" of configs/data.py, "second_confidence" and
         "second_size" of its filters; "estimator" and "quality", of estimators.which.
     models: "estimator", of the config; "quality", the file or "".
     """
-    folder = settings["arrays"]["folder"]
-    found = []
-    for source in listing.find(where, listing.VIDEOS):
+    folder, made = settings["arrays"]["folder"], []
+    for source in found:
         columns = dict(source.columns)
         if folder:
             columns["features"] = str(listing.beside(folder, source.id, (".npy", ".npz")))
-        found.append(Job(source.id, source.path, columns, settings, limits, models))
-    return found
+        made.append(Job(source.id, source.path, columns, settings, limits, models))
+    return made
 
 
 def make(job: Job, folder: Path) -> list[Made]:

@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 from configs import data as configs_data
 from data_pipeline import feature_sets, music
 from data_pipeline.feature_sets import FeatureSet
-from data_pipeline.preparation import clip_files, estimators, pose_clips, splits, toys, videos
+from data_pipeline.preparation import clip_files, estimators, listing, pose_clips, splits, toys, videos
 from data_pipeline.preparation.whole import Division, Plan
 from launch.shell import fields
 
@@ -43,6 +43,7 @@ def _videos(config: ConfigDict, data: str) -> Plan:
         raise ValueError(f"config.height={config.height} and width={config.width}: must be multiples of 8")
     features = _features(config.music, config.arrays.folder)
     _check_estimator(config.estimator)
+    found = listing.find(config.videos, listing.VIDEOS)  # before models are made, or downloaded
     models = {"estimator": config.estimator.to_dict(), "quality": config.quality_model}
     settings = {
         "size": [config.height, config.width], "music": config.music, "arrays": config.arrays.to_dict(),
@@ -56,7 +57,7 @@ def _videos(config: ConfigDict, data: str) -> Plan:
         limits["quality"] = None
     division = _division(config.split)
     return Plan(
-        data, "videos", videos.jobs(config.videos, settings, limits, models), videos.make,
+        data, "videos", videos.jobs(found, settings, limits, models), videos.make,
         {**settings, "filters": limits, "split": config.split.to_dict()}, division,
         features, (config.height, config.width),
     )

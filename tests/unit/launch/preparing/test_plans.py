@@ -17,6 +17,7 @@ from tests import command_line
     (["music=x"], "config.music='x'"),
 ])
 def test_fields_that_do_not_go_together_are_a_line_before_any_work(tmp_path, monkeypatch, given, told):
+    (tmp_path / "a.mp4").write_bytes(b"no video")
     done = command_line.run(
         "launch.prepare", "--config=configs/data.py:videos", f"--data={tmp_path / 'data'}",
         f"--config.videos={tmp_path}", *(f"--config.{field}" for field in given),
