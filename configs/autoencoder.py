@@ -9,14 +9,14 @@ the frames in both.
 from ml_collections import ConfigDict
 
 from configs.base import get_base, part
-from configs.ranges import DECAY, NOT_NEGATIVE, REMAT, OneOf, whole
+from configs.ranges import DECAY, NOT_NEGATIVE, REMAT, SHARE, OneOf, Range, whole
 
 VARIANTS = ("paper", "tiny")
 RANGES = {
     "model.block_out_channels": whole(1), "model.layers_per_block": whole(1), "model.latent_channels": whole(1),
     "model.norm_groups": whole(1), "model.remat": REMAT,
     "loss.reconstruction": OneOf(("l1", "l2")), "loss.kl_weight": NOT_NEGATIVE, "loss.stats_decay": DECAY,
-    "data.height": whole(1), "data.width": whole(1),
+    "data.height": whole(1), "data.width": whole(1), "data.augment.crop": Range(0, 0.99), "data.augment.colour": SHARE,
 }
 
 

@@ -33,8 +33,7 @@ RANGES = {
     "data.dir": FREE, "data.train_split": FREE, "data.eval_split": FREE,
     "data.share": Range(0, 1, open_low=True), "data.workers": whole(0, 512),
     "data.corrupt": OneOf(("stop", "skip")),
-    "data.augment.flip": SHARE, "data.augment.stretch": SHARE, "data.augment.crop": Range(0, 0.99),
-    "data.augment.colour": SHARE,
+    "data.augment.flip": SHARE,
     "parts.*.source": FREE, "parts.*.trainable": TEXTS, "parts.*.variant": FREE,
     "parts.*.learning_rate": POSITIVE, "parts.*.dtype": OneOf((*DTYPES, "")),
 }

@@ -32,7 +32,7 @@ RANGES = {
     "model.remat": REMAT,
     "sampling.temperature": POSITIVE, "sampling.top_k": whole(0), "sampling.top_p": Range(0, 1, open_low=True),
     "overlap_frames": whole(1),
-    "data.music": FREE, "data.tokens": FREE,
+    "data.music": FREE, "data.tokens": FREE, "data.augment.stretch": SHARE,
     "data.previous": whole(1), "data.static_context_rate": SHARE, "data.replay_dir": FREE, "data.replay_rate": DECAY,
     "data.replay_static_context_rate": SHARE,
 }

@@ -18,7 +18,7 @@ RANGES = {
     "model.encoder_width": whole(1), "model.decoder_width": whole(1), "model.depth": whole(0), "model.kernel": whole(1),
     "model.decay": DECAY, "model.reset_below": SHARE, "model.remat": REMAT,
     "loss.commitment_weight": NOT_NEGATIVE, "loss.confidence_weighted": FREE,
-    "data.length": whole(1),
+    "data.length": whole(1), "data.augment.stretch": SHARE,
 }
 
 

@@ -33,6 +33,7 @@ RANGES = {
     "sampler.num_steps": whole(1), "sampler.spacing": OneOf(("trailing", "leading")),
     "sampler.eta": SHARE, "sampler.guidance": NOT_NEGATIVE, "sampler.window": whole(1), "sampler.overlap": whole(0),
     "sampler.decode_chunk": whole(1),
+    "data.augment.crop": Range(0, 0.99), "data.augment.colour": SHARE,
     "data.latents": FREE, "data.embeddings": FREE, "data.tokens": FREE,
     "data.height": whole(1), "data.width": whole(1), "data.frames": whole(1), "data.reference_gap": whole(0),
 }

@@ -105,12 +105,15 @@ def prepared(arguments: list[str], cores: int) -> tuple[float, float]:
     processors.
 
     Raises ValueError with its last line where it fails."""
-    chosen = sorted(os.sched_getaffinity(0))[:cores]
+    allowed = os.sched_getaffinity(0)
     began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        [sys.executable, "-m", "launch.prepare", *arguments], text=True, capture_output=True, check=False,
-        preexec_fn=lambda: os.sched_setaffinity(0, chosen),
-    )
+    os.sched_setaffinity(0, sorted(allowed)[:cores])  # of this thread, and so of what it starts
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "launch.prepare", *arguments], text=True, capture_output=True, check=False,
+        )
+    finally:
+        os.sched_setaffinity(0, allowed)
     if done.returncode:
         raise ValueError(f"launch.prepare ended with {done.returncode}: {done.stderr.strip().splitlines()[-1:]}")
     seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
