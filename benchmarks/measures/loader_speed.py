@@ -143,10 +143,11 @@ def rates(own: Iterator[Any], other: Iterator[Any], batch: int, sizes: Sizes) ->
             time.sleep(sizes.pause)  # the other one's workers come to rest
             for _ in range(sizes.ahead):
                 next(batches)
-            count, began, computed = 0, time.perf_counter(), processor()
-            while (took := time.perf_counter() - began) < sizes.seconds:
+            count, took, computed, began = 0, 0.0, processor(), time.perf_counter()
+            while not count or took < sizes.seconds:
                 next(batches)
                 count += batch
+                took = time.perf_counter() - began
             kept.append((count / took, 1e3 * (processor() - computed) / count))
     return [Turns(*map(statistics.median, zip(*turns, strict=True))) for turns in found]
 
