@@ -42,19 +42,19 @@ def training(variant: str, repeats: int, **changes) -> dict[str, float]:
     random = np.random.default_rng(0)
     batch = {
         name: jax.device_put(random.random(x.shape, np.float32).astype(x.dtype), x.sharding)
-        for name, x in step.batch.items()
+        for name, x in step.lowered.batch.items()
     }
-    state = [step.plan.create()]
+    state = [step.lowered.plan.create()]
 
     def run() -> None:
-        state[0], metrics = step.program(state[0], batch, step.panel.set(1e-4))
+        state[0], metrics = step.program(state[0], batch, step.lowered.panel.set(1e-4))
         metrics["loss"].block_until_ready()
 
     seconds, model = medians(repeats, run)[0], MusicGPT(**config.model)
     chip = devices.chip(jax.devices()[0])
     return {
         "seconds": seconds, "slots_per_second": config.batch_size * model.num_positions / seconds,
-        "model_flops": step.model_flops, "mfu": chip and step.model_flops / seconds / chip.flops,
+        "model_flops": step.lowered.model_flops, "mfu": chip and step.lowered.model_flops / seconds / chip.flops,
         "compile_seconds": step.compile_seconds,
         "temporary_gigabytes": step.program.memory_analysis().temp_size_in_bytes / 1e9,
     }

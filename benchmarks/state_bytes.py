@@ -6,7 +6,6 @@ the state on each of 16 devices under two sharding tables. bfloat16 computing, a
 
 import importlib
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,13 @@ import jax
 from jax.sharding import AbstractMesh
 
 from benchmarks.training_flags import OUT
-from configs.sharding import TABLES
 from data_pipeline.files import write_atomically
-from launch import stages
-from launch.runs import build, resolve, sources
+from launch.compiling import plans
+from launch.compiling.report import bytes_a_device
+from launch.compiling.step import planned
+from launch.runs import build, resolve
 from launch.shell import cli, outputs
-from xdancer_jax.train import trees
-from xdancer_jax.train.state import TrainState, plan_state
+from xdancer_jax.train.state import TrainState
 from xdancer_jax.typing import PyTree
 
 VARIANTS = ("video:paper_appearance", "video:paper_motion", "motion:medium")
@@ -39,36 +38,27 @@ def figures(variant: str, tables: tuple[str, ...] = tuple(MESHES)) -> dict[str, 
         },
         "checkpoint_bytes": _bytes(state.replace(frozen=None)),
         "written_once_bytes": _bytes(state.frozen),
-        "device_bytes": {table: _bytes(each, sharded=True) for table, each in states.items()},
+        "device_bytes": {table: bytes_a_device(each) for table, each in states.items()},
     }
 
 
 def abstract(variant: str, table: str) -> TrainState:
-    """The state over a mesh of DEVICES that are not here; sources do not change it, so that none is read."""
+    """The state over a mesh of DEVICES that are not here."""
     stage, variant = variant.split(":")
     config = importlib.import_module(f"configs.{stage}").get_config(variant)
-    config.dtype = "bfloat16"
-    for part in config.parts.values():
-        part.source = "random"
-    config = resolve.resolve(config)
-    return plan_state(
-        stages.find(stage).make(config), build.optimizer(config), sources.parts(config), build.batch_shapes(config, 1),
-        seed=0, ema=config.ema_decay > 0, mesh=AbstractMesh(tuple(MESHES[table].values()), tuple(MESHES[table])),
-        rules=TABLES[table],
-    ).abstract
+    config.dtype, config.sharding = "bfloat16", table
+    config = resolve.resolve(plans.without_sources(config))
+    mesh = AbstractMesh(tuple(MESHES[table].values()), tuple(MESHES[table]))
+    return planned(config, mesh, build.batch_shapes(config, 1)).abstract
 
 
 def _count(tree: PyTree) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(tree))
 
 
-def _bytes(tree: PyTree, sharded: bool = False) -> int:
-    """Of all arrays, or of the shards on one device."""
-    total = 0
-    for leaf in trees.by_path(tree).values():
-        shape = leaf.sharding.shard_shape(leaf.shape) if sharded else leaf.shape
-        total += math.prod(shape) * leaf.dtype.itemsize
-    return total
+def _bytes(tree: PyTree) -> int:
+    """Of all arrays."""
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
 def main(argv: list[str]) -> None:

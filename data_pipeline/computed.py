@@ -17,8 +17,8 @@ from typing import Any, Final
 import numpy as np
 from etils import epath
 
-from data_pipeline import schema, set_index
-from data_pipeline.record_files import CACHE_BYTES, RecordFiles
+from data_pipeline import schema
+from data_pipeline.record_files import RecordFiles
 from data_pipeline.set_index import Split
 
 KINDS: Final = ("tokens", "still_tokens", "latents", "embeddings")
@@ -86,22 +86,18 @@ def parsed(path: epath.Path) -> About:
 class Values:
     """A kind's records of one split, by clip and frame."""
 
-    def __init__(self, folder: str, kind: str, data_dir: str, split: str, cache_bytes: int = CACHE_BYTES):
-        """data_dir: folder of the set. Raises as `read` does, and ValueError where it is of another set."""
-        about = read(folder, kind)
-        if about.data != set_index.read(data_dir).fingerprint:
-            raise ValueError(f"{folder}: its {kind} were made of another data set than {data_dir}; {_AGAIN}")
-        self._about, self._arguments = about, (folder, kind, data_dir, split, cache_bytes)
-        counts = about.counts(set_index.read_split(data_dir, split))
-        self._first = np.cumsum(np.append(0, counts))
-        self.files = RecordFiles(str(epath.Path(folder, kind, schema.VERSION)), split, cache_bytes)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Values, self._arguments
+    def __init__(self, folder: str, kind: str, fingerprint: str, name: str, split: Split, cache_bytes: int):
+        """fingerprint: of the set. name, split: of its split. Raises as `read` does, and ValueError where it is of
+        another set."""
+        self._about = read(folder, kind)
+        if self._about.data != fingerprint:
+            raise ValueError(f"{folder}: its {kind} were made of another data set; {_AGAIN}")
+        self._first = np.cumsum(np.append(0, self._about.counts(split)))
+        self._files = RecordFiles(str(epath.Path(folder, kind, schema.VERSION)), name, cache_bytes)
 
     def at(self, clip: int, name: str, frame: int) -> np.ndarray:
         """Of one frame of the clip in row `clip`, called `name`. Raises DamagedError."""
-        return self.files.read(int(self._first[clip]) + frame, name)[self._about.kind]
+        return self._files.read(int(self._first[clip]) + frame, name)[self._about.kind]
 
     def between(self, clip: int, name: str, start: int, stop: int) -> np.ndarray:
         """Of the frames start to stop - 1, the first of which may lie before the clip's. Raises DamagedError."""

@@ -9,16 +9,13 @@ from typing import Final
 import numpy as np
 from etils import epath
 
-from data_pipeline import schema, set_index, sources
+from data_pipeline import report_figures, schema, set_index, sources
 from data_pipeline.clip_views import ClipView
 from data_pipeline.music import FPS
 from data_pipeline.preparation.clip_files import confidences, tempo
 from data_pipeline.record_files import DamagedError
-from data_pipeline.report_figures import contact_sheet
 from data_pipeline.schema import FRAMES
 
-_FRAMES: Final = 6  # of a clip in the sheet
-_HEIGHT, _WIDTH = 224, 128  # of a skeleton where there is no picture
 _HOUR: Final = 3600 * FPS  # frames
 
 
@@ -88,7 +85,7 @@ def _disk(folder: str, frames: int) -> Iterator[str]:
 
 
 def _spread(clips: sources.StoredClips, count: int) -> Iterator[ClipView]:
-    for row in np.unique(np.linspace(0, len(clips) - 1, min(count, len(clips))).round().astype(int)):
+    for row in report_figures.spread(len(clips), count):
         yield clips[int(row)]
 
 
@@ -109,9 +106,9 @@ def sheet(data_dir: str, split: str, count: int) -> np.ndarray:
 
 
 def _row(clip: ClipView, seen: bool) -> np.ndarray:
-    numbers = np.linspace(0, clip.frames - 1, _FRAMES).round().astype(int)
-    pictures = [clip.image(int(n)) if seen else np.zeros((_HEIGHT, _WIDTH, 3), np.uint8) for n in numbers]
-    return contact_sheet(np.stack(pictures), np.stack([clip.poses(n, n + 1)[0] for n in numbers]))
+    numbers = report_figures.spread(clip.frames, report_figures.SHOWN)
+    pictures = np.stack([clip.image(int(number)) for number in numbers]) if seen else None
+    return report_figures.contact_sheet(pictures, np.stack([clip.poses(n, n + 1)[0] for n in numbers]))
 
 
 __all__ = ["lines", "sheet"]

@@ -11,7 +11,9 @@ from data_pipeline import poses
 KEPT, DROPPED = "#2a6f97", "#d98c5f"
 _BINS: Final = 40
 _MOST: Final = 99.5  # percent of the numbers that lie within a histogram; the last bar holds the rest
+SHOWN: Final = 6  # frames of a clip in a contact sheet
 _TILE: Final = 224  # pixels of height that a frame has at most
+_BLACK_WIDTH: Final = 128  # of a frame without a picture
 
 
 def bins(kept: np.ndarray, dropped: np.ndarray, high: float | None, limit: float | None) -> tuple[np.ndarray, ...]:
@@ -48,16 +50,23 @@ def histogram(kept: np.ndarray, dropped: np.ndarray, high: float | None = None, 
     return file.getvalue()
 
 
-def contact_sheet(pictures: np.ndarray, poses_shown: np.ndarray) -> np.ndarray:
+def spread(length: int, count: int) -> np.ndarray:
+    """(n,) `count` places, or all, evenly over `length`, its first and last among them."""
+    return np.unique(np.linspace(0, length - 1, min(count, length)).round().astype(int))
+
+
+def contact_sheet(pictures: np.ndarray | None, poses_shown: np.ndarray) -> np.ndarray:
     """Frames from left to right, at most 224 pixels high, with their skeletons.
 
     Args:
-        pictures: (n, H, W, 3) uint8, n at least 1.
+        pictures: (n, H, W, 3) uint8, n at least 1; None for skeletons on black.
         poses_shown: (n, 60, 3) in record coordinates.
 
     Returns:
         (h, n w, 3) uint8. Raises ValueError for no pictures, or other numbers of them than of poses.
     """
+    if pictures is None:
+        pictures = np.zeros((len(poses_shown), _TILE, _BLACK_WIDTH, 3), np.uint8)
     if len(pictures) == 0 or len(pictures) != len(poses_shown):
         raise ValueError(f"contact sheet: {len(pictures)} pictures and {len(poses_shown)} poses; give as many of each")
     height, width = pictures.shape[1:3]
@@ -67,4 +76,4 @@ def contact_sheet(pictures: np.ndarray, poses_shown: np.ndarray) -> np.ndarray:
     return np.concatenate(list(poses.overlay(np.stack(small), poses_shown)), axis=1)
 
 
-__all__ = ["DROPPED", "KEPT", "bins", "contact_sheet", "histogram"]
+__all__ = ["DROPPED", "KEPT", "SHOWN", "bins", "contact_sheet", "histogram", "spread"]

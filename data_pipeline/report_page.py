@@ -15,7 +15,6 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from data_pipeline import image_files, report_figures
-from data_pipeline.report_figures import contact_sheet
 from data_pipeline.skeleton import PARTS
 
 _SHOWN: Final = 200  # rows of a table
@@ -290,4 +289,4 @@ def _text(value: Any) -> str:
     return html.escape(str(value).encode("utf-8", "replace").decode())
 
 
-__all__ = ["Reject", "Row", "contact_sheet", "page"]
+__all__ = ["Reject", "Row", "page"]

@@ -29,8 +29,9 @@ class StoredClips:
         self._arguments = (folder, split, tuple(fields), cache_bytes, made)
         about, self._index = set_index.read(folder), set_index.read_split(folder, split)
         made = {field: where for field, where in (made or {}).items() if field in fields}
-        self.values = {
-            kind: computed.Values(where, kind, folder, split, cache_bytes) for kind, where in made.items()
+        self._values = {
+            kind: computed.Values(where, kind, about.fingerprint, split, self._index, cache_bytes)
+            for kind, where in made.items()
         }
         fields = [field for field in fields if field not in made]
         _check_fields(folder, fields, about)
@@ -55,7 +56,7 @@ class StoredClips:
         index = self._index
         return StoredClip(
             self.parts, row, str(index.ids[row]), int(index.frames[row]), int(self._runs[row]),
-            int(self._pictures[row]), int(index.songs[row]), self.values,
+            int(self._pictures[row]), int(index.songs[row]), self._values,
         )
 
 

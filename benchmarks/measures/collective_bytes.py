@@ -14,14 +14,11 @@ import jax
 
 from benchmarks.measures.found import Found, of_processes
 from configs.sharding import TABLES
-from launch import stages
+from launch.compiling import plans
 from launch.compiling.collectives import Collective, collectives
-from launch.runs import build, resolve, sources
-from xdancer_jax import sharding
+from launch.compiling.step import compiled, lowering
+from launch.runs import resolve
 from xdancer_jax.train import trees
-from xdancer_jax.train.control import Panel
-from xdancer_jax.train.state import plan_state
-from xdancer_jax.train.step import compile_for, make_train_step
 
 # Axes over which 1, 2, 4 and 8 devices lie under each table.
 MESHES = {
@@ -70,24 +67,11 @@ def of_step(variant: str, table: str, count: int) -> dict[str, Any]:
     """Of the step that launch.train would compile for `count` devices."""
     name, _, kind = variant.partition(":")
     config = importlib.import_module(f"configs.{name}").get_config(kind)
-    for part in config.parts.values():
-        part.source = "random"
-    config = resolve.resolve(config)
-    stage, optimizer, rules = stages.find(name).make(config), build.optimizer(config), TABLES[table]
-    mesh = sharding.make_mesh(MESHES[table][count], jax.devices()[:count])
-    split = sharding.batch_sharding(mesh, rules, config.batch_size)
-    batch = {
-        name: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=split) for name, x in build.batch_shapes(config).items()
-    }
-    plan = plan_state(
-        stage, optimizer, sources.parts(config), batch, seed=0, ema=config.ema_decay > 0, mesh=mesh, rules=rules
-    )
-    step = make_train_step(stage, optimizer, ema_decay=config.ema_decay, ways=sharding.Place(mesh, rules).ways)
-    text = compile_for(
-        mesh, rules, step, plan.abstract, batch, Panel(mesh).shapes, compiler_options=_QUICK, donate_argnums=0,
-        out_shardings=(plan.layout, sharding.replicated(mesh)),
-    ).as_text()
-    weights = sum(leaf.size * leaf.dtype.itemsize for leaf in trees.by_path(plan.abstract.params).values())
+    config.sharding = table
+    config.mesh.update({"data": 1, **MESHES[table][count]})
+    lowered = lowering(resolve.resolve(plans.without_sources(config)), jax.devices()[:count])
+    text = compiled(lowered, compiler_options=_QUICK).program.as_text()
+    weights = sum(leaf.size * leaf.dtype.itemsize for leaf in trees.by_path(lowered.plan.abstract.params).values())
     return {"devices": count, "megabytes_of_weights": weights / 1e6, **summed(collectives(text))}
 
 

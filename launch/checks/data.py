@@ -4,10 +4,10 @@ import time
 
 from ml_collections import ConfigDict
 
-from data_pipeline import loaders, sources
-from launch import stages
+from data_pipeline import sources
 from launch.checks import run
 from launch.checks.findings import FAIL, OK, WARN, Finding
+from launch.runs import build
 from xdancer_jax import paths
 
 _SECONDS = 5.0  # for reading records of a split
@@ -55,10 +55,7 @@ def _read(directory: str, splits: tuple[str, ...], seconds: float) -> Finding:
 
 def _example(config: ConfigDict) -> str:
     """Shapes of one, as the stage of the resolved config cuts it."""
-    data, window = config.data, stages.find(config.name).window(config, True)
-    batch = next(getattr(loaders, window.loader)(
-        data.dir, data.train_split, 1, config.seed, **window.cut, **window.mix, share=data.share
-    ))
+    batch = next(build.loader(config, True)(config.data.dir, config.data.train_split, 1, config.seed))
     return ", ".join(f"{name} {'x'.join(map(str, array.shape[1:]))}" for name, array in batch.items())
 
 

@@ -21,7 +21,8 @@ def of_state(lowered: Lowering) -> dict[str, Any]:
     """What is known without the compiler: bytes a device of the state and of the batch, FLOPs."""
     devices = lowered.mesh.devices.flatten()
     state = lowered.plan.abstract
-    found = {name: _bytes(getattr(state, field)) for name, field in _PARTS.items()} | {"batch": _bytes(lowered.batch)}
+    trees_by_name = {name: getattr(state, field) for name, field in _PARTS.items()} | {"batch": lowered.batch}
+    found = {name: bytes_a_device(tree) for name, tree in trees_by_name.items()}
     return {
         "devices": len(devices), "device_kind": devices[0].device_kind, "mesh": dict(lowered.mesh.shape),
         "bytes_a_device": found, "model_flops": lowered.model_flops, "limit": _limit(chip(devices[0])),
@@ -30,17 +31,21 @@ def of_state(lowered: Lowering) -> dict[str, Any]:
 
 
 def of_step(step: Step) -> dict[str, Any]:
-    """What the compiler adds. Collectives inside a loop are counted once, as its text has them."""
-    memory, sent, counts = step.program.memory_analysis(), defaultdict(float), defaultdict(int)
+    """What the compiler adds. Collectives inside a loop are counted once, as its text has them; of one whose text does
+    not name its devices the bytes are not known, and it is counted in "unmeasured"."""
+    memory, sent, counts, unmeasured = step.program.memory_analysis(), defaultdict(float), defaultdict(int), 0
     for each in collectives.collectives(step.program.as_text()):
         counts[each.kind] += 1
-        sent[each.kind] += each.bytes_sent
+        try:
+            sent[each.kind] += each.bytes_sent
+        except ValueError:
+            unmeasured += 1
     arguments, temporaries = memory.argument_size_in_bytes, memory.temp_size_in_bytes
     new = memory.output_size_in_bytes - memory.alias_size_in_bytes
     return {
         "compile_seconds": step.compile_seconds, "temporaries": temporaries, "outputs": new,
         "on_the_host": memory.host_temp_size_in_bytes, "total": arguments + temporaries + new,
-        "collectives": dict(counts), "collective_bytes_sent": dict(sent),
+        "collectives": dict(counts), "collective_bytes_sent": dict(sent), "unmeasured": unmeasured,
     }
 
 
@@ -66,6 +71,8 @@ def table(found: Mapping[str, Any]) -> str:
     for name, sent in found.get("collective_bytes_sent", {}).items():
         told = f"{found['collectives'][name]} arrays, {_gigabytes(sent)} sent by a device"
         lines.append((name, f"{told}; in a loop counted once"))
+    if found.get("unmeasured"):
+        lines.append(("of them unmeasured", f"{found['unmeasured']} arrays, whose devices the text does not name"))
     for name, seconds in found["step_seconds"].items():
         speed = f"{found['examples_per_second'][name]:.4g} examples/s, {found['days'][name]:.3g} days"
         lines.append((f"a step at {name}", f"{seconds:.3g} s, {speed}"))
@@ -88,7 +95,7 @@ def _speed(config: ConfigDict, flops: float, devices: int, kind: Chip | None) ->
     }
 
 
-def _bytes(tree: Any) -> int:
+def bytes_a_device(tree: Any) -> int:
     """Of the shards on one device."""
     total = 0
     for leaf in trees.by_path(tree).values() if tree else ():
@@ -108,4 +115,4 @@ def _gigabytes(size: float) -> str:
     return f"{size / 1e9:.3f} GB"
 
 
-__all__ = ["fits", "of_state", "of_step", "table"]
+__all__ = ["bytes_a_device", "fits", "of_state", "of_step", "table"]

@@ -1,10 +1,11 @@
 """A run's own training step, compiled for devices that may not be here."""
 
 import time
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
+from jax.sharding import AbstractMesh, Mesh
 from ml_collections import ConfigDict
 
 from launch import stages
@@ -24,7 +25,7 @@ class Lowering(NamedTuple):
     """
 
     config: ConfigDict
-    mesh: jax.sharding.Mesh
+    mesh: Mesh
     plan: Plan
     batch: dict[str, jax.ShapeDtypeStruct]
     panel: Panel
@@ -32,15 +33,11 @@ class Lowering(NamedTuple):
 
 
 class Step(NamedTuple):
-    """program: (state, batch, control) -> (state, metrics). compile_seconds: tracing included. For the rest see
-    Lowering."""
+    """program: (state, batch, control) -> (state, metrics). compile_seconds: tracing included."""
 
+    lowered: Lowering
     program: jax.stages.Compiled
-    plan: Plan
-    batch: dict[str, jax.ShapeDtypeStruct]
-    panel: Panel
     compile_seconds: float
-    model_flops: float
 
 
 def lowering(config: ConfigDict, devices: Sequence[jax.Device]) -> Lowering:
@@ -53,18 +50,21 @@ def lowering(config: ConfigDict, devices: Sequence[jax.Device]) -> Lowering:
     batch = {
         name: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=split) for name, x in build.batch_shapes(config).items()
     }
-    stage = stages.find(config.name).make(config)
-    plan = plan_state(
-        stage, build.optimizer(config), sources.parts(config), batch, seed=0, ema=config.ema_decay > 0, mesh=mesh,
-        rules=rules,
-    )
-    return Lowering(
-        config, mesh, plan, batch, Panel(mesh), model_flops(stage, plan.abstract, batch, mesh, rules)
+    plan = planned(config, mesh, batch)
+    flops = model_flops(stages.find(config.name).make(config), plan.abstract, batch, mesh, rules)
+    return Lowering(config, mesh, plan, batch, Panel(mesh), flops)
+
+
+def planned(config: ConfigDict, mesh: Mesh | AbstractMesh, batch: Mapping[str, jax.ShapeDtypeStruct]) -> Plan:
+    """The state of a resolved config's run on a mesh."""
+    return plan_state(
+        stages.find(config.name).make(config), build.optimizer(config), sources.parts(config), batch, seed=0,
+        ema=config.ema_decay > 0, mesh=mesh, rules=build.rules(config),
     )
 
 
-def compiled(lowered: Lowering) -> Step:
-    """The trainer's step for its devices."""
+def compiled(lowered: Lowering, **jit_options: Any) -> Step:
+    """The trainer's step for its devices; jit_options: of jax.jit."""
     config, rules, began = lowered.config, build.rules(lowered.config), time.perf_counter()
     step = make_train_step(
         stages.find(config.name).make(config), build.optimizer(config), ema_decay=config.ema_decay,
@@ -72,11 +72,9 @@ def compiled(lowered: Lowering) -> Step:
     )
     program = compile_for(
         lowered.mesh, rules, step, lowered.plan.abstract, lowered.batch, lowered.panel.shapes,
-        out_shardings=(lowered.plan.layout, sharding.replicated(lowered.mesh)), donate_argnums=0,
+        out_shardings=(lowered.plan.layout, sharding.replicated(lowered.mesh)), donate_argnums=0, **jit_options,
     )
-    return Step(
-        program, lowered.plan, lowered.batch, lowered.panel, time.perf_counter() - began, lowered.model_flops
-    )
+    return Step(lowered, program, time.perf_counter() - began)
 
 
-__all__ = ["Lowering", "Step", "compiled", "lowering"]
+__all__ = ["Lowering", "Step", "compiled", "lowering", "planned"]

@@ -87,14 +87,15 @@ def _compute(
     about, shards = _planned(run, folder, kind, maker, splits, shard_bytes)
     writer = Writer(out, about)
     own = [shard for shard in shards[jax.process_index() :: jax.process_count()] if not writer.is_there(shard)]
+    clips = {split: sources.from_directory(folder, split, (maker.reads,)) for split in splits}
     weights = run.place.whole(run.variables(PART[kind]))
     records = {shard: _places(about, splits[shard.split], shard) for shard in own}
     done, total = 0, sum(map(len, records.values()))
     with Bar(kind, "record", quiet or not own) as progress, run.place.active():
         function = jax.jit(maker.function)
         for shard, places in records.items():
-            clips = sources.from_directory(folder, shard.split, (maker.reads,))
-            arrays = _made(function, weights, _Inputs(clips, maker.cut, places), run.place.split, batch_size)
+            inputs = _Inputs(clips[shard.split], maker.cut, places)
+            arrays = _made(function, weights, inputs, run.place.split, batch_size)
             writer.write(shard, _checked(arrays, kind, shard))
             done += len(places)
             progress(done, total)

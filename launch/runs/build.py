@@ -1,6 +1,7 @@
 """A config becomes the trainer's objects: optimizer, mesh, sharding table, batches. Models: launch/stages."""
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import numpy as np
@@ -42,27 +43,30 @@ def batches(config: ConfigDict, split: str, start_step: int = 0, *, train: bool 
     Of each, the rows that this process's devices hold on the config's mesh. Raises ValueError for a missing data set, a
     mesh that does not fit, a batch size that it does not divide.
     """
-    data, window = config.data, stages.find(config.name).window(config, train)
+    data = config.data
     if not data.dir:
         raise ValueError("config.data.dir is empty: give the prepared data set, --config.data.dir=DIR")
     mesh, table = sharding.make_mesh(config.mesh), rules(config)
     sharding.batch_sharding(mesh, table, config.batch_size)
     own = sharding.rows(mesh, table)
-    if train:
-        order = {
-            "start_step": start_step, "worker_count": data.workers, "share": data.share,
-            "augment": Augment(**data.augment), **window.mix,
-        }
-    else:
-        order = {"shuffle": False}
-    loader, made = getattr(loaders, window.loader), {"made": window.made} if window.made else {}
+    order = {"start_step": start_step, "worker_count": data.workers} if train else {"shuffle": False}
+    load = loader(config, train)
     streams = [
-        loader(
-            data.dir, split, config.batch_size, config.seed, **window.cut, **order, **made, corrupt=data.corrupt,
-            process_index=block, process_count=own.count,
-        ) for block in own.blocks
+        load(data.dir, split, config.batch_size, config.seed, **order, process_index=block, process_count=own.count)
+        for block in own.blocks
     ]
     return streams[0] if len(streams) == 1 else map(joined, zip(*streams, strict=False))
+
+
+def loader(config: ConfigDict, train: bool) -> Callable[..., Iterator[loaders.Batch]]:
+    """The stage's loader, with what it cuts and, for training, mixes in and augments."""
+    data, window = config.data, stages.find(config.name).window(config, train)
+    given = {**window.cut, "corrupt": data.corrupt}
+    if window.made:
+        given["made"] = window.made
+    if train:
+        given |= {"share": data.share, "augment": Augment(**data.augment), **window.mix}
+    return functools.partial(getattr(loaders, window.loader), **given)
 
 
 def joined(blocks: Sequence[loaders.Batch]) -> loaders.Batch:

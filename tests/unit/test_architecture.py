@@ -20,7 +20,9 @@ MAY_IMPORT = {
     "xdancer_jax.stage": ("xdancer_jax.typing", "xdancer_jax.rng"),
     "xdancer_jax.boxes": ("xdancer_jax.typing",),
     "xdancer_jax.sharding": ("xdancer_jax.typing", "xdancer_jax.axes", "xdancer_jax.boxes"),
-    "xdancer_jax.nn": ("xdancer_jax.typing", "xdancer_jax.axes", "xdancer_jax.rng", "xdancer_jax.nn"),
+    "xdancer_jax.nn": (
+        "xdancer_jax.typing", "xdancer_jax.axes", "xdancer_jax.rng", "xdancer_jax.flops", "xdancer_jax.nn",
+    ),
     "xdancer_jax.models": (
         "xdancer_jax.typing", "xdancer_jax.axes", "xdancer_jax.rng", "xdancer_jax.nn", "xdancer_jax.models",
     ),

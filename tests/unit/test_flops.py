@@ -9,7 +9,6 @@ from configs import motion
 from xdancer_jax import flops
 from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.nn import attention as attention_module
-from xdancer_jax.nn import attention_blocks
 from xdancer_jax.nn.attention import attention
 from xdancer_jax.sharding import make_mesh
 
@@ -152,10 +151,6 @@ def test_attention_to_other_keys_counts_all_of_them(kernel, again, lengths, requ
     lost = 2 * rows * heads * length * width if kernel == "splash" else 0
     assert flops.of(jax.value_and_grad(loss, argnums=(0, 1, 2)), query, key, key) == (6 + again) * product + lost
     assert flops.of_gradient(lambda all: loss(*all), (query, key, key)) == 6 * product + lost
-
-
-def test_the_name_of_what_is_computed_again_is_the_same_everywhere():
-    assert attention_blocks._AGAIN == flops.AGAIN
 
 
 def _music_gpt(**changes) -> MusicGPT:

@@ -65,27 +65,22 @@ def _causal(query: Array, key: Array, value: Array) -> Array:
     if platform() == "tpu":
         return splash_attention(query, key, value, is_causal=True)
     if has_cudnn(query):
-        return _causal_cudnn(query, key, value)
+        return _cudnn(query, key, value, None, is_causal=True)
     return _causal_blocks(query, key, value)
 
 
-def _cudnn(query: Array, key: Array, value: Array, key_lengths: Array | None) -> Array:
-    """JAX refuses odd lengths in training: queries that are added are cut off, keys that are added not seen."""
+def _cudnn(
+    query: Array, key: Array, value: Array, key_lengths: Array | None, is_causal: bool = False
+) -> Array:
+    """JAX refuses odd lengths in training: queries that are added are cut off, keys that are added not seen, which a
+    causal mask sees to by itself."""
     length, keys = query.shape[1], key.shape[1]
-    if keys % 2 and key_lengths is None:
+    if keys % 2 and key_lengths is None and not is_causal:
         key_lengths = jnp.full(len(key), keys, jnp.int32)
     query, key, value = (jnp.pad(x, ((0, 0), (0, x.shape[1] % 2), (0, 0), (0, 0))) for x in (query, key, value))
-    found = jax.nn.dot_product_attention(
-        query, key, value, key_value_seq_lengths=key_lengths, implementation="cudnn"
-    )
-    return found[:, :length]
-
-
-def _causal_cudnn(query: Array, key: Array, value: Array) -> Array:
-    """JAX refuses odd lengths in training; a slot at the end is seen by no other."""
-    length = query.shape[1]
-    padded = (jnp.pad(x, ((0, 0), (0, length % 2), (0, 0), (0, 0))) for x in (query, key, value))
-    return jax.nn.dot_product_attention(*padded, is_causal=True, implementation="cudnn")[:, :length]
+    return jax.nn.dot_product_attention(
+        query, key, value, is_causal=is_causal, key_value_seq_lengths=key_lengths, implementation="cudnn"
+    )[:, :length]
 
 
 def _causal_blocks(query: Array, key: Array, value: Array) -> Array:

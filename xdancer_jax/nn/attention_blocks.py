@@ -12,11 +12,11 @@ import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 
+from xdancer_jax.flops import AGAIN
 from xdancer_jax.nn.per_device import per_device
 from xdancer_jax.typing import Array, Float, Int, typechecked
 
 SAVED: Final = "fused_attention"  # checkpoint name of what a backward pass needs: the result, and sums of exponentials
-_AGAIN: Final = "computed_again"  # flops.AGAIN, which may import nothing from here, nor this from there
 # Measured on two cores, with heads of 8 to 512: a block's scores are 512 rows, or more where the rows are short.
 _BLOCK, _SCORES = 512, 2**20
 
@@ -84,7 +84,7 @@ def _backward(blocks: int, saved: tuple[Array | None, ...], gradient: Array) -> 
 
         def of_block(carried: tuple[Array, Array], part: tuple[Array, ...]) -> tuple[tuple[Array, Array], Array]:
             query, gradient, sums, inner = part
-            with jax.named_scope(_AGAIN):
+            with jax.named_scope(AGAIN):
                 weights = jnp.exp(_scores(query, key, length) - sums)
             to_weights = _product("qd,kd->qk", gradient, value)
             to_scores = (weights * (to_weights - inner)).astype(query.dtype)

@@ -45,7 +45,7 @@ def _take(data, count=6, **order):
     return list(itertools.islice(loaders.tokenizer(data, "train", 4, seed=3, length=8, **order), count))
 
 
-def _same(a, b):
+def _assert_same(a, b):
     assert [set(batch) for batch in a] == [set(batch) for batch in b] == [{"poses"}] * len(a)
     for x, y in zip(a, b, strict=True):
         np.testing.assert_array_equal(x["poses"], y["poses"])
@@ -62,7 +62,7 @@ def test_or_another_clip_takes_its_place_and_a_warning_counts(damaged, whole, ca
     with caplog.at_level(logging.WARNING):
         found = _take(folder, corrupt="skip")
     before = _take(whole, corrupt="skip")
-    _same(before, _take(whole))  # where nothing is damaged, nothing changes
+    _assert_same(before, _take(whole))  # where nothing is damaged, nothing changes
     names = [loaders.clips(whole, "train", 4, 3, step) for step in range(len(found))]
     for step, row in itertools.product(range(len(found)), range(4)):
         equal = np.array_equal(found[step]["poses"][row], before[step]["poses"][row])
@@ -74,11 +74,11 @@ def test_or_another_clip_takes_its_place_and_a_warning_counts(damaged, whole, ca
 def test_the_same_clip_takes_its_place_everywhere(damaged):
     folder, _ = damaged
     found = _take(folder, corrupt="skip")
-    _same(_take(folder, corrupt="skip", num_threads=0), found)
-    _same(_take(folder, corrupt="skip", worker_count=1), found)
-    _same(_take(folder, 3, corrupt="skip", start_step=3), found[3:])
+    _assert_same(_take(folder, corrupt="skip", num_threads=0), found)
+    _assert_same(_take(folder, corrupt="skip", worker_count=1), found)
+    _assert_same(_take(folder, 3, corrupt="skip", start_step=3), found[3:])
     parts = [_take(folder, corrupt="skip", process_index=i, process_count=2) for i in range(2)]
-    _same([{"poses": np.concatenate([a["poses"], b["poses"]])} for a, b in zip(*parts, strict=True)], found)
+    _assert_same([{"poses": np.concatenate([a["poses"], b["poses"]])} for a, b in zip(*parts, strict=True)], found)
 
 
 def test_a_damaged_picture_names_clip_file_and_frame(whole, tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipeline import filters, pose_files, poses, report_page, video_files
+from data_pipeline import filters, pose_files, poses, report_figures, report_page, video_files
 from data_pipeline.report_page import Reject, Row
 from data_pipeline.skeleton import PARTS
 
@@ -184,7 +184,7 @@ def test_the_page_of_a_real_dance(tmp_path):
     scores = filters.Scores(
         7.2, 0.0, filters.person_box(clip.poses, clip.height, clip.width), corners.deviation(0, len(pictures))
     )
-    sheet = report_page.contact_sheet(
+    sheet = report_figures.contact_sheet(
         np.stack(pictures[::40]), poses.normalise(clip.poses[::40], clip.height, clip.width)
     )
     reasons = filters.reasons(scores, filters.Limits())

@@ -124,7 +124,7 @@ def test_on_a_gpu_causal_attention_in_half_precision_is_cudnn_s(monkeypatch):
     )
     arrays = [x.astype(jnp.bfloat16) for x in jax.random.normal(jax.random.key(0), (3, 2, 7, 2, 8))]
     got = attention(*arrays, is_causal=True)  # an odd length, which cuDNN gets padded
-    assert calls == [("cudnn", {"is_causal": True})]
+    assert calls == [("cudnn", {"is_causal": True, "key_value_seq_lengths": None})]
     np.testing.assert_array_equal(got, real(*arrays, is_causal=True))
     for shape, dtype in (((2, 7, 2, 8), jnp.float32), ((2, 7, 2, 12), jnp.bfloat16), ((2, 7, 2, 136), jnp.bfloat16)):
         attention(*[jnp.ones(shape, dtype)] * 3, is_causal=True)

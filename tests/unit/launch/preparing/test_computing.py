@@ -11,6 +11,7 @@ import pytest
 from data_pipeline import computed, loaders, sources
 from data_pipeline.computed_files import Writer
 from launch import stages
+from launch.checks import data as checks_data
 from launch.preparing import computing
 from launch.runs import build, loading, resolve, training
 from launch.runs import computed as holding
@@ -205,9 +206,14 @@ def test_what_does_not_fit_is_refused(name, fields, change, message, workdir, da
     assert "\n" not in str(error.value)
 
 
+def test_the_doctor_takes_an_example_as_training_does(workdir, data, out):
+    config = _config("motion", workdir, data, tokens=out)
+    assert "tokens 8x5x1" in checks_data._example(resolve.resolve(config))
+
+
 def test_values_of_another_set_are_refused(out, tmp_path):
     other = data_sets.toy(tmp_path, frames=FRAMES, height=40, width=24, train_clips=2)
-    with pytest.raises(ValueError, match=f"{out}: its tokens were made of another data set than {other}"):
+    with pytest.raises(ValueError, match=f"{out}: its tokens were made of another data set; make it with"):
         sources.from_directory(other, "train", ("tokens",), made={"tokens": out})
 
 

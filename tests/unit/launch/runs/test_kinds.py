@@ -1,5 +1,6 @@
 """config.json of a run whose fields are damaged, to every reader of it."""
 
+import copy
 import json
 import shutil
 
@@ -70,6 +71,19 @@ def test_a_value_that_no_model_takes_is_the_configs_fault(run, field, value):
 def test_a_run_without_its_history_does_not_go_on(run, small, field):
     with pytest.raises(ValueError, match=f"config.json: not the config of a run .no {field}"):
         training.train(small(), run(field, None))
+
+
+def test_a_run_of_an_earlier_version_lacks_only_what_came_since(trained):
+    """Its config gets what it did then, and those it stands on; a field that was always there is still missed."""
+    now = json.loads((trained / "config.json").read_text())["config"]
+    before = copy.deepcopy(now)
+    del before["data"]["augment"], before["data"]["corrupt"]
+    assert kinds.completed(before) == now
+    above = {**now, "earlier": {"tokenizer": before}}
+    assert kinds.completed(above)["earlier"]["tokenizer"] == now
+    del before["data"]["length"]
+    with pytest.raises(ValueError, match="config.data.length is missing"):
+        kinds.check(kinds.completed(before))
 
 
 def test_every_variant_passes(trained):
