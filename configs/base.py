@@ -53,8 +53,8 @@ def get_base() -> ConfigDict:
     config.mesh.dcn_data = 1  # TPU slices, or groups of hosts with a slow network between them; the batch is split
     config.mesh.data = -1  # batch split, parameters copied
     config.mesh.fsdp = 1  # batch and parameters split
-    config.mesh.tensor = 1  # heads, hidden widths and vocabularies split
-    config.sharding = "data"  # table of configs/sharding.py: "data", "fsdp" or "fsdp_tensor"
+    config.mesh.tensor = 1  # heads, hidden widths and vocabularies split; or, by fsdp_frames, frames of a clip
+    config.sharding = "data"  # table of configs/sharding.py: "data", "fsdp", "fsdp_tensor" or "fsdp_frames"
 
     config.accumulate = 1  # parts that a batch is worked off in, one after the other: 1/3 of the memory with 3
     config.guard = ConfigDict()  # bad steps: loss, gradient or update not finite, or a leap of the gradient's norm

@@ -8,6 +8,7 @@ mesh axis is used once, by the first dimension that asks for it.
 # gradients cross the slow network between slices.
 data = (
     ("batch", ("dcn_data", "data", "fsdp")),
+    ("frames", None),
     ("embed", None),
     ("heads", None),
     ("mlp", None),
@@ -20,6 +21,7 @@ data = (
 # Parameters, moments and EMA are split along one dimension over fsdp and gathered where they are used.
 fsdp = (
     ("batch", ("dcn_data", "data", "fsdp")),
+    ("frames", None),
     ("embed", "fsdp"),
     ("heads", None),
     ("mlp", None),
@@ -32,6 +34,7 @@ fsdp = (
 # As fsdp, with heads, hidden widths and vocabularies split over tensor as well.
 fsdp_tensor = (
     ("batch", ("dcn_data", "data", "fsdp")),
+    ("frames", None),
     ("embed", "fsdp"),
     ("heads", "tensor"),
     ("mlp", "tensor"),
@@ -41,4 +44,18 @@ fsdp_tensor = (
     ("layers", None),
 )
 
-TABLES = {"data": data, "fsdp": fsdp, "fsdp_tensor": fsdp_tensor}
+# As fsdp, with the frames of a clip split over tensor: for more devices than clips. One clip for each of data x fsdp is
+# best; the ReferenceNet, of one picture a clip, runs on each device along tensor.
+fsdp_frames = (
+    ("batch", ("dcn_data", "data", "fsdp")),
+    ("frames", "tensor"),
+    ("embed", "fsdp"),
+    ("heads", None),
+    ("mlp", None),
+    ("vocab", None),
+    ("conv_in", None),
+    ("conv_out", "fsdp"),
+    ("layers", None),
+)
+
+TABLES = {"data": data, "fsdp": fsdp, "fsdp_tensor": fsdp_tensor, "fsdp_frames": fsdp_frames}

@@ -5,10 +5,11 @@ device, and how long a step takes at best.
         --config.mesh.data=1 --config.sharding=fsdp --config.dtype=bfloat16] [--out FILE.json] [--count] [--search]
 
 Needs libtpu (pip install libtpu), or --topology local for the devices at hand. What cannot fit by its state alone is
-told before anything is compiled. --search tries remat, accumulation and split weights in turn, until a step fits. No
-weights and no data are read.
+told before anything is compiled. --search tries remat, accumulation, split weights and split frames in turn, until a
+step fits. What the compiler said of a program is kept (--cache). No weights and no data are read.
 """
 
+import functools
 import json
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from launch.shell import cli, outputs
 _CONFIG = config_flags.DEFINE_config_file("config", None, "configs/STAGE.py:VARIANT.", lock_config=True)
 _TOPOLOGY = flags.DEFINE_string("topology", None, "Slice, as v5e:16x16 or v5p:4x4x4; or local.")
 _OUT = flags.DEFINE_string("out", None, "File for the figures (.json).")
+_CACHE = flags.DEFINE_string("cache", "out/plans", "Folder for what compilers said; none: ask anew.")
 _COUNT = flags.DEFINE_bool("count", False, "Only what is known without the compiler.")
 _SEARCH = flags.DEFINE_bool("search", False, "Change the config until it fits.")
 flags.mark_flags_as_required(["config", "topology"])
@@ -34,10 +36,11 @@ def main(argv: list[str]) -> None:
         raise ValueError("--search: not with --count, which asks no compiler whether a step fits")
     if _OUT.value:
         outputs.check_out(_OUT.value, ".json")
+    tell, cache = functools.partial(print, flush=True), None if _CACHE.value == "none" else _CACHE.value
     if _SEARCH.value:
-        found = search.search(_CONFIG.value, _TOPOLOGY.value, lambda line: print(line, flush=True))
+        found = search.search(_CONFIG.value, _TOPOLOGY.value, tell, cache)
     else:
-        found = plans.plan(_CONFIG.value, _TOPOLOGY.value, count=_COUNT.value)
+        found = plans.plan(_CONFIG.value, _TOPOLOGY.value, count=_COUNT.value, cache=cache, tell=tell)
     print(plans.table(found))
     if _OUT.value:
         write_atomically(Path(_OUT.value), (json.dumps(found, indent=2) + "\n").encode())

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import jax
 
 from benchmarks.measures.found import Found, of_processes
-from configs.sharding import TABLES
 from launch.compiling import plans
 from launch.compiling.collectives import Collective, collectives
 from launch.compiling.step import compiled, lowering
@@ -35,7 +34,7 @@ class Sizes(NamedTuple):
     """variants, as "stage:variant"; tables of configs/sharding.py; fake devices."""
 
     variants: tuple[str, ...] = ("motion:tiny", "tokenizer:tiny")
-    tables: tuple[str, ...] = tuple(TABLES)
+    tables: tuple[str, ...] = tuple(MESHES)
     devices: tuple[int, ...] = (1, 2, 4, 8)
 
 

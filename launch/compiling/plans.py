@@ -1,37 +1,46 @@
 """The plan of a run on a slice: a config becomes figures."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
-import jax
 from ml_collections import ConfigDict
 
-from launch.compiling import report, slices
+from launch.compiling import kept, report, slices
 from launch.compiling.report import table
-from launch.compiling.step import compiled, lowering
+from launch.compiling.step import lowering, traced
 from launch.runs import build, changes, resolve, training
 from xdancer_jax import sharding
 
 WAY_OUT: Final = (
     "try in turn --config.model.remat=full (video: --config.model.unet.remat), --config.accumulate=N, "
-    "--config.sharding=fsdp with --config.mesh.fsdp=-1 --config.mesh.data=1, cached latents (launch.precompute), or a "
-    "larger slice"
+    "--config.sharding=fsdp with --config.mesh.fsdp=-1 --config.mesh.data=1, cached latents (launch.precompute), "
+    "--config.sharding=fsdp_frames with --config.mesh.tensor=N (video: frames of a clip), or a larger slice"
 )
 
 
-def plan(config: ConfigDict, topology: str, *, count: bool = False) -> dict[str, Any]:
+def plan(
+    config: ConfigDict, topology: str, *, count: bool = False, cache: str | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> dict[str, Any]:
     """Figures of the step of `config` (not yet resolved) on the devices of `topology`, see report.
 
-    count: the compiler is not asked, as it is not where the state alone does not fit.
+    count: the compiler is not asked, as it is not where the state alone does not fit. cache: folder for what it says.
+    tell: is told what is under way.
 
-    Raises ImportError, ValueError: see slices.devices_of, resolve.resolve, step.lowering; a batch that does not divide.
+    Raises ImportError, ValueError: see slices.devices_of, resolve.resolve, step.lowering, kept.figures; a batch that
+    does not divide.
     """
     devices = slices.devices_of(topology)
     config = resolve.resolve(without_sources(config))
     lowered = lowering(config, devices)
     training.check_batch(config, sharding.Place(lowered.mesh, build.rules(config)).ways)
-    found = {"topology": topology, "jax": jax.__version__, "config": changes.flat(config), **report.of_state(lowered)}
+    found = {"topology": topology, **kept.versions(), "config": changes.flat(config), **report.of_state(lowered)}
     if not count and report.fits(found) is not False:
-        found |= report.of_step(compiled(lowered))
+        tell("tracing the step")
+        program = traced(lowered)
+        text = program.as_text()
+        tell(f"compiling {text.count(chr(10))} lines of StableHLO for {topology}; it cannot say how far it is")
+        found |= kept.figures(cache, text, topology, lambda: report.of_program(program, lowered.mesh))
     return found | {"fits": report.fits(found)}
 
 

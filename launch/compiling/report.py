@@ -1,14 +1,17 @@
 """What a compiled step needs of each device, and how long it takes at best: figures, and a table of them."""
 
 import math
+import time
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final
 
+import jax
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from launch.compiling import collectives
-from launch.compiling.step import Lowering, Step
+from launch.compiling.step import Lowering
 from launch.shell.devices import Chip, chip
 from xdancer_jax.train import trees
 
@@ -30,20 +33,25 @@ def of_state(lowered: Lowering) -> dict[str, Any]:
     }
 
 
-def of_step(step: Step) -> dict[str, Any]:
-    """What the compiler adds. Collectives inside a loop are counted once, as its text has them; of one whose text does
-    not name its devices the bytes are not known, and it is counted in "unmeasured"."""
-    memory, sent, counts, unmeasured = step.program.memory_analysis(), defaultdict(float), defaultdict(int), 0
-    for each in collectives.collectives(step.program.as_text()):
-        counts[each.kind] += 1
+def of_program(program: jax.stages.Lowered, mesh: Mesh) -> dict[str, Any]:
+    """What the compiler adds. Collectives are told apart by the axes of the mesh that they reach over. Those inside a
+    loop are counted once, as the text has them; of one whose text does not name its devices the bytes are not known,
+    and it is counted in "unmeasured"."""
+    began = time.perf_counter()
+    done = program.compile()
+    seconds = time.perf_counter() - began
+    memory, sent, counts, unmeasured = done.memory_analysis(), defaultdict(float), defaultdict(int), 0
+    for each in collectives.collectives(done.as_text()):
+        name = " ".join([each.kind, *each.axes(mesh.shape)])
+        counts[name] += 1
         try:
-            sent[each.kind] += each.bytes_sent
+            sent[name] += each.bytes_sent
         except ValueError:
             unmeasured += 1
     arguments, temporaries = memory.argument_size_in_bytes, memory.temp_size_in_bytes
     new = memory.output_size_in_bytes - memory.alias_size_in_bytes
     return {
-        "compile_seconds": step.compile_seconds, "temporaries": temporaries, "outputs": new,
+        "compile_seconds": seconds, "temporaries": temporaries, "outputs": new,
         "on_the_host": memory.host_temp_size_in_bytes, "total": arguments + temporaries + new,
         "collectives": dict(counts), "collective_bytes_sent": dict(sent), "unmeasured": unmeasured,
     }
@@ -115,4 +123,4 @@ def _gigabytes(size: float) -> str:
     return f"{size / 1e9:.3f} GB"
 
 
-__all__ = ["bytes_a_device", "fits", "of_state", "of_step", "table"]
+__all__ = ["bytes_a_device", "fits", "of_program", "of_state", "table"]

@@ -17,6 +17,7 @@ def devices_of(topology: str) -> Sequence[jax.Device]:
     if topology == "local":
         return jax.devices()
     os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")  # no TPU's metadata server here
+    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")  # it drives no TPU: several may compile at once
     try:
         import libtpu  # noqa: F401
     except ImportError as error:

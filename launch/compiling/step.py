@@ -15,7 +15,7 @@ from xdancer_jax.train.control import Panel
 from xdancer_jax.train.guard import Guard
 from xdancer_jax.train.model_flops import model_flops
 from xdancer_jax.train.state import Plan, plan_state
-from xdancer_jax.train.step import compile_for, make_train_step
+from xdancer_jax.train.step import lower_for, make_train_step
 
 
 class Lowering(NamedTuple):
@@ -63,18 +63,24 @@ def planned(config: ConfigDict, mesh: Mesh | AbstractMesh, batch: Mapping[str, j
     )
 
 
-def compiled(lowered: Lowering, **jit_options: Any) -> Step:
-    """The trainer's step for its devices; jit_options: of jax.jit."""
-    config, rules, began = lowered.config, build.rules(lowered.config), time.perf_counter()
+def traced(lowered: Lowering, **jit_options: Any) -> jax.stages.Lowered:
+    """The trainer's step for its devices, not yet compiled; jit_options: of jax.jit."""
+    config, rules = lowered.config, build.rules(lowered.config)
     step = make_train_step(
         stages.find(config.name).make(config), build.optimizer(config), ema_decay=config.ema_decay,
         accumulate=config.accumulate, ways=sharding.Place(lowered.mesh, rules).ways, guard=Guard(**config.guard),
     )
-    program = compile_for(
+    return lower_for(
         lowered.mesh, rules, step, lowered.plan.abstract, lowered.batch, lowered.panel.shapes,
         out_shardings=(lowered.plan.layout, sharding.replicated(lowered.mesh)), donate_argnums=0, **jit_options,
     )
+
+
+def compiled(lowered: Lowering, **jit_options: Any) -> Step:
+    """The same, compiled."""
+    began = time.perf_counter()
+    program = traced(lowered, **jit_options).compile()
     return Step(lowered, program, time.perf_counter() - began)
 
 
-__all__ = ["Lowering", "Step", "compiled", "lowering", "planned"]
+__all__ = ["Lowering", "Step", "compiled", "lowering", "planned", "traced"]

@@ -155,4 +155,4 @@ def take_skips(layout: Layout, skips: list[Array]) -> tuple[list[Array], list[Ar
     return skips[: -count - 1 : -1], skips[:-count]
 
 
-__all__ = ["UNet", "down_path", "take_skips"]
+__all__ = ["UNet", "down_path", "fold", "take_skips"]

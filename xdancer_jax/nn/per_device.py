@@ -8,6 +8,7 @@ import jax
 from jax.sharding import Mesh, PartitionSpec
 
 from xdancer_jax import axes
+from xdancer_jax.nn.batch_split import batch_axes
 from xdancer_jax.typing import Array
 
 
@@ -25,7 +26,7 @@ def per_device(
     mesh = jax.sharding.get_abstract_mesh()
     if mesh.empty:
         return local(query, key, value, key_lengths)
-    names = nn.logical_to_mesh_axes((axes.BATCH, axes.HEADS)) or PartitionSpec(None, None)
+    names = batch_axes(query.shape[0]), *(nn.logical_to_mesh_axes((axes.HEADS,)) or (None,))
     rows, heads = (
         name if size % _size(mesh, name) == 0 else None for name, size in zip(names, query.shape[::2], strict=True)
     )

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from xdancer_jax import axes
 from xdancer_jax.nn import embeddings, linear, norm
-from xdancer_jax.nn.batch_split import keep_batch_split
+from xdancer_jax.nn.batch_split import keep_batch_split, keep_inner_split
 from xdancer_jax.nn.transformer import FeedForward, MultiHeadAttention
 from xdancer_jax.typing import Array, Float, typechecked
 
@@ -49,12 +49,15 @@ class TemporalTransformer(nn.Module):
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         n, height, width, channels = x.shape
         h = norm.group_norm(self.norm_groups, "norm", epsilon=1e-6, **types)(x)
-        h = h.reshape(n // self.frames, self.frames, height * width, channels).swapaxes(1, 2)
+        # Where frames lie on several devices, these exchange them here for places, and back.
+        h = keep_inner_split(h.reshape(n // self.frames, self.frames, height * width, channels))
+        h = keep_inner_split(h.swapaxes(1, 2))
         h = keep_batch_split(h.reshape(-1, self.frames, channels))
         h = linear.dense(channels, (axes.EMBED, axes.MLP), "proj_in", **types)(h)
         h = TemporalBlock(self.heads, self.max_frames, name="transformer_blocks_0", **types)(h)
         h = linear.dense(channels, (axes.MLP, axes.EMBED), "proj_out", zero=True, **types)(h)
-        h = h.reshape(n // self.frames, height * width, self.frames, channels).swapaxes(1, 2)
+        h = keep_inner_split(h.reshape(n // self.frames, height * width, self.frames, channels))
+        h = keep_inner_split(h.swapaxes(1, 2))
         return keep_batch_split(x + h.reshape(x.shape))
 
 

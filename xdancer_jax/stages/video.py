@@ -7,12 +7,15 @@ train the config's.
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
 from xdancer_jax.diffusion import prediction
 from xdancer_jax.diffusion.schedules import NoiseSchedule
+from xdancer_jax.models.unet import fold
+from xdancer_jax.nn.batch_split import frame_ways
 from xdancer_jax.rng import Chance
 from xdancer_jax.stage import Stage, Sums, variables
 from xdancer_jax.stages.autoencoder import draw_latents, moments
@@ -94,11 +97,21 @@ def _latents(networks: Networks, weights: PyTree, batch: Batch, chance: Chance |
         target, reference = batch["latents"], batch["reference_latents"]
     else:
         encode = functools.partial(moments, networks.autoencoder, weights)
-        # A frame of every clip at a time: all frames at once take 16 GB at 896x512.
-        target = jnp.swapaxes(jax.lax.map(encode, jnp.swapaxes(batch["frames"], 0, 1)), 0, 1)
+        target = _in_turns(encode, batch["frames"])
         reference = encode(batch["reference"])
     clips, frames = target.shape[:2]
     drawn = chance and chance.stream("frames").repeat(frames)
     clean = draw_latents(weights, target.reshape(-1, *target.shape[2:]), drawn)
     reference = draw_latents(weights, reference, chance and chance.stream("reference"))
     return clean.reshape(clips, frames, *clean.shape[1:]), reference
+
+
+def _in_turns(encode: Callable[[Array], Array], frames: Array) -> Array:
+    """`encode` of frames (B, F, H, W, 3), on each device one of every clip at a time: all at once take 16 GB at
+    896x512."""
+    clips, count = frames.shape[:2]
+    at_once = frame_ways(clips, count)
+    turns = jnp.moveaxis(frames.reshape(clips, at_once, count // at_once, *frames.shape[2:]), 2, 0)
+    done = jax.lax.map(lambda turn: encode(fold(turn)), turns)
+    done = done.reshape(-1, clips, at_once, *done.shape[2:])
+    return jnp.moveaxis(done, 0, 2).reshape(clips, count, *done.shape[3:])

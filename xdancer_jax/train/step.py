@@ -92,8 +92,13 @@ def make_eval_step(stage: Stage) -> EvalStep:
 
 def compile_for(mesh: Mesh, rules: Rules, function: Callable, *args, **jit_options) -> jax.stages.Compiled:
     """`function` compiled ahead for `args` (arrays, or shapes with shardings); `rules` resolve logical axes inside."""
+    return lower_for(mesh, rules, function, *args, **jit_options).compile()
+
+
+def lower_for(mesh: Mesh, rules: Rules, function: Callable, *args, **jit_options) -> jax.stages.Lowered:
+    """The same, traced and not yet compiled."""
     with jax.set_mesh(mesh), nn.logical_axis_rules(rules):
-        return jax.jit(function, **jit_options).lower(*args).compile()
+        return jax.jit(function, **jit_options).lower(*args)
 
 
 def _average(ema: PyTree, params: PyTree, decay: float) -> PyTree:

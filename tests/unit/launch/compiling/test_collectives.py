@@ -11,13 +11,29 @@ def read(result="f32[8,4]{1,0}", kind="all-reduce", groups="[2,4]<=[8]"):
     return collectives(LINE.format(result=result, kind=kind, groups=groups))
 
 
-@pytest.mark.parametrize(("groups", "devices"), [
-    ("[4,2]<=[8]", 2), ("[2,4]<=[4,2]T(1,0)", 4), ("{{0,1,2},{3,4,5}}", 3), ("mesh['axis_0'=8] {'axis_0'}", 8),
-    ("mesh['axis_0'=2,'axis_1'=4], device_ids=([2,2,2]T(1,0,2)) {'axis_0'}", 2),
-    ("mesh['a'=2,'b'=3,'c'=4] {'a', 'c'}", 8), ("something else", 0),
+@pytest.mark.parametrize(("groups", "group"), [
+    ("[4,2]<=[8]", (0, 1)), ("[2,4]<=[4,2]T(1,0)", (0, 2, 4, 6)), ("{{0,1,2},{3,4,5}}", (0, 1, 2)),
+    ("mesh['axis_0'=8] {'axis_0'}", (0, 1, 2, 3, 4, 5, 6, 7)),
+    ("mesh['axis_0'=2,'axis_1'=4], device_ids=([2,2,2]T(1,0,2)) {'axis_0'}", (0, 4)),
+    ("mesh['a'=2,'b'=2,'c'=2] {'a', 'c'}", (0, 1, 4, 5)), ("something else", ()),
 ])
-def test_the_group_of_a_collective_is_read_in_every_form(groups, devices):
-    assert read(groups=groups) == [Collective("all-reduce", (8, 4), "jit(f)/dot", 4, devices)]
+def test_the_group_of_a_collective_is_read_in_every_form(groups, group):
+    assert read(groups=groups) == [Collective("all-reduce", (8, 4), "jit(f)/dot", 4, len(group), group)]
+
+
+@pytest.mark.parametrize(("groups", "axes"), [
+    ("[4,2]<=[8]", ("tensor",)), ("[2,4]<=[4,2]T(1,0)", ("data", "fsdp")), ("[1,8]<=[8]", ("data", "fsdp", "tensor")),
+    ("[4,2]<=[2,2,2]T(0,2,1)", ("fsdp",)), ("{{0,4},{1,5}}", ("data",)), ("something else", ()),
+])
+def test_the_axes_of_a_mesh_that_it_reaches_over(groups, axes):
+    assert read(groups=groups)[0].axes({"data": 2, "fsdp": 2, "tensor": 2}) == axes
+
+
+def test_a_permutation_has_pairs():
+    line = "%x = f32[4] collective-permute(%y), channel_id=1, source_target_pairs={{3,3},{0,2},{1,3}}"
+    (found,) = collectives(line)
+    assert found.group == (0, 2) and found.axes({"data": 2, "tensor": 2}) == ("data",)
+    assert found.bytes_sent == 16
 
 
 def test_each_array_of_a_result_counts_with_its_dtype():

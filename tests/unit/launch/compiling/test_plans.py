@@ -4,7 +4,7 @@ import sys
 import jax
 import pytest
 
-from launch.compiling import plans, report, slices
+from launch.compiling import kept, plans, report, slices
 from launch.compiling.step import lowering
 from launch.runs import resolve
 from launch.shell import devices
@@ -51,7 +51,7 @@ def _state():
 
 def test_what_cannot_fit_is_told_before_anything_is_compiled(chip, monkeypatch):
     chip(1000.0)
-    monkeypatch.setattr(plans, "compiled", None)
+    monkeypatch.setattr(plans, "traced", None)
     found = plans.plan(_config(), "local")
     assert found["fits"] is False and "total" not in found
     assert "in all, without temporaries" in report.table(found)
@@ -66,8 +66,26 @@ def test_a_step_whose_temporaries_are_too_much_does_not_fit(chip):
 
 def test_counting_asks_no_compiler(chip, monkeypatch):
     chip(1e9)
-    monkeypatch.setattr(plans, "compiled", None)
+    monkeypatch.setattr(plans, "traced", None)
     assert plans.plan(_config(), "local", count=True)["fits"] is True
+
+
+def test_what_the_compiler_said_is_kept_by_program_and_versions(tmp_path, monkeypatch):
+    told, cache = [], str(tmp_path / "plans")
+    first = plans.plan(_config(), "local", cache=cache, tell=told.append)
+    assert told[0] == "tracing the step" and "lines of StableHLO for local" in told[1]
+    with monkeypatch.context() as patched:
+        patched.setattr(report, "of_program", None)
+        assert plans.plan(_config(), "local", cache=cache) == first
+        with pytest.raises(TypeError):
+            plans.plan(_config(accumulate=2), "local", cache=cache)
+        patched.setattr(kept, "versions", lambda: {"jax": "0"})
+        with pytest.raises(TypeError):
+            plans.plan(_config(), "local", cache=cache)
+    (path,) = (tmp_path / "plans").iterdir()
+    path.write_text("[1")
+    with pytest.raises(ValueError, match=f"{path}: holds no figures of a compiled step .*; remove it"):
+        plans.plan(_config(), "local", cache=cache)
 
 
 def test_accumulation_is_compiled_in_and_changes_no_flops():

@@ -4,15 +4,16 @@ from configs import motion, video
 from launch.compiling import search
 
 
-def _searched(monkeypatch, fits, config=None):
+def _searched(monkeypatch, fits, config=None, devices=16):
     """(what search gives, what was told, the configs that it planned)."""
     planned, told = [], []
 
-    def plan(config, topology):
+    def plan(config, topology, cache, tell):
         planned.append(config)
         return {"fits": fits(config), "topology": topology}
 
     monkeypatch.setattr(search.plans, "plan", plan)
+    monkeypatch.setattr(search.slices, "devices_of", lambda topology: range(devices))
     config = config or motion.get_config("medium")
     return search.search(config.lock(), "v5e:4x4", told.append), told, planned
 
@@ -35,7 +36,7 @@ def test_remat_comes_before_accumulation_and_split_weights(monkeypatch):
 def test_where_nothing_fits_the_last_plan_says_so(monkeypatch):
     found, told, _ = _searched(monkeypatch, lambda config: False, video.get_config("paper_motion"))
     assert found["fits"] is False and found["changes"]["sharding"] == "fsdp"
-    assert all("fit" in line or "compiling" in line for line in told)
+    assert all("fit" in line or "planning" in line for line in told)
 
 
 def test_what_does_not_compile_is_passed_over(monkeypatch):
@@ -52,3 +53,13 @@ def test_what_does_not_compile_is_passed_over(monkeypatch):
 
     with pytest.raises(ValueError, match="--topology=v5e:4x4: nothing could be compiled; the last: no"):
         _searched(monkeypatch, never)
+
+
+def test_frames_are_split_last_where_devices_are_more_than_clips(monkeypatch):
+    config = video.get_config("paper_motion")
+    found, _, planned = _searched(monkeypatch, lambda config: config.sharding == "fsdp_frames", config, devices=256)
+    assert found["changes"] == {"sharding": "fsdp_frames", "mesh.data": 1, "mesh.fsdp": -1, "mesh.tensor": 16}
+    assert {each.sharding for each in planned[:-1]} == {"data", "fsdp"}
+    appearance, dance = video.get_config("paper_appearance"), motion.get_config("medium")
+    for other, devices in ((config, 16), (appearance, 256), (dance, 256)):
+        assert not any("mesh.tensor" in changes for changes in search.candidates(other, devices))
