@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed-$(subst $(COMMA),-,$(EXTRAS))
 export JAX_PLATFORMS ?= cpu
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help demo test lint unit slow multidevice install clean
+.PHONY: help demo test lint unit slow multidevice pods install clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ slow: $(INSTALLED)  ## what takes minutes a test: real processes of the video st
 
 multidevice: $(INSTALLED)  ## tests that need eight devices (fake ones on this CPU), in two processes
 	$(RUN) -m pytest -n 2 --dist loadgroup tests/multidevice
+
+pods: $(INSTALLED)  ## docs/pods.md: plans on TPU slices that are not here (installs libtpu; hours of two cores if anew)
+	$(RUN) -m pip install --quiet libtpu
+	$(RUN) -m benchmarks.pods
 
 install: $(INSTALLED)  ## the virtual environment alone
 

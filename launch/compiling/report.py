@@ -1,6 +1,7 @@
 """What a compiled step needs of each device, and how long it takes at best: figures, and a table of them."""
 
 import math
+import resource
 import time
 from collections import defaultdict
 from collections.abc import Mapping
@@ -51,8 +52,9 @@ def of_program(program: jax.stages.Lowered, mesh: Mesh) -> dict[str, Any]:
     arguments, temporaries = memory.argument_size_in_bytes, memory.temp_size_in_bytes
     new = memory.output_size_in_bytes - memory.alias_size_in_bytes
     return {
-        "compile_seconds": seconds, "temporaries": temporaries, "outputs": new,
-        "on_the_host": memory.host_temp_size_in_bytes, "total": arguments + temporaries + new,
+        "compile_seconds": seconds, "host_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "temporaries": temporaries, "outputs": new, "on_the_host": memory.host_temp_size_in_bytes,
+        "total": arguments + temporaries + new,
         "collectives": dict(counts), "collective_bytes_sent": dict(sent), "unmeasured": unmeasured,
     }
 
@@ -85,7 +87,8 @@ def table(found: Mapping[str, Any]) -> str:
         speed = f"{found['examples_per_second'][name]:.4g} examples/s, {found['days'][name]:.3g} days"
         lines.append((f"a step at {name}", f"{seconds:.3g} s, {speed}"))
     if "compile_seconds" in found:
-        lines.append(("compiled in", f"{found['compile_seconds']:.0f} s"))
+        taken = f"{found['compile_seconds']:.0f} s, {_gigabytes(found['host_bytes'])} of this host"
+        lines.append(("compiled in", taken))
     width = max(len(name) for name, _ in lines)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
 

@@ -22,8 +22,10 @@ def devices_of(topology: str) -> Sequence[jax.Device]:
         import libtpu  # noqa: F401
     except ImportError as error:
         raise ImportError(f"--topology={topology}: needs the compiler for TPUs, pip install libtpu") from error
+    # As a v4 slice is used: a chip's two cores are one device, and jax.make_mesh takes no other.
+    options = {"chip_config_name": "megacore"} if topology.startswith("v4:") else {}
     try:
-        return topologies.get_topology_desc(platform="tpu", topology_name=topology).devices
+        return topologies.get_topology_desc(platform="tpu", topology_name=topology, **options).devices
     except Exception as error:  # libtpu's own kinds of error
         reason = " ".join(str(error).split())[:200]
         raise ValueError(

@@ -44,8 +44,8 @@ _CHIPS = {
 def chip(device: jax.Device) -> Chip | None:
     """What `device` has at most; None for a kind that is not listed, as a CPU.
 
-    A v4 or v5p chip is one JAX device of two cores, a tpu7x chip two devices of one core, as a v4 chip is in
-    ahead-of-time topologies. The device says how many cores it has, and gets that share of its chip.
+    A v4 or v5p chip is one JAX device of two cores, a tpu7x chip two devices of one core. The device says how many
+    cores it has, and gets that share of its chip.
     """
     whole = _CHIPS.get(device.device_kind)
     if whole is None or whole.cores == 1:
