@@ -51,22 +51,27 @@ class Frechet:
 
     @typechecked
     def interval(
-        self, features: Float[np.ndarray, "N C"], real: Float[np.ndarray, "M C"]
+        self, features: Float[np.ndarray, "N C"], real: Float[np.ndarray, "M C"],
+        groups: np.ndarray | None = None, real_groups: np.ndarray | None = None,
     ) -> tuple[float, float, float]:
         """(low, high, bias) by resampling both sides with replacement: where the figure lies for other draws of as many
         samples, and how far resampling alone lifts it.
 
         The distance of finite sets is biased upwards, and resampling adds that bias once more; the interval is moved
         back by it, so that it is about the figure at this number of samples. NaN where `samples` is 0.
+
+        groups: (N,), (M,) for each row whose it is, such as the clip that a window was cut from: groups are drawn
+        whole, since their rows are alike. None: every row is its own.
         """
         own = self(features, real)
         if not self.samples:
             return float("nan"), float("nan"), float("nan")
-        rng = np.random.default_rng(self.seed)
-        drawn = [
-            distance(*(moments(rows[rng.integers(len(rows), size=len(rows))], self.ddof) for rows in (features, real)))
-            for _ in range(self.samples)
-        ]
+        rng, drawn = np.random.default_rng(self.seed), []
+        sides = [(rows, _members(len(rows), of)) for rows, of in ((features, groups), (real, real_groups))]
+        for _ in range(self.samples):
+            chosen = [rows[_draw(rng, members)] for rows, members in sides]
+            if min(map(len, chosen)) > 1:
+                drawn.append(distance(*(moments(rows, self.ddof) for rows in chosen)))
         bias = float(np.mean(drawn)) - own
         low, high = np.quantile(drawn, [(1 - self.level) / 2, (1 + self.level) / 2]) - bias
         return max(0.0, float(low)), float(high), bias
@@ -114,6 +119,20 @@ def distance(one: Moments, other: Moments) -> float:
     root = np.linalg.svd(one.factor @ other.factor.T, compute_uv=False).sum()
     apart = ((one.mean - other.mean) ** 2).sum()
     return max(0.0, float(apart + (one.factor**2).sum() + (other.factor**2).sum() - 2 * root))
+
+
+def _members(count: int, groups: np.ndarray | None) -> list[np.ndarray]:
+    """Rows of each group."""
+    if groups is None:
+        return [np.arange(count)]
+    return [np.flatnonzero(groups == each) for each in np.unique(groups)]
+
+
+def _draw(rng: np.random.Generator, members: list[np.ndarray]) -> np.ndarray:
+    """Row numbers with replacement: single ones of one group, or groups as a whole."""
+    if len(members) == 1:
+        return rng.choice(members[0], size=len(members[0]))
+    return np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
 
 
 def _sides(features: np.ndarray, real: np.ndarray) -> tuple[tuple[str, np.ndarray], ...]:
