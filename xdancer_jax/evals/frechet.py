@@ -69,9 +69,10 @@ class Frechet:
         rng, drawn = np.random.default_rng(self.seed), []
         sides = [(rows, _members(len(rows), of)) for rows, of in ((features, groups), (real, real_groups))]
         for _ in range(self.samples):
-            chosen = [rows[_draw(rng, members)] for rows, members in sides]
-            if min(map(len, chosen)) > 1:
-                drawn.append(distance(*(moments(rows, self.ddof) for rows in chosen)))
+            chosen = [(rows, np.bincount(_draw(rng, members), minlength=len(rows))) for rows, members in sides]
+            if min(count.sum() for _, count in chosen) > 1:
+                fits = [moments(rows[count > 0], self.ddof, count[count > 0]) for rows, count in chosen]
+                drawn.append(distance(*fits))
         bias = float(np.mean(drawn)) - own
         low, high = np.quantile(drawn, [(1 - self.level) / 2, (1 + self.level) / 2]) - bias
         return max(0.0, float(low)), float(high), bias
@@ -106,11 +107,13 @@ def check(rows: np.ndarray, side: str) -> np.ndarray:
     return rows
 
 
-def moments(rows: np.ndarray, ddof: int = 1) -> Moments:
-    """Mean and a factor of the covariance of `rows` (N, C), N > ddof, in float64."""
+def moments(rows: np.ndarray, ddof: int = 1, counts: np.ndarray | None = None) -> Moments:
+    """Mean and a factor of the covariance of `rows` (N, C), N > ddof, in float64. counts (N,): how often each row is
+    there; once if not given."""
     rows = np.asarray(rows, np.float64)
-    mean = rows.mean(axis=0)
-    centred = (rows - mean) / np.sqrt(len(rows) - ddof)
+    counts = np.ones(len(rows)) if counts is None else counts
+    mean = counts @ rows / counts.sum()
+    centred = (rows - mean) * np.sqrt(counts / (counts.sum() - ddof))[:, None]
     return Moments(mean, np.linalg.qr(centred, mode="r") if len(rows) > rows.shape[1] else centred)
 
 

@@ -75,7 +75,7 @@ class Geometric2D:
     @typechecked
     def __call__(self, poses: Float[np.ndarray, "F J 3"], fps: float | int) -> Float[np.ndarray, "27"]:
         """(27,) of (x, y, confidence), y down; NaN for a statement about joints that are never seen."""
-        points = torso_scaled(poses, self.min_confidence)[:, : len(BODY)] * np.array([1.0, -1.0])
+        points = torso_scaled(poses[:, : len(BODY)], self.min_confidence) * np.array([1.0, -1.0])
         places = {short(name): points[:, i] for i, name in enumerate(BODY)}
         root = (places["lhip"] + places["rhip"]) / 2
         chest = (places["lshoulder"] + places["rshoulder"]) / 2
@@ -88,7 +88,7 @@ def shares(
     statements: tuple[Predicate, ...], places: predicates.Places, units: dict[str, float], fps: float, published: bool
 ) -> np.ndarray:
     """Share of the steps in which each statement is true, of those that show its joints; NaN where none does."""
-    found = []
+    found, shown = [], {name: np.isfinite(place).all(axis=-1) for name, place in places.items()}
     for each in statements:
         limit = tuple(value * units[each.unit] for value in each.limit)
         if each.kind == "angle":
@@ -101,7 +101,7 @@ def shares(
             moving = predicates.moves_published if published else predicates.moves
             function = {"fast": predicates.fast, "move": moving, "nmove": predicates.moves_off_plane}[each.kind]
             holds = function(places, each.joints, *limit, fps)
-        seen = np.logical_and.reduce([np.isfinite(places[name]).all(axis=-1) for name in each.joints])
+        seen = np.logical_and.reduce([shown[name] for name in each.joints])
         seen = seen[1:] & (seen[:-1] if each.kind in ("fast", "move", "nmove") else True)
         found.append(holds[seen].mean() if seen.any() else np.nan)
     return np.array(found, np.float64)

@@ -98,7 +98,8 @@ def _share(kind: str, joints: tuple[str, ...], limit: tuple[float, ...], places:
 
 
 def _points(poses: np.ndarray, fps: float, rate: float, min_confidence: float) -> np.ndarray:
-    """Places (G, J, 2) at `rate`, bridged; NaN for a joint that is never seen."""
+    """Places (G, 18, 2) of the body at `rate`, bridged; NaN for a joint that is never seen."""
+    poses = poses[:, : len(BODY)]
     never = ~(poses[..., -1] > min_confidence).any(axis=0)
     points = bridge(resample(poses, float(fps), rate, min_confidence), min_confidence)
     points[:, never] = np.nan

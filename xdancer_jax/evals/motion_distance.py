@@ -53,7 +53,7 @@ class MotionDistance:
         check_rate(motions, truth)
         sets = {
             "motions": motions, "real motions": truth, "shuffled motions": truth.shuffled(self.seed),
-            "photos": motions.repeat_photo(),
+            "photos": motions.repeat_photo(2 * self.features.shortest),  # a longer one has the same features
         }
         found = {side: features_of(self.features, each, side) for side, each in sets.items()}
         notes = [note for side in ("motions", "real motions") for note in found[side].notes]

@@ -59,9 +59,10 @@ class MotionSet:
         """Every motion changed."""
         return dataclasses.replace(self, poses=[change(motion) for motion in self.poses])
 
-    def repeat_photo(self) -> "MotionSet":
-        """The photo's pose, that of the first frame, in every frame: the baseline without any motion."""
-        return self.map(lambda motion: np.repeat(motion[:1], len(motion), axis=0))
+    def repeat_photo(self, frames: int | None = None) -> "MotionSet":
+        """The photo's pose, that of the first frame, in every frame, or in `frames` frames: the baseline that has no
+        motion."""
+        return self.map(lambda motion: np.repeat(motion[:1], frames or len(motion), axis=0))
 
     def shuffled(self, seed: int = 0) -> "MotionSet":
         """The same poses with their frames in random order: right poses, no motion."""
