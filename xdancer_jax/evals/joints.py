@@ -8,7 +8,8 @@ BODY: Final = (
     "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle",
     "right_eye", "left_eye", "right_ear", "left_ear",
 )
-BODY_INDICES: Final = tuple(range(len(BODY)))
+# Neck and limbs: what every pose estimator, motion capture and 3-D baseline has; the face is often not there.
+BODY_INDICES: Final = tuple(range(BODY.index("neck"), BODY.index("left_ankle") + 1))
 HIPS: Final = (BODY.index("left_hip"), BODY.index("right_hip"))
 SHOULDERS: Final = (BODY.index("left_shoulder"), BODY.index("right_shoulder"))
 

@@ -2,7 +2,7 @@
 
 Source: MACE-Dance 2025, Evaluation-Motion/features/kinetic_2d.py and geometric_2d.py, with what is odd in them: speeds
 divide by 1/30 s though its videos have 16 frames a second; geometric speeds are by frame, in shoulder widths of the
-first frame; statements about planes are never true. It has 25 joints of ViTPose; here they are the body's 18.
+first frame; statements about planes are never true. It has 25 joints of ViTPose; here they are neck and limbs.
 Confidence plays no part but that unseen joints are bridged, and features of joints that are never seen are NaN.
 """
 

@@ -17,7 +17,7 @@ from xdancer_jax.evals.motion_set import MotionSet
 from xdancer_jax.evals.normalisation import MACE
 from xdancer_jax.evals.protocols import Result
 
-# Ours over all joints; the sources', which have no hands, over those of the body.
+# Ours over all joints; the sources' over neck and limbs, which 3-D baselines have too.
 BEATS = (BAS_MASKED_100MS, *(dataclasses.replace(source, joints=BODY_INDICES) for source in SOURCES))
 DISTANCES = (
     *(MotionDistance(features) for features in (KINETIC_2D, KINETIC_2D_BODY, KINETIC_2D_LEGACY, GEOMETRIC_2D)),

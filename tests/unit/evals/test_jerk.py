@@ -7,10 +7,10 @@ from xdancer_jax.evals.motion_set import MotionSet
 
 
 def test_by_hand():
-    """One joint on t^3 half heights to the right: 6 / s^3, over a torso of 0.6, in one of 18 joints."""
+    """One joint on t^3 half heights to the right: 6 / s^3, over a torso of 0.6, in one of 13 joints."""
     poses = dancer(0, 20, swing=0.0)
     poses[:, 4, 0] += (np.arange(20) / 30) ** 3
-    assert Jerk()(poses, 30)[0] == pytest.approx(6 / 0.6 / 18)
+    assert Jerk()(poses, 30)[0] == pytest.approx(6 / 0.6 / 13)
     assert Jerk(joints=(4,))(hidden(poses, 4, slice(9, 10)), 30)[0] == pytest.approx(10)
     assert np.isnan(Jerk(joints=(4,))(hidden(poses, 4, slice(0, 20, 4)), 30)).all()
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from data_pipeline.skeleton import BODY_JOINTS, INDEX
+from data_pipeline.skeleton import BODY_JOINTS, INDEX, PARTS
 from xdancer_jax.evals import joints
 from xdancer_jax.evals.motion_set import MotionSet, torso_scaled
 
@@ -13,6 +13,7 @@ def _motion(frames=6, count=60):
 
 def test_joints_are_those_of_the_skeleton():
     assert joints.BODY == BODY_JOINTS
+    assert tuple(sorted(PARTS["upper_body"] + PARTS["lower_body"])) == joints.BODY_INDICES
     assert (INDEX["left_hip"], INDEX["right_hip"]) == joints.HIPS
     assert (INDEX["left_shoulder"], INDEX["right_shoulder"]) == joints.SHOULDERS
 
