@@ -7,7 +7,7 @@ import numpy as np
 
 from xdancer_jax.evals.beat_alignment import BeatAlignment, nearest
 from xdancer_jax.evals.bootstrap import Bootstrap
-from xdancer_jax.evals.motion_set import MotionSet, check_pairs
+from xdancer_jax.evals.motion_set import Change, MotionSet, check_pairs, repeat_photo, same
 from xdancer_jax.evals.protocols import Result, record
 
 
@@ -51,7 +51,7 @@ def beat_alignment_report(
         raise ValueError(f"beat alignment: {len(motions)} motions, {len(beats)} beat tracks and {len(songs)} songs")
     scores, counted = score_matrix(protocol, motions, beats)
     own, others = np.diagonal(scores), _other_songs(scores, songs)
-    still = np.diagonal(score_matrix(protocol, motions.repeat_photo(), beats)[0])
+    still = np.diagonal(score_matrix(protocol, motions, beats, repeat_photo())[0])
     silent = [name for name, score in zip(motions.names, own, strict=True) if np.isnan(score)]
     low, high = Bootstrap()(own) if len(silent) < len(own) else (float("nan"),) * 2
     values = {"score": _mean(own), "low": low, "high": high, "chance": _mean(others), "repeat_photo": _mean(still)}
@@ -70,14 +70,14 @@ def beat_alignment_report(
 
 
 def score_matrix(
-    protocol: BeatAlignment, motions: MotionSet, beats: Sequence[np.ndarray]
+    protocol: BeatAlignment, motions: MotionSet, beats: Sequence[np.ndarray], change: Change = same
 ) -> tuple[np.ndarray, dict[str, int]]:
-    """(motions, songs): every motion against every song, over the frames that they share; NaN without music beats.
-    And how many "music_beats" of the own songs and "motion_beats" there are."""
+    """(motions, songs): every motion, changed by `change`, against every song, over the frames that they share; NaN
+    without music beats. And how many "music_beats" of the own songs and "motion_beats" there are."""
     rate = protocol.rate or motions.fps
     music = [protocol.music_beats(np.flatnonzero(song), motions.fps) for song in beats]
     songs = _Beats(music, np.array([protocol.frames(len(song), motions.fps) for song in beats]))
-    found = [protocol.motion_beats(poses, motions.fps) for poses in motions.poses]
+    found = [protocol.motion_beats(change(poses), motions.fps) for poses in motions.poses]
     dances = _Beats(found, np.array([protocol.frames(len(poses), motions.fps) for poses in motions.poses]))
     counts = {
         "music_beats": sum(int((song < end).sum()) for song, end in zip(music, dances.ends, strict=True)),

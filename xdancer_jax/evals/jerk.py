@@ -7,7 +7,7 @@ import numpy as np
 from xdancer_jax.evals.bootstrap import Bootstrap
 from xdancer_jax.evals.joints import BODY_INDICES
 from xdancer_jax.evals.motion_features import features_of
-from xdancer_jax.evals.motion_set import MotionSet, check_rate, torso_scaled
+from xdancer_jax.evals.motion_set import MotionSet, check_rate, repeat_photo, shuffled, torso_scaled
 from xdancer_jax.evals.protocols import Result, record
 from xdancer_jax.typing import Float, typechecked
 
@@ -48,12 +48,12 @@ def jerk_report(protocol: Jerk, motions: MotionSet, truth: MotionSet) -> Result:
     check_rate(motions, truth)
     sets = {"motions": motions, "real motions": truth}
     ours, real = (features_of(protocol, each, side) for side, each in sets.items())
-    others = [features_of(protocol, each, "") for each in (truth.shuffled(), motions.repeat_photo())]
-    jerk, true, chance, photo = (_mean(each.rows) for each in (ours, real, *others))
+    chance, photo = features_of(protocol, truth, "", shuffled(0)), features_of(protocol, motions, "", repeat_photo(4))
+    jerk, true = _mean(ours.rows), _mean(real.rows)
     low, high = Bootstrap()(ours.rows[:, 0]) if len(ours.rows) else (float("nan"),) * 2
     values = {
         "jerk": jerk, "low": low, "high": high, "ground_truth": true, "ratio": jerk / true if true else float("nan"),
-        "chance": chance, "repeat_photo": photo,
+        "chance": _mean(chance.rows), "repeat_photo": _mean(photo.rows),
     }
     counts = {"motions": len(ours.rows), "real": len(real.rows), "left_out": ours.left_out}
     counts |= {"real_left_out": real.left_out, **motions.lengths}

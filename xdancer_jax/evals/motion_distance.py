@@ -13,7 +13,7 @@ import numpy as np
 from xdancer_jax.evals.diversity import Diversity
 from xdancer_jax.evals.frechet import Frechet
 from xdancer_jax.evals.motion_features import MotionFeatures, Rows, features_of
-from xdancer_jax.evals.motion_set import MotionSet, check_rate
+from xdancer_jax.evals.motion_set import MotionSet, check_rate, repeat_photo, same, shuffled
 from xdancer_jax.evals.normalisation import GT, Normalisation
 from xdancer_jax.evals.protocols import Result, record
 
@@ -52,10 +52,11 @@ class MotionDistance:
         """
         check_rate(motions, truth)
         sets = {
-            "motions": motions, "real motions": truth, "shuffled motions": truth.shuffled(self.seed),
-            "photos": motions.repeat_photo(2 * self.features.shortest),  # a longer one has the same features
+            "motions": (motions, same), "real motions": (truth, same), "shuffled motions": (truth, shuffled(self.seed)),
+            # A longer photo has the same features.
+            "photos": (motions, repeat_photo(2 * self.features.shortest)),
         }
-        found = {side: features_of(self.features, each, side) for side, each in sets.items()}
+        found = {side: features_of(self.features, each, side, change) for side, (each, change) in sets.items()}
         notes = [note for side in ("motions", "real motions") for note in found[side].notes]
         rows = [each.rows for each in found.values()]
         return [self._diversity(motions, found, rows, notes), self._distance(motions, found, rows, notes)]

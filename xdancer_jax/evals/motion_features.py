@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from xdancer_jax.evals.motion_set import MotionSet
+from xdancer_jax.evals.motion_set import Change, MotionSet, same
 
 _SHOWN = 5  # names in a note
 
@@ -30,11 +30,12 @@ class Rows(NamedTuple):
     notes: list[str]
 
 
-def features_of(protocol: MotionFeatures, motions: MotionSet, side: str) -> Rows:
-    """One row a motion that is long enough and shows all that is measured. side: what the motions are, for notes."""
+def features_of(protocol: MotionFeatures, motions: MotionSet, side: str, change: Change = same) -> Rows:
+    """One row a motion, changed by `change`, that is long enough and shows all that is measured. side: what the motions
+    are, for notes."""
     short = [len(poses) < protocol.shortest for poses in motions.poses]
     found = {
-        name: protocol(poses, motions.fps)
+        name: protocol(change(poses), motions.fps)
         for name, poses, too_short in zip(motions.names, motions.poses, short, strict=True) if not too_short
     }
     rows = [row for row in found.values() if np.isfinite(row).all()]

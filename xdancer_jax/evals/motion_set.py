@@ -7,6 +7,8 @@ import numpy as np
 
 from xdancer_jax.evals.joints import HIPS, SHOULDERS
 
+Change = Callable[[np.ndarray], np.ndarray]  # of one motion, as it is measured: memory holds one changed motion
+
 
 @dataclasses.dataclass(frozen=True)
 class MotionSet:
@@ -55,19 +57,20 @@ class MotionSet:
         frames = [len(motion) for motion in self.poses]
         return {"shortest": min(frames), "longest": max(frames), "frames": sum(frames)}
 
-    def map(self, change: Callable[[np.ndarray], np.ndarray]) -> "MotionSet":
-        """Every motion changed."""
-        return dataclasses.replace(self, poses=[change(motion) for motion in self.poses])
 
-    def repeat_photo(self, frames: int | None = None) -> "MotionSet":
-        """The photo's pose, that of the first frame, in every frame, or in `frames` frames: the baseline that has no
-        motion."""
-        return self.map(lambda motion: np.repeat(motion[:1], frames or len(motion), axis=0))
+def same(poses: np.ndarray) -> np.ndarray:
+    """A motion as it is."""
+    return poses
 
-    def shuffled(self, seed: int = 0) -> "MotionSet":
-        """The same poses with their frames in random order: right poses, no motion."""
-        rng = np.random.default_rng(seed)
-        return self.map(lambda motion: motion[rng.permutation(len(motion))])
+
+def repeat_photo(frames: int | None = None) -> Change:
+    """The photo's pose, that of the first frame, in every frame, or in `frames` frames: the baseline without motion."""
+    return lambda poses: np.repeat(poses[:1], frames or len(poses), axis=0)
+
+
+def shuffled(seed: int) -> Change:
+    """The same poses with their frames in random order: right poses, no motion. Motions of one length share it."""
+    return lambda poses: poses[np.random.default_rng((seed, len(poses))).permutation(len(poses))]
 
 
 def check_rate(motions: MotionSet, truth: MotionSet) -> None:
@@ -103,4 +106,6 @@ def torso_scaled(
     return points / scale if scale > 0 else np.full_like(points, np.nan)
 
 
-__all__ = ["MotionSet", "check_pairs", "check_rate", "split", "torso_scaled"]
+__all__ = [
+    "Change", "MotionSet", "check_pairs", "check_rate", "repeat_photo", "same", "shuffled", "split", "torso_scaled",
+]

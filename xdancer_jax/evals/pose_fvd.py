@@ -12,7 +12,7 @@ import numpy as np
 
 from xdancer_jax.evals.frechet import Frechet
 from xdancer_jax.evals.motion_distance import frechet_rows
-from xdancer_jax.evals.motion_set import MotionSet, check_rate
+from xdancer_jax.evals.motion_set import Change, MotionSet, check_rate, repeat_photo, same, shuffled
 from xdancer_jax.evals.protocols import Result, record
 
 Draw = Callable[[np.ndarray, int, int], np.ndarray]  # poses (F, J, 3), height, width -> (F, height, width, 3) uint8
@@ -52,8 +52,8 @@ class PoseFVD:
         """The rows of motion_distance.frechet_rows; counts are clips. Raises ValueError for sets of different frame
         rates or joints, and features that are not finite."""
         check_rate(motions, truth)
-        sets = (motions, truth, truth.shuffled(self.seed), motions.repeat_photo())
-        found = [self.features(each, draw, features) for each in sets]
+        sets = ((motions, same), (truth, same), (truth, shuffled(self.seed)), (motions, repeat_photo()))
+        found = [self.features(each, draw, features, change) for each, change in sets]
         frechet = Frechet(self.id, self.minimum, self.ddof, self.samples, seed=self.seed)
         groups = (found[0][1], found[1][1])
         values = frechet_rows(frechet, *(rows for rows, _ in found), groups=groups)
@@ -68,8 +68,11 @@ class PoseFVD:
         result = record(self, values, counts, notes)
         return dataclasses.replace(result, constants={**result.constants, "fps": float(motions.fps)})
 
-    def features(self, motions: MotionSet, draw: Draw, features: Features) -> tuple[np.ndarray, np.ndarray]:
-        """Features (N, C) float64 of all clips, and for each the number of its motion. Memory holds one batch."""
+    def features(
+        self, motions: MotionSet, draw: Draw, features: Features, change: Change = same
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Features (N, C) float64 of all clips of the changed motions, and for each the number of its motion. Memory
+        holds one batch."""
         clips = [
             (number, start)
             for number, poses in enumerate(motions.poses)
@@ -78,7 +81,7 @@ class PoseFVD:
         rows = []
         for first in range(0, len(clips), self.batch):
             pictures = np.stack([
-                draw(motions.poses[number][start : start + self.frames], self.height, self.width)
+                draw(change(motions.poses[number])[start : start + self.frames], self.height, self.width)
                 for number, start in clips[first : first + self.batch]
             ])
             rows.append(np.asarray(features(pictures), np.float64))

@@ -3,7 +3,7 @@ import pytest
 
 from data_pipeline.skeleton import BODY_JOINTS, INDEX, PARTS
 from xdancer_jax.evals import joints
-from xdancer_jax.evals.motion_set import MotionSet, torso_scaled
+from xdancer_jax.evals.motion_set import MotionSet, repeat_photo, shuffled, torso_scaled
 
 
 def _motion(frames=6, count=60):
@@ -21,12 +21,13 @@ def test_joints_are_those_of_the_skeleton():
 def test_rows_to_compare_with():
     motions = MotionSet([_motion(6), _motion(9)], 30.0)
     assert motions.names == ("0", "1") and motions.lengths == {"shortest": 6, "longest": 9, "frames": 15}
-    still = motions.repeat_photo().poses[1]
-    np.testing.assert_array_equal(still, np.broadcast_to(motions.poses[1][0], still.shape))
-    mixed = motions.shuffled(3).poses[1]
-    assert not np.array_equal(mixed, motions.poses[1])
-    np.testing.assert_array_equal(np.sort(mixed, axis=0), np.sort(motions.poses[1], axis=0))
-    np.testing.assert_array_equal(mixed, motions.shuffled(3).poses[1])
+    poses = motions.poses[1]
+    np.testing.assert_array_equal(repeat_photo()(poses), np.broadcast_to(poses[0], poses.shape))
+    assert repeat_photo(4)(poses).shape == (4, 60, 3)
+    mixed = shuffled(3)(poses)
+    assert not np.array_equal(mixed, poses) and not np.array_equal(mixed, shuffled(4)(poses))
+    np.testing.assert_array_equal(np.sort(mixed, axis=0), np.sort(poses, axis=0))
+    np.testing.assert_array_equal(mixed, shuffled(3)(poses))
 
 
 def test_bad_motions_are_one_line():
