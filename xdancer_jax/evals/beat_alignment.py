@@ -15,6 +15,7 @@ from jaxtyping import Shaped
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import argrelextrema
 
+from xdancer_jax.evals.motion_set import norms
 from xdancer_jax.evals.resampling import resample
 from xdancer_jax.typing import Float, typechecked
 
@@ -145,9 +146,10 @@ def joint_speed(poses: np.ndarray, reduction: str, min_confidence: float) -> np.
     """Speed (F - 1,) of poses (F, J, C) in lengths a frame: mean over the joints visible in both frames of a step, or
     that mean times J, so that a joint that drops out is no pause. Steps without a visible joint are interpolated."""
     seen = poses[..., -1] > min_confidence
+    steps = norms(np.diff(poses[..., :-1].astype(np.float64), axis=0))
+    if seen.all():
+        return steps.mean(axis=1) if reduction == "mean" else steps.sum(axis=1)
     visible = seen[1:] & seen[:-1]
-    moved = np.diff(poses[..., :-1].astype(np.float64), axis=0)
-    steps = np.sqrt((moved**2).sum(axis=-1))
     count = visible.sum(axis=1)
     known = np.flatnonzero(count)
     if len(known) == 0:

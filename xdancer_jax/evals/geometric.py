@@ -75,7 +75,7 @@ class Geometric2D:
     @typechecked
     def __call__(self, poses: Float[np.ndarray, "F J 3"], fps: float | int) -> Float[np.ndarray, "27"]:
         """(27,) of (x, y, confidence), y down; NaN for a statement about joints that are never seen."""
-        points = torso_scaled(poses[:, : len(BODY)], self.min_confidence) * np.array([1.0, -1.0])
+        points = torso_scaled(poses[:, : len(BODY)], self.min_confidence)[0] * np.array([1.0, -1.0])
         places = {short(name): points[:, i] for i, name in enumerate(BODY)}
         root = (places["lhip"] + places["rhip"]) / 2
         chest = (places["lshoulder"] + places["rshoulder"]) / 2

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from xdancer_jax.evals.joints import BODY_INDICES, HIPS, SHOULDERS
-from xdancer_jax.evals.motion_set import split, torso_scaled
+from xdancer_jax.evals.motion_set import norms, split, torso_scaled
 from xdancer_jax.typing import Float, typechecked
 
 Accel = Literal["fixed", "legacy"]
@@ -53,10 +53,8 @@ class KineticFeatures:
     def __call__(self, poses: Float[np.ndarray, "F J 3"], fps: float | int) -> Float[np.ndarray, " C"]:
         """Horizontal, vertical and acceleration of each joint in turn; NaN for a joint that is never seen moving, and
         for all where the torso is never seen."""
-        points = torso_scaled(poses, self.min_confidence, self.hips, self.shoulders)
-        points = points - points[:, list(self.hips)].mean(axis=1, keepdims=True)
-        points = points[:, list(self.joints)] if self.joints else points
-        return energies(points, fps, self.window, self.accel)
+        points, middle = torso_scaled(poses, self.min_confidence, self.joints, self.hips, self.shoulders)
+        return energies(points - middle[:, None], fps, self.window, self.accel)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +103,7 @@ def energies(points: np.ndarray, fps: float, window: int, accel: Accel, vertical
     # As in fairmotion, there are as many windows of accelerations as of steps: the last has one less to average.
     acceleration = np.concatenate([acceleration, np.full_like(velocity[:1], np.nan)])
     speed = _windowed(velocity, window) ** 2
-    steps = np.sqrt((_windowed(acceleration, window) ** 2).sum(axis=-1))
+    steps = norms(_windowed(acceleration, window))
     horizontal = speed.sum(axis=-1) - speed[..., vertical] if speed.shape[-1] > 2 else speed[..., 1 - vertical]
     found = np.stack([_mean(horizontal), _mean(speed[..., vertical]), _mean(steps)], axis=-1)
     return found.reshape(-1)

@@ -90,22 +90,35 @@ def check_pairs(motions: MotionSet, truth: MotionSet) -> None:
 
 def split(poses: np.ndarray, min_confidence: float) -> tuple[np.ndarray, np.ndarray]:
     """Points (F, J, D) float64, NaN where a joint is not seen, and where it is, (F, J)."""
-    seen = poses[..., -1] > min_confidence
-    return np.where(seen[..., None], poses[..., :-1].astype(np.float64), np.nan), seen
+    seen, points = poses[..., -1] > min_confidence, poses[..., :-1].astype(np.float64)
+    if not seen.all():
+        points[~seen] = np.nan
+    return points, seen
 
 
 def torso_scaled(
-    poses: np.ndarray, min_confidence: float, hips: Sequence[int] = HIPS, shoulders: Sequence[int] = SHOULDERS
-) -> np.ndarray:
-    """Points (F, J, D) in torso lengths, the clip's median from the hips' middle to the shoulders'; NaN where unseen.
-    All NaN where hips and shoulders are never seen together, or lie in one place."""
-    points, _ = split(poses, min_confidence)
-    torso = np.linalg.norm(points[:, list(shoulders)].mean(axis=1) - points[:, list(hips)].mean(axis=1), axis=-1)
-    torso = torso[np.isfinite(torso)]
-    scale = np.median(torso) if len(torso) else 0.0
-    return points / scale if scale > 0 else np.full_like(points, np.nan)
+    poses: np.ndarray, min_confidence: float, joints: Sequence[int] = (), hips: Sequence[int] = HIPS,
+    shoulders: Sequence[int] = SHOULDERS,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points (F, J, D) of `joints`, all if empty, and the hips' middle (F, D), in torso lengths, the clip's median from
+    the hips' middle to the shoulders'; NaN where unseen. All NaN where hips and shoulders are never seen together, or
+    lie in one place."""
+    torso, _ = split(poses[:, [*hips, *shoulders]], min_confidence)
+    middle, top = torso[:, :2].mean(axis=1), torso[:, 2:].mean(axis=1)
+    length = norms(top - middle)
+    length = length[np.isfinite(length)]
+    scale = np.median(length) if len(length) else np.nan
+    scale = scale if scale > 0 else np.nan
+    points, _ = split(poses[:, list(joints)] if joints else poses, min_confidence)
+    return points / scale, middle / scale
+
+
+def norms(vectors: np.ndarray) -> np.ndarray:
+    """Lengths over the last axis, which is short: faster than numpy's, the same to rounding."""
+    return np.sqrt(np.einsum("...d,...d->...", vectors, vectors))
 
 
 __all__ = [
-    "Change", "MotionSet", "check_pairs", "check_rate", "repeat_photo", "same", "shuffled", "split", "torso_scaled",
+    "Change", "MotionSet", "check_pairs", "check_rate", "norms", "repeat_photo", "same", "shuffled", "split",
+    "torso_scaled",
 ]

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from xdancer_jax.evals.motion_set import norms
+
 Places = Mapping[str, np.ndarray]
 
 
@@ -39,14 +41,14 @@ def angle(places: Places, joints: tuple[str, ...], low: float, high: float) -> n
     a, b, c, d = (places[name][1:] for name in joints)
     one, other = b - a, d - c
     with np.errstate(invalid="ignore", divide="ignore"):
-        cosine = (one * other).sum(axis=-1) / (_length(one) * _length(other))
+        cosine = np.einsum("fd,fd->f", one, other) / (norms(one) * norms(other))
         found = np.degrees(np.arccos(cosine))
     return (found > low) & (found < high)
 
 
 def fast(places: Places, joints: tuple[str, ...], limit: float, fps: float) -> np.ndarray:
     """joints[0] is faster than `limit` a second."""
-    return _length(np.diff(places[joints[0]], axis=0)) * fps > limit
+    return norms(np.diff(places[joints[0]], axis=0)) * fps > limit
 
 
 def moves(places: Places, joints: tuple[str, ...], limit: float, fps: float) -> np.ndarray:
@@ -70,11 +72,7 @@ def moves_off_plane(places: Places, joints: tuple[str, ...], limit: float, fps: 
 
 def _along(vector: np.ndarray, direction: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
-        return (vector * direction).sum(axis=-1) / _length(direction)
-
-
-def _length(vector: np.ndarray) -> np.ndarray:
-    return np.sqrt((vector**2).sum(axis=-1))
+        return np.einsum("fd,fd->f", vector, direction) / norms(direction)
 
 
 def _both(kind: str, joints: str, limit: tuple[float, ...], unit: str = "humerus") -> list[Predicate]:

@@ -49,10 +49,13 @@ def test_bad_motions_are_one_line():
 
 def test_torso_lengths_are_the_median_of_frames_that_show_the_torso():
     poses = _motion(5)
-    points = torso_scaled(poses, 0.3)
+    points, middle = torso_scaled(poses, 0.3)
     hips, shoulders = (points[:, list(pair)].mean(axis=1) for pair in (joints.HIPS, joints.SHOULDERS))
     assert np.median(np.linalg.norm(hips - shoulders, axis=-1)) == pytest.approx(1)
+    np.testing.assert_allclose(middle, hips)
+    some, _ = torso_scaled(poses, 0.3, (4, 7))
+    np.testing.assert_allclose(some, points[:, [4, 7]])
     poses[0, joints.HIPS[0], 2] = 0
-    assert np.isnan(torso_scaled(poses, 0.3)[0, joints.HIPS[0]]).all()
+    assert np.isnan(torso_scaled(poses, 0.3)[0][0, joints.HIPS[0]]).all()
     poses[:, joints.HIPS[0], 2] = 0
-    assert np.isnan(torso_scaled(poses, 0.3)).all()
+    assert np.isnan(torso_scaled(poses, 0.3)[0]).all()
