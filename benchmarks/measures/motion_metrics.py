@@ -37,7 +37,7 @@ class Sizes(NamedTuple):
     clips: int = 230
     frames: int = 300
     few: int = 20
-    repeats: int = 5
+    repeats: int = 21
 
 
 BRIEF = Sizes(6, 40, 3, 1)

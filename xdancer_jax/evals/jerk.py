@@ -7,7 +7,7 @@ import numpy as np
 from xdancer_jax.evals.bootstrap import Bootstrap
 from xdancer_jax.evals.joints import BODY_INDICES
 from xdancer_jax.evals.motion_features import features_of
-from xdancer_jax.evals.motion_set import MotionSet, check_rate, norms, repeat_photo, shuffled, torso_scaled
+from xdancer_jax.evals.motion_set import MotionSet, check_rate, norms, repeat_photo, shuffled, split, torso
 from xdancer_jax.evals.protocols import Result, record
 from xdancer_jax.typing import Float, typechecked
 
@@ -31,10 +31,11 @@ class Jerk:
     @typechecked
     def __call__(self, poses: Float[np.ndarray, "F J 3"], fps: float | int) -> Float[np.ndarray, "1"]:
         """One number; NaN where no joint is seen in four frames in a row, or the torso never."""
-        points, _ = torso_scaled(poses, self.min_confidence, self.joints)
-        lengths = norms(np.diff(points, 3, axis=0)) * float(fps) ** 3
-        seen = np.isfinite(lengths)
-        return np.array([lengths[seen].mean() if seen.any() else np.nan])
+        _, scale = torso(poses, self.min_confidence)
+        points, _ = split(poses[:, list(self.joints)] if self.joints else poses, self.min_confidence)
+        lengths = norms(np.diff(points, 3, axis=0))
+        lengths = lengths[np.isfinite(lengths)]
+        return np.array([lengths.mean() * float(fps) ** 3 / scale if len(lengths) else np.nan])
 
 
 def jerk_report(protocol: Jerk, motions: MotionSet, truth: MotionSet) -> Result:

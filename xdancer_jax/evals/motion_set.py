@@ -96,19 +96,26 @@ def split(poses: np.ndarray, min_confidence: float) -> tuple[np.ndarray, np.ndar
     return points, seen
 
 
+def torso(
+    poses: np.ndarray, min_confidence: float, hips: Sequence[int] = HIPS, shoulders: Sequence[int] = SHOULDERS
+) -> tuple[np.ndarray, float]:
+    """The hips' middle (F, D), NaN where unseen, and the torso's length: the clip's median from there to the shoulders'
+    middle. NaN where hips and shoulders are never seen together, or lie in one place."""
+    corners, _ = split(poses[:, [*hips, *shoulders]], min_confidence)
+    middle = (corners[:, 0] + corners[:, 1]) / 2
+    length = norms((corners[:, 2] + corners[:, 3]) / 2 - middle)
+    length = length[np.isfinite(length)]
+    scale = float(np.median(length)) if len(length) else 0.0
+    return middle, scale if scale > 0 else float("nan")
+
+
 def torso_scaled(
     poses: np.ndarray, min_confidence: float, joints: Sequence[int] = (), hips: Sequence[int] = HIPS,
     shoulders: Sequence[int] = SHOULDERS,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Points (F, J, D) of `joints`, all if empty, and the hips' middle (F, D), in torso lengths, the clip's median from
-    the hips' middle to the shoulders'; NaN where unseen. All NaN where hips and shoulders are never seen together, or
-    lie in one place."""
-    torso, _ = split(poses[:, [*hips, *shoulders]], min_confidence)
-    middle, top = torso[:, :2].mean(axis=1), torso[:, 2:].mean(axis=1)
-    length = norms(top - middle)
-    length = length[np.isfinite(length)]
-    scale = np.median(length) if len(length) else np.nan
-    scale = scale if scale > 0 else np.nan
+    """Points (F, J, D) of `joints`, all if empty, and the hips' middle (F, D), in torso lengths; NaN where unseen, all
+    NaN where the torso is, see `torso`."""
+    middle, scale = torso(poses, min_confidence, hips, shoulders)
     points, _ = split(poses[:, list(joints)] if joints else poses, min_confidence)
     return points / scale, middle / scale
 
@@ -120,5 +127,5 @@ def norms(vectors: np.ndarray) -> np.ndarray:
 
 __all__ = [
     "Change", "MotionSet", "check_pairs", "check_rate", "norms", "repeat_photo", "same", "shuffled", "split",
-    "torso_scaled",
+    "torso", "torso_scaled",
 ]
