@@ -13,8 +13,8 @@ from scipy.signal import argrelextrema
 def bailando_beats(places: np.ndarray, beats: np.ndarray) -> float:
     """Score of places (F, J, 2) at 60 frames a second against the frames of beats."""
     speed = np.mean(np.sqrt(np.sum((places[1:] - places[:-1]) ** 2, axis=2)), axis=1)
-    found = argrelextrema(gaussian_filter1d(speed, 5), np.less)[0]
-    return sum(np.exp(-np.min((found - beat) ** 2) / 2 / 9) for beat in beats if beat < len(speed)) / len(beats)
+    found, beats = argrelextrema(gaussian_filter1d(speed, 5), np.less)[0], beats[beats < len(speed)]
+    return sum(np.exp(-np.min((found - beat) ** 2) / 2 / 9) for beat in beats) / len(beats)
 
 
 def mint_beats(places: np.ndarray, beats: np.ndarray) -> float:

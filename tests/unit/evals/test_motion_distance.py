@@ -41,6 +41,7 @@ def test_rows_stand_where_they_must():
         assert set(values) >= {name, "low", "high", "ground_truth", "chance", "repeat_photo"}
         assert values["low"] <= values[name] <= values["high"]
     assert diversity.values["repeat_photo"] == 0  # nothing moves
+    assert 0.1 < distance.values["ground_truth"] < distance.values["repeat_photo"]
     assert distance.values["distance"] < distance.values["repeat_photo"] < distance.values["chance"]
     _, same = DISTANCE.report(real, real)
     assert same.values["distance"] == pytest.approx(0, abs=1e-9)
