@@ -5,7 +5,8 @@ import pytest
 from scipy.linalg import sqrtm
 
 from tests.unit.evals.bodies import dancer, hidden
-from xdancer_jax.evals.kinetic import KINETIC_2D_BODY
+from xdancer_jax.evals.geometric import Geometric3D
+from xdancer_jax.evals.kinetic import KINETIC_2D_BODY, Kinetic3D
 from xdancer_jax.evals.motion_distance import MotionDistance
 from xdancer_jax.evals.motion_features import features_of
 from xdancer_jax.evals.motion_set import MotionSet
@@ -71,3 +72,20 @@ def test_another_rate_is_refused():
     real = _set(range(4))
     with pytest.raises(ValueError, match="30 fps, true ones at 25 fps"):
         DISTANCE.report(real, dataclasses.replace(real, fps=25.0))
+
+
+def test_dances_in_space_as_bailando_measures_them():
+    """24 joints in metres with both feature sets, normalised by the real dances with 1e-10 added."""
+    rng = np.random.default_rng(0)
+    walks = rng.normal(0, 0.3, (12, 1, 24, 3)) + np.cumsum(rng.normal(0, 0.02, (12, 20, 24, 3)), axis=1)
+    ours, real = (
+        MotionSet([np.concatenate([w, np.ones((20, 24, 1))], axis=-1) for w in half], 60.0)
+        for half in (walks[:6], walks[6:])
+    )
+    for features in (Kinetic3D(), Geometric3D()):
+        diversity, _ = MotionDistance(features, PUBLISHED, "published", samples=0).report(ours, real)
+        a, b = (np.stack([features(poses, 60.0) for poses in each.poses]) for each in (ours, real))
+        a = (a - b.mean(axis=0)) / (b.std(axis=0) + 1e-10)
+        pairs = [np.linalg.norm(x - y) for i, x in enumerate(a) for y in a[:i]]
+        np.testing.assert_allclose(diversity.values["diversity"], np.mean(pairs), rtol=1e-5)
+        assert diversity.protocol == f"div_published_{features.id}"
