@@ -12,7 +12,6 @@ Each runs in a process of its own, every library held to one thread. A line each
 import json
 import os
 import platform
-from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from absl import flags
 
 from benchmarks.measures import loader_speed as loaders
 from benchmarks.measures import long_clips, music_speed, picture_records, preparing_speed
-from benchmarks.measures.found import Found, of_processes
+from benchmarks.measures.found import ONE_THREAD, Found, of_processes, table
 from benchmarks.training_flags import OUT
 from data_pipeline.files import existing, write_atomically
 from launch.shell import cli, outputs
@@ -30,9 +29,6 @@ PARTS = {
     "features": music_speed, "loaders": loaders, "preparation": preparing_speed, "memory": long_clips,
     "records": picture_records,
 }
-ONE_THREAD = {
-    f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB_MAXIMUM", "NUMEXPR")
-} | {"JAX_PLATFORMS": "cpu"}
 
 _WHAT = flags.DEFINE_list("what", list(PARTS), f"Which, of {', '.join(PARTS)}.")
 _BRIEF = flags.DEFINE_bool("brief", False, "Sizes of a test, whose figures say nothing.")
@@ -59,17 +55,6 @@ def sizes(what: str, brief: bool, **given: Any) -> Any:
 def measured(what: str, chosen: Any) -> Found:
     """Of one part, in a process of its own."""
     return Found(*of_processes([[PARTS[what].__name__, json.dumps(chosen._asdict())]], ONE_THREAD)[0])
-
-
-def table(rows: Sequence[dict[str, Any]]) -> str:
-    """The rows, which have the same keys, with columns of one width."""
-    cells = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in cells)
-
-
-def _cell(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _frame(height: int | None) -> dict[str, int]:

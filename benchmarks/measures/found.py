@@ -7,6 +7,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+ONE_THREAD = {
+    f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB_MAXIMUM", "NUMEXPR")
+} | {"JAX_PLATFORMS": "cpu"}
+
 
 class Found(NamedTuple):
     """told: one line. bar: in words, "" for none. met: None where there is no bar. figures: JSON-able."""
@@ -47,4 +51,15 @@ def of_processes(commands: Sequence[Sequence[str]], environment: Mapping[str, st
     return [json.loads(out.strip().splitlines()[-1]) for out, _ in told]
 
 
-__all__ = ["Found", "of_processes"]
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """The rows, which have the same keys, with columns of one width."""
+    cells = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in cells)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+__all__ = ["ONE_THREAD", "Found", "of_processes", "table"]

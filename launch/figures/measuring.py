@@ -40,7 +40,9 @@ def _tell(run: Run, data: Data, found: Sequence[Result]) -> None:
     print(f"{run.workdir}: stage {run.config.name}, step {run.step}, {data.directory} {data.split}{shared}")
     for result in found:
         for name, value in result.values.items():
-            print(f"  {result.protocol:<24} {name:<28} {value:.4f}")
+            print(f"  {result.protocol:<32} {name:<28} {value:.4f}")
+    for note in dict.fromkeys(note for result in found for note in result.notes):
+        print(f"  note: {note}")
 
 
 __all__ = ["evaluate"]

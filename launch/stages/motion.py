@@ -14,8 +14,8 @@ from launch.runs import computed, sharing
 from launch.runs.loading import Run
 from launch.stages import Window
 from launch.stages import tokenizer as tokenizer_stage
-from xdancer_jax.evals.beat_alignment import BAS_BAILANDO_2D, BAS_MINT_2D, beat_alignment_report
-from xdancer_jax.evals.diversity import KineticFeatures, diversity_report
+from xdancer_jax.evals.motion_set import MotionSet
+from xdancer_jax.evals.motion_suite import motion_results
 from xdancer_jax.evals.protocols import Result
 from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.stage import Stage
@@ -76,26 +76,26 @@ def check(config: ConfigDict) -> None:
 
 
 def figures(run: Run, data: Data) -> list[Result]:
-    """Dances generated for whole held-out songs from each clip's first pose, beside the real dances."""
+    """Dances generated for whole held-out songs, each at its own length, from each clip's first pose, beside the real
+    dances."""
     records = data.records(["poses", "music", "beats", "song"])
-    shortest = min(len(record["poses"]) for record in records)
-    songs = [dances.Song(np.zeros(0, np.float32), record["music"][:shortest]) for record in records]
+    frames = [min(len(record["poses"]), len(record["music"])) for record in records]
+    songs = [
+        dances.Song(np.zeros(0, np.float32), record["music"][:count])
+        for record, count in zip(records, frames, strict=True)
+    ]
     given = [dances.tokens_of(run, record["poses"][:1]) for record in records]
 
     def danced(rows: Sequence[int]) -> tuple[np.ndarray, ...]:
         chosen = ([column[i] for i in rows] for column in (songs, given))
-        made = dances.choreograph(run, *chosen, shortest, [data.seed + i for i in rows]) if rows else ()
+        made = dances.choreograph(run, *chosen, max(frames), [data.seed + i for i in rows]) if rows else ()
         return tuple(dance.poses for dance in made)
 
     made = sharing.rows(len(records), danced)
-    beats = [_by_frame(record["beats"], shortest) for record in records]
-    real = [record["poses"][:shortest] for record in records]
+    beats = [_by_frame(record["beats"], count) for record, count in zip(records, frames, strict=True)]
+    real = [record["poses"][:count] for record, count in zip(records, frames, strict=True)]
     names = [record["song"] for record in records]
-    alignment = [
-        beat_alignment_report(protocol, made, beats, music.FPS, songs=names, ground_truth=real)
-        for protocol in (BAS_BAILANDO_2D, BAS_MINT_2D)
-    ]
-    return [*alignment, diversity_report(KineticFeatures(), made, real, music.FPS)]
+    return motion_results(MotionSet(made, music.FPS, names), MotionSet(real, music.FPS, names), beats, names)
 
 
 def _by_frame(beats: np.ndarray, frames: int) -> np.ndarray:

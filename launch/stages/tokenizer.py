@@ -77,7 +77,7 @@ def figures_of(run: Run, clips: Sequence[np.ndarray], baseline: np.ndarray) -> l
     first, second = Pass(*columns[:2]), Pass(*columns[2:])
     names, truth, groups = part_names(run.config), np.concatenate(list(clips)), paper_groups(PARTS)
     return [
-        pose_error_report(pose_l1_half_height(), first.poses, truth, groups, baseline),
+        pose_error_report(pose_l1_half_height(), first.poses, truth, groups, baseline, list(map(len, clips))),
         CodebookUse(run.config.model.codebook_size)(first.tokens, names),
         SecondPass()(truth, first, second, names, groups),
     ]

@@ -21,7 +21,8 @@ HEADLINES: Mapping[str, Mapping[str, bool]] = {
         "pose_l1_half_height/full_body": False, "pose_l1_half_height/head": False, "pose_l1_half_height/hands": False,
     },
     "motion": {
-        "bas_bailando_2d/fraction": True, "bas_bailando_2d/score": True, "div_gtnorm_kinetic_2d/diversity": True,
+        "bas_masked_100ms/fraction": True, "bas_masked_100ms/score": True, "div_gtnorm_kinetic_2d/diversity": True,
+        "fid_gtnorm_kinetic_2d_body/distance": False,
     },
     "autoencoder": {"psnr_float/score": True, "frame_l1_mean/score": False},
     "video": {"psnr_float/score": True, "frame_l1_mean/score": False},

@@ -62,14 +62,41 @@ def mean_pose(poses: Float[np.ndarray, "*batch J 3"], min_confidence: float = 0.
 
 
 def pose_error_report(
-    protocol: PoseL1, predicted: np.ndarray, target: np.ndarray, parts: Parts, baseline: np.ndarray
+    protocol: PoseL1, predicted: np.ndarray, target: np.ndarray, parts: Parts, baseline: np.ndarray,
+    lengths: Sequence[int] = (),
 ) -> Result:
     """Error of predicted poses (..., J, 3) by part, and as "PART/ratio" its ratio to that of predicting `baseline`
-    (J, 3), the training set's `mean_pose`, for every frame: 1 has learnt nothing of the motion."""
+    (J, 3), the training set's `mean_pose`, for every frame: 1 has learnt nothing of the motion. The true poses' own
+    error is 0.
+
+    lengths: frames of each clip, where the poses (F, J, 3) are those of several behind each other: gives
+    "PART/repeat_photo", the error of each clip's first true pose in all its frames, and "PART/chance", that of the
+    next clip's predictions (the first's for the last), over the frames that both have; NaN for one clip. Raises
+    ValueError where they do not add up to F.
+    """
     ours = protocol(predicted, target, parts)
     theirs = protocol(np.broadcast_to(baseline, target.shape).astype(target.dtype), target, parts)
     values = dict(ours)
     for name, error in theirs.items():
         values[f"{name}/ratio"] = ours[name] / error if error > 0 else float("nan")
+    if len(lengths):
+        for row, errors in _by_clip(protocol, predicted, target, parts, lengths).items():
+            values |= {f"{name}/{row}": error for name, error in errors.items()}
     seen = int((target[..., 2] > protocol.min_confidence).sum())
     return record(protocol, values, {"poses": int(np.prod(target.shape[:-2])), "visible_joints": seen})
+
+
+def _by_clip(
+    protocol: PoseL1, predicted: np.ndarray, target: np.ndarray, parts: Parts, lengths: Sequence[int]
+) -> dict[str, dict[str, float]]:
+    if sum(lengths) != len(target):
+        raise ValueError(f"pose error: clips of {sum(lengths)} frames in all, there are {len(target)} poses")
+    ends = np.cumsum(lengths)[:-1]
+    made, true = np.split(predicted, ends), np.split(target, ends)
+    photo = np.concatenate([np.repeat(clip[:1], len(clip), axis=0) for clip in true])
+    found = {"repeat_photo": protocol(photo, target, parts), "chance": dict.fromkeys(parts, float("nan"))}
+    if len(true) > 1:
+        pairs = zip(true, made[1:] + made[:1], strict=True)
+        shared = [(other[: len(clip)], clip[: len(other)]) for clip, other in pairs]
+        found["chance"] = protocol(*(np.concatenate(side) for side in zip(*shared, strict=True)), parts)
+    return found

@@ -32,6 +32,7 @@ class Result:
       values: figures by name; NaN (null in the file) where a figure is not defined.
       counts: what the figures were computed over (sequences, beats, frames), by name.
       source: what was measured, such as the run, its step, the data, the split and the seed.
+      notes: what a reader must know of the figures: too few samples, what was left out and why; a line each.
     """
 
     protocol: str
@@ -39,6 +40,7 @@ class Result:
     values: Mapping[str, float]
     counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
     source: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    notes: Sequence[str] = ()
 
     def as_json(self) -> str:
         """One line of strict JSON."""
@@ -48,10 +50,13 @@ class Result:
         return json.dumps(record, sort_keys=True, allow_nan=False)
 
 
-def record(protocol: MetricProtocol, values: Mapping[str, float], counts: Mapping[str, int] | None = None) -> Result:
+def record(
+    protocol: MetricProtocol, values: Mapping[str, float], counts: Mapping[str, int] | None = None,
+    notes: Sequence[str] = (),
+) -> Result:
     """The Result of `values` under `protocol`."""
     constants = dataclasses.asdict(protocol)  # type: ignore[call-overload]
-    return Result(constants.pop("id"), constants, dict(values), dict(counts or {}))
+    return Result(constants.pop("id"), constants, dict(values), dict(counts or {}), notes=tuple(notes))
 
 
 def parse(lines: Sequence[str], name: str | os.PathLike[str]) -> list[Result]:

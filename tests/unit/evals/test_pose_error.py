@@ -50,3 +50,17 @@ def test_the_mean_pose_has_ratio_one():
     assert values["head/ratio"] == 1
     halfway = pose_error_report(pose_l1_half_height(), (guess + target) / 2, target, PARTS, mean).values
     assert halfway["head/ratio"] == pytest.approx(0.5, rel=1e-4)
+
+
+def test_photo_and_chance_by_clip():
+    """Two clips of one joint: at 1, 2, 4 and at 10, 10; predictions are exact."""
+    x = np.array([1.0, 2, 4, 10, 10])
+    target = np.stack([x, np.zeros(5), np.ones(5)], axis=-1)[:, None].astype(np.float32)
+    found = pose_error_report(pose_l1_half_height(), target, target, {"all": [0]}, np.zeros((1, 3)), [3, 2]).values
+    assert found["all"] == 0
+    assert found["all/repeat_photo"] == pytest.approx((0 + 1 + 3 + 0 + 0) / 5 / 2)  # over both coordinates
+    assert found["all/chance"] == pytest.approx((9 + 8 + 9 + 8) / 4 / 2)
+    alone = pose_error_report(pose_l1_half_height(), target, target, {"all": [0]}, np.zeros((1, 3)), [5])
+    assert np.isnan(alone.values["all/chance"])
+    with pytest.raises(ValueError, match="clips of 4 frames in all, there are 5 poses"):
+        pose_error_report(pose_l1_half_height(), target, target, {"all": [0]}, np.zeros((1, 3)), [4])

@@ -5,15 +5,15 @@ import math
 import numpy as np
 import pytest
 
-from xdancer_jax.evals.beat_alignment import BAS_BAILANDO_2D, BAS_MINT_2D
+from xdancer_jax.evals.beat_alignment import BAS_MASKED_100MS, BAS_MINT_SECONDS
 from xdancer_jax.evals.bootstrap import Bootstrap
 from xdancer_jax.evals.protocols import column, parse, record
 
 
 def test_a_result_carries_its_protocol_and_constants_through_a_line():
-    result = record(BAS_BAILANDO_2D, {"score": 0.25, "chance": math.nan}, {"motions": 3})
+    result = record(BAS_MASKED_100MS, {"score": 0.25, "chance": math.nan}, {"motions": 3})
     line = json.loads(result.as_json())
-    assert line["protocol"] == "bas_bailando_2d" and line["constants"]["sigma_ms"] == 100
+    assert line["protocol"] == "bas_masked_100ms" and line["constants"]["sigma_ms"] == 100
     assert "id" not in line["constants"] and line["values"]["chance"] is None
     first, _ = parse([result.as_json()] * 2, "results.jsonl")
     assert first.values["score"] == 0.25 and math.isnan(first.values["chance"]) and first.counts == {"motions": 3}
@@ -24,8 +24,8 @@ def test_a_result_carries_its_protocol_and_constants_through_a_line():
 
 
 def test_two_protocols_never_share_a_column():
-    ours = record(BAS_BAILANDO_2D, {"score": 0.2})
-    for other in (BAS_MINT_2D, dataclasses.replace(BAS_BAILANDO_2D, sigma_ms=50.0)):
+    ours = record(BAS_MASKED_100MS, {"score": 0.2})
+    for other in (BAS_MINT_SECONDS, dataclasses.replace(BAS_MASKED_100MS, sigma_ms=50.0)):
         with pytest.raises(ValueError, match="cannot share a column"):
             column([ours, record(other, {"score": 0.3})], "score")
     with pytest.raises(ValueError, match="no figure 'fvd'"):

@@ -12,7 +12,7 @@ def _results(psnr):
             Result("codebook_use", {}, {"head/used": 0.4, "upper_body/used": 0.9, "head/perplexity": 3.0}),
         ],
         "tokenizer_single_part": [Result("pose_l1_half_height", {}, {"full_body": 0.04})],
-        "motion": [Result("bas_bailando_2d", {}, {"fraction": 0.7})],
+        "motion": [Result("bas_masked_100ms", {}, {"fraction": 0.7})],
         "video": [Result("psnr", {}, {"score": psnr, "repeat_photo": 17.0})],
     }
 
@@ -29,5 +29,5 @@ def test_the_report_keeps_the_protocols(tmp_path):
     results = _results(19.0)
     report.write(tmp_path / "report.json", report.rows(results), results, {"seconds": 1.0})
     content = json.loads((tmp_path / "report.json").read_text())
-    assert content["results"]["motion"][0]["protocol"] == "bas_bailando_2d"
+    assert content["results"]["motion"][0]["protocol"] == "bas_masked_100ms"
     assert content["figures"][0]["reached"] is True and content["seconds"] == 1.0

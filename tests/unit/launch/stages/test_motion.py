@@ -7,8 +7,8 @@ from data_pipeline import music
 from launch.figures.data import Data
 from launch.stages import motion
 from tests import media
-from xdancer_jax.evals.beat_alignment import BAS_BAILANDO_2D, BAS_MINT_2D, beat_alignment_report
-from xdancer_jax.evals.diversity import KineticFeatures, diversity_report
+from xdancer_jax.evals.motion_set import MotionSet
+from xdancer_jax.evals.motion_suite import motion_results
 
 FRAMES, RATE = 90, 16000
 
@@ -37,7 +37,7 @@ def records():
 
 
 def test_generated_dances_stand_beside_the_real_ones(records, monkeypatch):
-    made = [dance(10 + i, 11) for i in range(3)]
+    made = [np.concatenate([dance(10 + i, 11), dance(i, 7)[:i]]) for i in range(3)]
     asked = {}
 
     def choreograph(run, songs, given, frames, seeds):
@@ -49,20 +49,19 @@ def test_generated_dances_stand_beside_the_real_ones(records, monkeypatch):
     monkeypatch.setattr(motion.dances, "tokens_of", lambda run, poses: poses)
     found = motion.figures(None, Data("nowhere", seed=5))
 
-    real = [record["poses"][:FRAMES] for record in records]
-    beats = np.zeros((3, FRAMES))
+    beats = [np.zeros(FRAMES + i) for i in range(3)]
     for row, record in zip(beats, records, strict=True):
-        row[record["beats"][record["beats"] < FRAMES]] = 1
-    assert beats.sum() >= 12
+        row[record["beats"]] = 1
+    assert sum(map(np.sum, beats)) >= 12
     names = ["song0", "song1", "song2"]
-    wanted = [
-        beat_alignment_report(protocol, made, beats, music.FPS, songs=names, ground_truth=real)
-        for protocol in (BAS_BAILANDO_2D, BAS_MINT_2D)
-    ] + [diversity_report(KineticFeatures(), made, real, music.FPS)]
+    real = MotionSet([record["poses"] for record in records], music.FPS, names)
+    wanted = motion_results(MotionSet(made, music.FPS, names), real, beats, names)
     np.testing.assert_equal([result.values for result in found], [result.values for result in wanted])
+    assert (found[0].protocol, found[-1].protocol) == ("bas_masked_100ms", "jerk_2d_body")
     assert found[0].values["ground_truth"] != found[0].values["score"]
-    assert found[2].values["ground_truth"] != found[2].values["diversity"]
-    assert (asked["frames"], asked["seeds"]) == (FRAMES, [5, 6, 7])
-    for song, start, record in zip(asked["songs"], asked["given"], records, strict=True):
-        np.testing.assert_array_equal(song.features, record["music"][:FRAMES])
+    assert (found[0].counts["shortest"], found[0].counts["longest"]) == (FRAMES, FRAMES + 2)  # no song is cut
+    assert (asked["frames"], asked["seeds"]) == (FRAMES + 2, [5, 6, 7])
+    for i, (song, start, record) in enumerate(zip(asked["songs"], asked["given"], records, strict=True)):
+        np.testing.assert_array_equal(song.features, record["music"])
+        assert len(song.features) == FRAMES + i
         np.testing.assert_array_equal(start, record["poses"][:1])
