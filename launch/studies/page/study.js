@@ -123,6 +123,7 @@
     const waiting = rater && token !== null ? unsent().length : 0;
     const many = (n) => `${n} answer${n === 1 ? "" : "s"}`;
     let text = token === null ? `${many(count)}, kept in this browser.` : `${many(count - waiting)} stored.`;
+    if (count === 0) text = "";
     if (waiting) text += ` ${waiting} more wait for the server, kept in this browser.`;
     if (refused) text = `The server refused an answer (${refused}). Please download your answers and send the file.`;
     if (!keeps) text += " This browser keeps nothing when the page closes: download your answers before.";
