@@ -19,9 +19,9 @@ from typing import Any
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome-headless-shell", "chromium-headless-shell")
 _OPTIONS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--mute-audio",
-    "--disable-background-networking", "--disable-component-update", "--disable-extensions", "--no-default-browser-check",
-    "--autoplay-policy=no-user-gesture-required", "--remote-debugging-pipe",
-)
+    "--disable-background-networking", "--disable-component-update", "--disable-extensions",
+    "--no-default-browser-check", "--autoplay-policy=no-user-gesture-required", "--remote-debugging-pipe",
+)  # fmt: skip
 _PATIENCE = 20.0  # s
 
 
@@ -78,7 +78,8 @@ class Browser:
         page = Page(self, session)
         for domain in ("Page", "Runtime", "Log"):
             page.call(f"{domain}.enable")
-        page.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        page.call("Emulation.setDeviceMetricsOverride", **size)
         page.call("Emulation.setEmulatedMedia", features=[
             {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])  # fmt: skip
         page.go(url)

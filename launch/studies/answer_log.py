@@ -1,5 +1,6 @@
 """The file that the server adds answers to: whole lines or none, whatever happens to the disk or the process."""
 
+import errno
 import os
 import threading
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ class AnswerLog:
         with self._lock:
             before = os.fstat(self._file).st_size
             if before + len(content) > _LARGEST:
-                raise OSError(None, "the file of answers is as large as it may be", str(self._path))
+                raise OSError(errno.EFBIG, "the file of answers is as large as it may be", str(self._path))
             try:
                 view = memoryview(content)
                 while view:

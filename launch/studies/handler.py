@@ -64,15 +64,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def _check_host(self) -> None:
         """Refuses names that are not this study's: a page of another site whose name was turned to this machine."""
         host = self.headers.get("Host", "")
-        if self.server.origin is not None and f"//{host}" == self.server.origin.partition(":")[2]:
-            return
-        if not origins.is_loopback(origins.host_of(host)):  # any port: a tunnel may lead here
+        if not self._is_public() and not origins.is_loopback(origins.host_of(host)):  # any port: a tunnel may lead here
             raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "this study is not served under that name")
+
+    def _is_public(self) -> bool:
+        """Whether the request is to the name that others reach this server by."""
+        origin = self.server.origin
+        return origin is not None and origin.partition("://")[2] == self.headers.get("Host")
 
     def _check_page(self) -> None:
         """Refuses what this study's own page did not send."""
-        own = {f"http://{self.headers.get('Host')}", self.server.origin}
-        if self.headers.get("Origin") not in own:
+        own = self.server.origin if self._is_public() else f"http://{self.headers.get('Host')}"
+        if self.headers.get("Origin") != own:
             raise Refused(HTTPStatus.FORBIDDEN, "answers are taken from this study's own page")
         given = self.headers.get("X-Study-Token", "")
         if not secrets.compare_digest(given.encode(), self.server.token.encode()):

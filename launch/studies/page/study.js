@@ -5,7 +5,8 @@
   const study = JSON.parse(document.getElementById("study").textContent);
   const $ = (id) => document.getElementById(id);
   const SEEN = 0.9; // of a clip's length, played: the end
-  const RETRY = 10_000; // ms until answers are sent again
+  const RETRY = 3000; // ms until answers are sent again, and clips loaded
+  const UNPLAYABLE = "does not play here";
   const BATCH = 50; // answers a request
   const letter = (n) => String.fromCharCode(65 + n);
 
@@ -150,7 +151,7 @@
   let at = 0;
   let since = 0; // when this comparison was shown, ms
   const videos = () => [...document.querySelectorAll("#clips video")];
-  const failed = new Set();
+  const failed = {}; // by clip: why it does not play, or nothing
 
   function show(name) {
     for (const id of ["start", "rate", "end"]) $(id).hidden = id !== name;
@@ -180,11 +181,21 @@
     video.dataset.clip = id;
     video.addEventListener("play", () => videos().forEach((other) => other !== video && other.pause()));
     for (const event of ["timeupdate", "ended", "pause"]) video.addEventListener(event, () => watch(video));
-    video.addEventListener("error", () => {
-      failed.add(id);
-      ready();
-    });
+    video.addEventListener("error", () => lost(video));
+    video.addEventListener("loadedmetadata", () => mark(video, ""));
     return made("figure", {}, video, made("figcaption", {}, `${name} `, seen));
+  }
+
+  // A clip that does not load while the server is away is tried again; any other is one that this browser does not play.
+  async function lost(video) {
+    const reached = token === null || (await fetch("session", { cache: "no-store" }).then((answer) => answer.ok, () => false));
+    mark(video, reached ? UNPLAYABLE : "waits for the server");
+    if (!reached) setTimeout(() => video.isConnected && video.load(), RETRY);
+  }
+
+  function mark(video, text) {
+    failed[video.dataset.clip] = text;
+    if (video.isConnected) ready();
   }
 
   function watch(video) {
@@ -236,7 +247,7 @@
   function missing() {
     const { watched, drafts } = state();
     const item = order[at];
-    const unseen = item.clips.findIndex(({ id }) => !((watched[id] ?? 0) >= SEEN) && !failed.has(id));
+    const unseen = item.clips.findIndex(({ id }) => (watched[id] ?? 0) < SEEN && failed[id] !== UNPLAYABLE);
     const open = study.questions.filter(({ id }) => !drafts[item.id]?.[id]).length;
     if (unseen >= 0) return `Watch clip ${letter(unseen)} to its end.`;
     return open ? `${open} question${open === 1 ? " is" : "s are"} left.` : "";
@@ -245,7 +256,7 @@
   function ready() {
     const { watched } = state();
     order[at].clips.forEach(({ id }, n) => {
-      const text = failed.has(id) ? "does not play here" : (watched[id] ?? 0) >= SEEN ? "✓ watched" : "";
+      const text = failed[id] || ((watched[id] ?? 0) >= SEEN ? "✓ watched" : "");
       const seen = $(`seen-${n}`);
       if (seen && seen.textContent !== text) seen.textContent = text;
     });
