@@ -179,11 +179,19 @@
     video.setAttribute("controlslist", "nodownload noremoteplayback");
     video.setAttribute("aria-describedby", seen.id);
     video.dataset.clip = id;
-    video.addEventListener("play", () => videos().forEach((other) => other !== video && other.pause()));
+    video.addEventListener("play", () => video.paused || hush(video)); // stopped already: another was started since
     for (const event of ["timeupdate", "ended", "pause"]) video.addEventListener(event, () => watch(video));
     video.addEventListener("error", () => lost(video));
     video.addEventListener("loadedmetadata", () => mark(video, ""));
     return made("figure", {}, video, made("figcaption", {}, `${name} `, seen));
+  }
+
+  const hush = (video) => videos().forEach((other) => other !== video && other.pause());
+
+  function toggle(video) {
+    if (!video.paused) return video.pause();
+    hush(video);
+    video.play().catch(() => {});
   }
 
   // A clip that does not load while the server is away is tried again; any other is one that this browser does not play.
@@ -312,7 +320,7 @@
     if ($("rate").hidden || !$("keys").checked || event.ctrlKey || event.altKey || event.metaKey) return;
     const n = event.key.length === 1 ? event.key.toUpperCase().charCodeAt(0) - 65 : -1;
     const video = videos()[n];
-    if (video) return video.paused ? video.play().catch(() => {}) : video.pause();
+    if (video) return toggle(video);
     if (event.key === "Enter" && ["BODY", "H1", "VIDEO"].includes(event.target.tagName)) return goOn();
     const place = event.key.length === 1 ? "1234567890".indexOf(event.key) : -1;
     const { drafts } = state();
@@ -336,7 +344,10 @@
   $("another").addEventListener("click", () => welcome(fresh()));
   $("download").addEventListener("click", download);
   document.addEventListener("keydown", press);
-  addEventListener("online", send);
+  addEventListener("online", () => {
+    videos().forEach((video) => video.error && video.load());
+    send();
+  });
   setInterval(() => rater && token !== null && unsent().length && send(), RETRY);
 
   const given = new URLSearchParams(location.search).get("rater") ?? "";
