@@ -1,8 +1,8 @@
 """How far raters agree: Krippendorff's alpha for unordered categories.
 
 Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011). Unlike Fleiss' kappa it takes raters who rated some
-of the items only, as people who leave a study early do; with no rating missing the two differ by a term of 1 / (all
-ratings).
+of the items only, as people who leave a study early do; with no rating missing alpha = kappa + (1 - kappa)
+/ ratings.
 """
 
 import dataclasses

@@ -30,6 +30,14 @@ def test_alpha_of_a_table_worked_out_by_hand():
     assert found.alpha == pytest.approx(4 / 9) and found.observed == pytest.approx(2 / 3)
 
 
+def test_alpha_is_fleiss_kappa_but_for_the_size_of_the_sample():
+    ratings = np.random.default_rng(1).choice(3, (5, 20), p=[0.6, 0.3, 0.1])
+    counts = np.stack([(ratings == category).sum(0) for category in range(3)])
+    observed, chance = ((counts**2).sum() - 100) / (20 * 5 * 4), ((counts.sum(1) / 100) ** 2).sum()
+    kappa = (observed - chance) / (1 - chance)
+    assert KrippendorffAlpha()(ratings).alpha == pytest.approx(kappa + (1 - kappa) / 100, abs=1e-12)
+
+
 @pytest.mark.parametrize(("ratings", "observed"), [([[0, 0], [0, 0]], 1.0), ([[0, -1], [-1, 1]], math.nan)])
 def test_alpha_is_no_number_where_nothing_varies_or_no_item_has_two_ratings(ratings, observed):
     found = KrippendorffAlpha()(np.array(ratings))
