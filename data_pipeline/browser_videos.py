@@ -51,12 +51,12 @@ def copy(path: str | os.PathLike, out: str | os.PathLike) -> Shown:
 
 
 def _check_codecs(path: Path, video: Any, sounds: list[Any]) -> None:
-    if video.codec_context.name not in _CODECS:
-        raise ValueError(f"{path}: browsers may not play {video.codec_context.name}; {_CONVERT}")
+    if (codec := video.codec_context.codec.canonical_name) not in _CODECS:
+        raise ValueError(f"{path}: browsers may not play {codec}; {_CONVERT}")
     if video.codec_context.pix_fmt not in _PIXELS:
         raise ValueError(f"{path}: browsers may not play pixels of {video.codec_context.pix_fmt}; {_CONVERT}")
     for sound in sounds:
-        if sound.codec_context is None or sound.codec_context.name not in _SOUND:
+        if sound.codec_context is None or sound.codec_context.codec.canonical_name not in _SOUND:
             raise ValueError(f"{path}: browsers may not play its sound; {_CONVERT}")
 
 
@@ -76,7 +76,7 @@ def _muxed(streams: list[Any], container: Any, out: str | os.PathLike) -> int:
     with _writing(out):
         copied = av.open(str(out), "w", format="mp4", options={"movflags": "faststart", "fflags": "+bitexact"})
     with contextlib.closing(copied):
-        into = {stream.index: copied.add_stream_from_template(stream) for stream in streams}
+        into = {stream.index: copied.add_stream_from_template(stream, opaque=True) for stream in streams}
         for packet in container.demux(streams):
             if packet.dts is None:  # the end
                 continue

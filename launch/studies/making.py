@@ -16,6 +16,7 @@ from typing import Final
 
 from data_pipeline import browser_videos, image_files
 from data_pipeline.browser_videos import Shown
+from data_pipeline.files import check_here
 from launch.studies import key as keys
 from launch.studies import page, questions
 from launch.studies.key import Item, Key
@@ -34,9 +35,10 @@ def make(paired: Paired, out: str, seed: int | None) -> Iterator[str]:
       Lines to be shown: what could give the systems away, and where the page lies.
 
     Raises:
-      ValueError: `out` holds something; a video that browsers do not play.
+      ValueError: `out` holds something or is not of this machine; a video that browsers do not play.
       OSError: `out` cannot be written.
     """
+    check_here(out)
     folder = Path(out)
     if (folder / "key.json").exists():
         raise ValueError(f"--out={out}: a study is there: --serve, --results; or name another folder")

@@ -14,9 +14,9 @@ def clip(tmp_path):
     return tmp_path / "a.mp4"
 
 
-def stored(path, codec, pix_fmt="yuv420p", **tags):
+def stored(path, codec, pix_fmt="yuv420p", options=None, **tags):
     with av.open(str(path), "w") as file:
-        stream = file.add_stream(codec, rate=30)
+        stream = file.add_stream(codec, rate=30, options=options or {})
         stream.width = stream.height = 32
         stream.pix_fmt = pix_fmt
         file.metadata.update(tags)
@@ -45,6 +45,16 @@ def test_a_copy_starts_before_it_is_loaded_and_tells_nothing(tmp_path):
     content = (tmp_path / "b.mp4").read_bytes()
     assert b"ours" not in content and b"Lavf" not in content
     assert content.index(b"moov") < content.index(b"mdat")
+
+
+@pytest.mark.parametrize(("codec", "options"), [
+    ("libvpx-vp9", {"deadline": "realtime"}), ("libsvtav1", {"preset": "13"}),
+])  # fmt: skip
+def test_other_videos_that_browsers_play_are_copied_too(tmp_path, codec, options):
+    path = stored(tmp_path / "a.webm", codec, options=options)
+    assert browser_videos.copy(path, tmp_path / "b.mp4")[:2] == (32, 32)
+    for one, other in zip(iter_video(path), iter_video(tmp_path / "b.mp4"), strict=True):
+        np.testing.assert_array_equal(one.picture, other.picture)
 
 
 def test_what_browsers_may_not_play_is_refused(tmp_path):

@@ -24,6 +24,14 @@ def test_what_the_page_does_not_send_is_refused(key, changes):
         answers.checked(studies.record(key) | changes, key)
 
 
+def test_what_was_shown_is_the_comparison(key):
+    record = studies.record(key)
+    of_another = studies.record(key, "two")["shown"]
+    for shown in (record["shown"][:1], record["shown"] * 2, [record["choice"]] * 2, of_another):
+        with pytest.raises(ValueError, match="shown: not the clips"):
+            answers.checked(record | {"shown": shown, "choice": "same", "watched": [1.0] * len(shown)}, key)
+
+
 @pytest.mark.parametrize("text", ["[NaN]", "[Infinity]", "[" * 100_000, "{", "", b"\xff"])
 def test_only_strict_json_is_read(text):
     with pytest.raises(ValueError):

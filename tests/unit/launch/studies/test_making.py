@@ -73,6 +73,8 @@ def test_a_study_is_made_whole_or_not_at_all(study, videos, tmp_path):
     with pytest.raises(ValueError, match="two.mp4: cannot be decoded"):
         list(making.make(pairing.pair([videos[0], str(broken)], None), str(tmp_path / "other"), 1))
     assert sorted(os.listdir(tmp_path)) == ["broken", "study"]
+    with pytest.raises(ValueError, match="only files of this machine"):
+        list(making.make(pairing.pair(videos, None), "gs://bucket/study", 1))
     (tmp_path / "other").mkdir()  # an empty one may be there
     list(making.make(pairing.pair(videos, None), str(tmp_path / "other"), 1))
     with pytest.raises(ValueError, match="something is there already"):
