@@ -174,8 +174,9 @@
     const seen = made("span", { className: "seen", id: `seen-${n}` });
     const video = made("video", {
       controls: true, preload: "metadata", playsInline: true, width, height, src: `media/${id}.mp4`,
-      disablePictureInPicture: true, ariaLabel: name,
+      disablePictureInPicture: true,
     });
+    video.setAttribute("aria-label", name);
     video.setAttribute("controlslist", "nodownload noremoteplayback");
     video.setAttribute("aria-describedby", seen.id);
     video.dataset.clip = id;
