@@ -195,11 +195,18 @@
     video.play().catch(() => {});
   }
 
-  // A clip that does not load while the server is away is tried again; any other is one that this browser does not play.
+  // A clip that does not load while the server is away is tried again. One that fails twice with the server there (the
+  // first time it may have been away) is one that this browser does not play.
   async function lost(video) {
     const reached = token === null || (await fetch("session", { cache: "no-store" }).then((answer) => answer.ok, () => false));
-    mark(video, reached ? UNPLAYABLE : "waits for the server");
-    if (!reached) setTimeout(() => video.isConnected && video.load(), RETRY);
+    const again = () => video.isConnected && video.error && video.load();
+    if (reached && video.dataset.failed) return mark(video, UNPLAYABLE);
+    if (reached) {
+      video.dataset.failed = "once";
+      return again();
+    }
+    mark(video, "waits for the server");
+    setTimeout(again, RETRY);
   }
 
   function mark(video, text) {
