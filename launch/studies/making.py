@@ -1,4 +1,4 @@
-"""Makes a study: page/ for raters (index.html, study.js, study.css, media/), and key.json beside it.
+"""Makes a study: page/ for raters (page.PARTS and media/), and key.json beside it.
 
 The page must not tell the systems apart. So copies have random names, lie in the order of these, and carry no tags;
 what remains to be seen from outside (lengths, sizes, sound) is compared, and told where it differs.

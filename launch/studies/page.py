@@ -1,4 +1,4 @@
-"""The page that raters see: index.html, which holds what is asked as data, and the script and style beside it."""
+"""The page that raters see: index.html, which holds what is asked as data, and the scripts and style beside it."""
 
 import json
 from importlib import resources
@@ -9,7 +9,9 @@ from data_pipeline.files import write_atomically
 from launch.studies.key import Key
 from launch.studies.questions import TIE
 
-PARTS: Final = {"index.html": "text/html", "study.js": "text/javascript", "study.css": "text/css"}
+PARTS: Final = {
+    "index.html": "text/html", "keeping.js": "text/javascript", "study.js": "text/javascript", "study.css": "text/css",
+}  # fmt: skip
 
 
 def write(key: Key, folder: Path) -> None:

@@ -1,364 +1,220 @@
-// The page of a study: shows clips in an order of the rater's own, keeps answers in the browser, and sends them to the
-// server that the page came from, where there is one. It knows clips by random names alone.
+// What raters see and do on the page of a study; keeping.js, which is loaded before, keeps it.
 "use strict";
-(() => {
-  const study = JSON.parse(document.getElementById("study").textContent);
-  const $ = (id) => document.getElementById(id);
-  const SEEN = 0.9; // of a clip's length, played: the end
-  const RETRY = 3000; // ms until answers are sent again, and clips loaded
-  const UNPLAYABLE = "does not play here";
-  const BATCH = 50; // answers a request
-  const letter = (n) => String.fromCharCode(65 + n);
+const SEEN = 0.9; // of a clip's length, played: the end
+const UNPLAYABLE = "does not play here";
+const letter = (n) => String.fromCharCode(65 + n);
 
-  // --- The rater's own order: a function of study and rater, so that a reload changes nothing. ---
+let order = [];
+let at = 0;
+let since = 0; // when this comparison was shown, ms
+const videos = () => [...document.querySelectorAll("#clips video")];
+const failed = {}; // by clip: why it does not play, or nothing
 
-  const mixed = (n) => {
-    n = Math.imul(n ^ (n >>> 16), 0x85ebca6b);
-    n = Math.imul(n ^ (n >>> 13), 0xc2b2ae35);
-    return (n ^ (n >>> 16)) >>> 0;
-  };
-  const hashed = (text) => [...text].reduce((n, c) => mixed(n ^ c.codePointAt(0)), 0x811c9dc5);
+function show(name) {
+  for (const id of ["start", "rate", "end"]) $(id).hidden = id !== name;
+  if (name !== "rate") $("clips").replaceChildren(); // stops their sound
+  scrollTo(0, 0);
+  document.querySelector(`#${name} h1`).focus();
+  tell();
+}
 
-  function drawn(seed) {
-    let n = seed;
-    return () => mixed((n = (n + 0x9e3779b9) >>> 0)) / 2 ** 32;
-  }
+const done = (item) => study.questions.every(({ id }) => state().lines[`${item.id} ${id}`]);
 
-  function shuffled(list, random) {
-    const made = [...list];
-    for (let i = made.length - 1; i > 0; i--) {
-      const j = Math.floor(random() * (i + 1));
-      [made[i], made[j]] = [made[j], made[i]];
-    }
-    return made;
-  }
+function made(tag, properties, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
 
-  function orderOf(rater) {
-    const random = drawn(hashed(`${study.study} ${rater}`));
-    return shuffled(study.items, random).map((item) => ({ ...item, clips: shuffled(item.clips, random) }));
-  }
-
-  // --- What is kept in this browser. Read anew before each change, because another tab may have changed it. ---
-
-  const memory = {};
-  let keeps = true;
-  function read(name, otherwise) {
-    try {
-      const text = keeps ? localStorage.getItem(name) : memory[name];
-      return text ? JSON.parse(text) : otherwise;
-    } catch {
-      return otherwise;
-    }
-  }
-  function write(name, value) {
-    memory[name] = JSON.stringify(value);
-    try {
-      localStorage.setItem(name, memory[name]);
-    } catch {
-      keeps = false;
-    }
-  }
-
-  const RATER = `study ${study.study}`;
-  let rater = "";
-  // drafts: choices by item and question. lines: what was answered, by "item question". watched: share by clip.
-  const blank = () => ({ drafts: {}, lines: {}, sent: {}, watched: {} });
-  const state = () => read(`${RATER} ${rater}`, blank());
-  function change(apply) {
-    const now = state();
-    apply(now);
-    write(`${RATER} ${rater}`, now);
-  }
-
-  // --- Sending ---
-
-  let token = null; // of the server; null where the page came from elsewhere
-  let sending = false;
-  let refused = "";
-
-  async function greet() {
-    if (!location.protocol.startsWith("http")) return;
-    try {
-      const answer = await fetch("session", { cache: "no-store" });
-      const told = answer.ok ? await answer.json() : {};
-      if (told.study === study.study) token = told.token;
-    } catch {
-      /* not there now: it is asked again where it was there before */
-    }
-  }
-
-  const unsent = () => {
-    const { lines, sent } = state();
-    return Object.entries(lines).filter(([name, line]) => sent[name] !== line.at).map(([, line]) => line);
-  };
-
-  const post = (lines) => fetch("answers", {
-    method: "POST", body: JSON.stringify(lines),
-    headers: { "Content-Type": "application/json", "X-Study-Token": token },
+function clip({ id, width, height }, n) {
+  const name = `Clip ${letter(n)}`;
+  const seen = made("span", { className: "seen", id: `seen-${n}` });
+  const video = made("video", {
+    controls: true, preload: "metadata", playsInline: true, width, height, src: `media/${id}.mp4`,
+    disablePictureInPicture: true,
   });
+  video.setAttribute("aria-label", name);
+  video.setAttribute("controlslist", "nodownload noremoteplayback");
+  video.setAttribute("aria-describedby", seen.id);
+  video.dataset.clip = id;
+  video.addEventListener("play", () => video.paused || hush(video)); // stopped already: another was started since
+  for (const event of ["timeupdate", "ended", "pause"]) video.addEventListener(event, () => watch(video));
+  video.addEventListener("error", () => lost(video));
+  video.addEventListener("loadedmetadata", () => mark(video, ""));
+  return made("figure", {}, video, made("figcaption", {}, `${name} `, seen));
+}
 
-  async function send() {
-    if (token === null || sending || !rater) return tell();
-    sending = true;
-    try {
-      for (let lines = unsent().slice(0, BATCH); lines.length && !refused; lines = unsent().slice(0, BATCH)) {
-        let answer = await post(lines);
-        if (answer.status === 403) { // the server was started anew
-          await greet();
-          answer = await post(lines);
-        }
-        if (answer.status === 400) refused = (await answer.json()).error;
-        if (!answer.ok) break;
-        change((now) => lines.forEach((line) => (now.sent[`${line.item} ${line.question}`] = line.at)));
-      }
-    } catch {
-      /* the server is away: tried again in a while */
-    } finally {
-      sending = false;
-      tell();
-    }
+const hush = (video) => videos().forEach((other) => other !== video && other.pause());
+
+function toggle(video) {
+  if (!video.paused) return video.pause();
+  hush(video);
+  video.play().catch(() => {});
+}
+
+// A clip that does not load while the server is away is tried again. One that fails twice with the server there (the
+// first time it may have been away) is one that this browser does not play.
+async function lost(video) {
+  const reached = token === null || (await fetch("session", { cache: "no-store" }).then((answer) => answer.ok, () => false));
+  const again = () => video.isConnected && video.error && video.load();
+  if (reached && video.dataset.failed) return mark(video, UNPLAYABLE);
+  if (reached) {
+    video.dataset.failed = "once";
+    return again();
   }
+  mark(video, "waits for the server");
+  setTimeout(again, RETRY);
+}
 
-  function tell() {
-    const count = Object.keys(rater ? state().lines : {}).length;
-    const waiting = rater && token !== null ? unsent().length : 0;
-    const many = (n) => `${n} answer${n === 1 ? "" : "s"}`;
-    let text = token === null ? `${many(count)}, kept in this browser.` : `${many(count - waiting)} stored.`;
-    if (count === 0) text = "";
-    if (waiting) text += ` ${waiting} more wait for the server, kept in this browser.`;
-    if (refused) text = `The server refused an answer (${refused}). Please download your answers and send the file.`;
-    if (!keeps) text += " This browser keeps nothing when the page closes: download your answers before.";
-    if ($("saved").textContent !== text) $("saved").textContent = text;
-    $("download").hidden = count === 0;
-    $("end-text").textContent = token !== null && !waiting && !refused
-      ? "All your answers are stored. You may close this page."
-      : token !== null ? "Some answers have not reached the server yet. Leave the page open for a while, or download them."
-        : "Please download your answers, and send the file to the person who asked you.";
-  }
+function mark(video, text) {
+  failed[video.dataset.clip] = text;
+  if (video.isConnected) ready();
+}
 
-  function download() {
-    const lines = Object.values(state().lines).map((line) => `${JSON.stringify(line)}\n`);
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob(lines, { type: "application/x-ndjson" }));
-    link.download = `answers-${rater}.jsonl`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), RETRY);
-  }
-
-  // --- Screens ---
-
-  let order = [];
-  let at = 0;
-  let since = 0; // when this comparison was shown, ms
-  const videos = () => [...document.querySelectorAll("#clips video")];
-  const failed = {}; // by clip: why it does not play, or nothing
-
-  function show(name) {
-    for (const id of ["start", "rate", "end"]) $(id).hidden = id !== name;
-    if (name !== "rate") $("clips").replaceChildren(); // stops their sound
-    scrollTo(0, 0);
-    document.querySelector(`#${name} h1`).focus();
-    tell();
-  }
-
-  const done = (item) => study.questions.every(({ id }) => state().lines[`${item.id} ${id}`]);
-
-  function made(tag, properties, ...children) {
-    const element = Object.assign(document.createElement(tag), properties);
-    element.append(...children);
-    return element;
-  }
-
-  function clip({ id, width, height }, n) {
-    const name = `Clip ${letter(n)}`;
-    const seen = made("span", { className: "seen", id: `seen-${n}` });
-    const video = made("video", {
-      controls: true, preload: "metadata", playsInline: true, width, height, src: `media/${id}.mp4`,
-      disablePictureInPicture: true,
-    });
-    video.setAttribute("aria-label", name);
-    video.setAttribute("controlslist", "nodownload noremoteplayback");
-    video.setAttribute("aria-describedby", seen.id);
-    video.dataset.clip = id;
-    video.addEventListener("play", () => video.paused || hush(video)); // stopped already: another was started since
-    for (const event of ["timeupdate", "ended", "pause"]) video.addEventListener(event, () => watch(video));
-    video.addEventListener("error", () => lost(video));
-    video.addEventListener("loadedmetadata", () => mark(video, ""));
-    return made("figure", {}, video, made("figcaption", {}, `${name} `, seen));
-  }
-
-  const hush = (video) => videos().forEach((other) => other !== video && other.pause());
-
-  function toggle(video) {
-    if (!video.paused) return video.pause();
-    hush(video);
-    video.play().catch(() => {});
-  }
-
-  // A clip that does not load while the server is away is tried again. One that fails twice with the server there (the
-  // first time it may have been away) is one that this browser does not play.
-  async function lost(video) {
-    const reached = token === null || (await fetch("session", { cache: "no-store" }).then((answer) => answer.ok, () => false));
-    const again = () => video.isConnected && video.error && video.load();
-    if (reached && video.dataset.failed) return mark(video, UNPLAYABLE);
-    if (reached) {
-      video.dataset.failed = "once";
-      return again();
-    }
-    mark(video, "waits for the server");
-    setTimeout(again, RETRY);
-  }
-
-  function mark(video, text) {
-    failed[video.dataset.clip] = text;
-    if (video.isConnected) ready();
-  }
-
-  function watch(video) {
-    let played = 0;
-    for (let i = 0; i < video.played.length; i++) played += video.played.end(i) - video.played.start(i);
-    const share = Math.min(1, played / video.duration) || 0;
-    if (share > (state().watched[video.dataset.clip] ?? 0)) {
-      change((now) => (now.watched[video.dataset.clip] = Math.round(share * 1000) / 1000));
-      ready();
-    }
-  }
-
-  function question({ id, text }, item) {
-    const draft = state().drafts[item.id]?.[id];
-    const choices = item.clips.map((one, n) => [one.id, `Clip ${letter(n)}`]).concat([[study.tie, "No difference"]]);
-    const labels = choices.map(([value, shown]) => {
-      const input = made("input", { type: "radio", name: id, value, checked: draft?.choice === value });
-      input.addEventListener("change", () => choose(item, id, value));
-      return made("label", {}, input, shown);
-    });
-    return made("fieldset", {}, made("legend", {}, text), made("div", { className: "choices" }, ...labels));
-  }
-
-  function choose(item, id, choice) {
-    const now = Date.now();
-    change((kept) => ((kept.drafts[item.id] ??= {})[id] = { choice, at: now, seconds: (now - since) / 1000 }));
+function watch(video) {
+  let played = 0;
+  for (let i = 0; i < video.played.length; i++) played += video.played.end(i) - video.played.start(i);
+  const share = Math.min(1, played / video.duration) || 0;
+  if (share > (state().watched[video.dataset.clip] ?? 0)) {
+    change((now) => (now.watched[video.dataset.clip] = Math.round(share * 1000) / 1000));
     ready();
   }
+}
 
-  function rate(n) {
-    at = n;
-    since = Date.now();
-    const item = order[at];
-    $("place").textContent = `Comparison ${at + 1} of ${order.length}`;
-    $("progress").max = order.length;
-    $("progress").value = order.filter(done).length;
-    $("photo").hidden = !item.photo;
-    if (item.photo) $("photo").firstElementChild.src = `media/${item.photo}.jpg`;
-    $("clips").classList.toggle("upright", item.clips.every(({ width, height }) => height > width));
-    $("clips").replaceChildren(...item.clips.map(clip));
-    $("questions").replaceChildren(...study.questions.map((one) => question(one, item)));
-    $("back").hidden = at === 0;
-    $("next").textContent = at + 1 < order.length ? "Next" : "Finish";
-    ready();
-    show("rate");
-  }
+function question({ id, text }, item) {
+  const draft = state().drafts[item.id]?.[id];
+  const choices = item.clips.map((one, n) => [one.id, `Clip ${letter(n)}`]).concat([[study.tie, "No difference"]]);
+  const labels = choices.map(([value, shown]) => {
+    const input = made("input", { type: "radio", name: id, value, checked: draft?.choice === value });
+    input.addEventListener("change", () => choose(item, id, value));
+    return made("label", {}, input, shown);
+  });
+  return made("fieldset", {}, made("legend", {}, text), made("div", { className: "choices" }, ...labels));
+}
 
-  // What is left to do before the rater may go on; "" where nothing is.
-  function missing() {
-    const { watched, drafts } = state();
-    const item = order[at];
-    const unseen = item.clips.findIndex(({ id }) => (watched[id] ?? 0) < SEEN && failed[id] !== UNPLAYABLE);
-    const open = study.questions.filter(({ id }) => !drafts[item.id]?.[id]).length;
-    if (unseen >= 0) return `Watch clip ${letter(unseen)} to its end.`;
-    return open ? `${open} question${open === 1 ? " is" : "s are"} left.` : "";
-  }
+function choose(item, id, choice) {
+  const now = Date.now();
+  change((kept) => ((kept.drafts[item.id] ??= {})[id] = { choice, at: now, seconds: (now - since) / 1000 }));
+  ready();
+}
 
-  function ready() {
-    const { watched } = state();
-    order[at].clips.forEach(({ id }, n) => {
-      const text = failed[id] || ((watched[id] ?? 0) >= SEEN ? "✓ watched" : "");
-      const seen = $(`seen-${n}`);
-      if (seen && seen.textContent !== text) seen.textContent = text;
-    });
-    $("next").setAttribute("aria-disabled", String(missing() !== ""));
-    if (!missing()) $("hint").textContent = "";
-  }
+function rate(n) {
+  at = n;
+  since = Date.now();
+  const item = order[at];
+  $("place").textContent = `Comparison ${at + 1} of ${order.length}`;
+  $("progress").max = order.length;
+  $("progress").value = order.filter(done).length;
+  $("photo").hidden = !item.photo;
+  if (item.photo) $("photo").firstElementChild.src = `media/${item.photo}.jpg`;
+  $("clips").classList.toggle("upright", item.clips.every(({ width, height }) => height > width));
+  $("clips").replaceChildren(...item.clips.map(clip));
+  $("questions").replaceChildren(...study.questions.map((one) => question(one, item)));
+  $("back").hidden = at === 0;
+  $("next").textContent = at + 1 < order.length ? "Next" : "Finish";
+  ready();
+  show("rate");
+}
 
-  // An answer is a line once the rater goes on; one that was changed since is a new one.
-  function goOn() {
-    $("hint").textContent = missing();
-    if (missing()) return;
-    const item = order[at];
-    const shown = item.clips.map(({ id }) => id);
-    change((now) => {
-      for (const { id } of study.questions) {
-        const draft = now.drafts[item.id][id];
-        const name = `${item.id} ${id}`;
-        if (now.lines[name]?.at === draft.at) continue;
-        now.lines[name] = {
-          study: study.study, rater, item: item.id, question: id, ...draft, shown,
-          watched: shown.map((one) => now.watched[one] ?? 0),
-        };
-      }
-    });
-    if (at + 1 < order.length) rate(at + 1);
-    else show("end");
-    send();
-  }
+// What is left to do before the rater may go on; "" where nothing is.
+function missing() {
+  const { watched, drafts } = state();
+  const item = order[at];
+  const unseen = item.clips.findIndex(({ id }) => (watched[id] ?? 0) < SEEN && failed[id] !== UNPLAYABLE);
+  const open = study.questions.filter(({ id }) => !drafts[item.id]?.[id]).length;
+  if (unseen >= 0) return `Watch clip ${letter(unseen)} to its end.`;
+  return open ? `${open} question${open === 1 ? " is" : "s are"} left.` : "";
+}
 
-  function begin(event) {
-    event.preventDefault();
-    rater = $("rater").value;
-    write(RATER, rater);
-    order = orderOf(rater);
-    const first = order.findIndex((item) => !done(item));
-    if (first < 0) show("end");
-    else rate(first);
-    send();
-  }
+function ready() {
+  const { watched } = state();
+  order[at].clips.forEach(({ id }, n) => {
+    const text = failed[id] || ((watched[id] ?? 0) >= SEEN ? "✓ watched" : "");
+    const seen = $(`seen-${n}`);
+    if (seen && seen.textContent !== text) seen.textContent = text;
+  });
+  $("next").setAttribute("aria-disabled", String(missing() !== ""));
+  if (!missing()) $("hint").textContent = "";
+}
 
-  function welcome(id) {
-    rater = "";
-    refused = "";
-    $("rater").value = id;
-    const [n, q] = [study.items.length, study.questions.length];
-    $("start-count").textContent = `You will see ${n} comparison${n === 1 ? "" : "s"} of dance videos, with ${q} questions each.`;
-    show("start");
-  }
-
-  const fresh = () => [...crypto.getRandomValues(new Uint8Array(8))].map((n) => "23456789abcdefghjkmnpqrstuvwxyz"[n % 31]).join("");
-
-  function press(event) {
-    if ($("rate").hidden || !$("keys").checked || event.ctrlKey || event.altKey || event.metaKey) return;
-    const n = event.key.length === 1 ? event.key.toUpperCase().charCodeAt(0) - 65 : -1;
-    const video = videos()[n];
-    if (video) return toggle(video);
-    if (event.key === "Enter" && ["BODY", "H1", "VIDEO"].includes(event.target.tagName)) return goOn();
-    const place = event.key.length === 1 ? "1234567890".indexOf(event.key) : -1;
-    const { drafts } = state();
-    const open = study.questions.find(({ id }) => !drafts[order[at].id]?.[id]);
-    if (place < 0 || !open) return;
-    const inputs = [...document.getElementsByName(open.id)];
-    const input = place === 9 ? inputs.at(-1) : inputs.slice(0, -1)[place];
-    if (input) {
-      input.click();
-      input.closest("fieldset").scrollIntoView({ block: "nearest" });
+// An answer is a line once the rater goes on; one that was changed since is a new one.
+function goOn() {
+  $("hint").textContent = missing();
+  if (missing()) return;
+  const item = order[at];
+  const shown = item.clips.map(({ id }) => id);
+  change((now) => {
+    for (const { id } of study.questions) {
+      const draft = now.drafts[item.id][id];
+      const name = `${item.id} ${id}`;
+      if (now.lines[name]?.at === draft.at) continue;
+      now.lines[name] = {
+        study: study.study, rater, item: item.id, question: id, ...draft, shown,
+        watched: shown.map((one) => now.watched[one] ?? 0),
+      };
     }
+  });
+  if (at + 1 < order.length) rate(at + 1);
+  else show("end");
+  send();
+}
+
+function begin(event) {
+  event.preventDefault();
+  rater = $("rater").value;
+  write(RATER, rater);
+  order = orderOf(rater);
+  const first = order.findIndex((item) => !done(item));
+  if (first < 0) show("end");
+  else rate(first);
+  send();
+}
+
+function welcome(id) {
+  rater = "";
+  refused = "";
+  $("rater").value = id;
+  const [n, q] = [study.items.length, study.questions.length];
+  $("start-count").textContent = `You will see ${n} comparison${n === 1 ? "" : "s"} of dance videos, with ${q} questions each.`;
+  show("start");
+}
+
+const fresh = () => [...crypto.getRandomValues(new Uint8Array(8))].map((n) => "23456789abcdefghjkmnpqrstuvwxyz"[n % 31]).join("");
+
+function press(event) {
+  if ($("rate").hidden || !$("keys").checked || event.ctrlKey || event.altKey || event.metaKey) return;
+  const n = event.key.length === 1 ? event.key.toUpperCase().charCodeAt(0) - 65 : -1;
+  const video = videos()[n];
+  if (video) return toggle(video);
+  if (event.key === "Enter" && ["BODY", "H1", "VIDEO"].includes(event.target.tagName)) return goOn();
+  const place = event.key.length === 1 ? "1234567890".indexOf(event.key) : -1;
+  const { drafts } = state();
+  const open = study.questions.find(({ id }) => !drafts[order[at].id]?.[id]);
+  if (place < 0 || !open) return;
+  const inputs = [...document.getElementsByName(open.id)];
+  const input = place === 9 ? inputs.at(-1) : inputs.slice(0, -1)[place];
+  if (input) {
+    input.click();
+    input.closest("fieldset").scrollIntoView({ block: "nearest" });
   }
+}
 
-  $("begin").addEventListener("submit", begin);
-  $("questions").addEventListener("submit", (event) => {
-    event.preventDefault();
-    goOn();
-  });
-  $("back").addEventListener("click", () => rate(at - 1));
-  $("review").addEventListener("click", () => rate(0));
-  $("another").addEventListener("click", () => welcome(fresh()));
-  $("download").addEventListener("click", download);
-  document.addEventListener("keydown", press);
-  addEventListener("online", () => {
-    videos().forEach((video) => video.error && video.load());
-    send();
-  });
-  setInterval(() => rater && token !== null && unsent().length && send(), RETRY);
+$("begin").addEventListener("submit", begin);
+$("questions").addEventListener("submit", (event) => {
+  event.preventDefault();
+  goOn();
+});
+$("back").addEventListener("click", () => rate(at - 1));
+$("review").addEventListener("click", () => rate(0));
+$("another").addEventListener("click", () => welcome(fresh()));
+$("download").addEventListener("click", download);
+document.addEventListener("keydown", press);
+addEventListener("online", () => {
+  videos().forEach((video) => video.error && video.load());
+  send();
+});
+setInterval(() => rater && token !== null && unsent().length && send(), RETRY);
 
-  const given = new URLSearchParams(location.search).get("rater") ?? "";
-  welcome(/^[A-Za-z0-9_-]{1,40}$/.test(given) ? given : read(RATER, "") || fresh());
-  greet().then(send);
-})();
+const given = new URLSearchParams(location.search).get("rater") ?? "";
+welcome(/^[A-Za-z0-9_-]{1,40}$/.test(given) ? given : read(RATER, "") || fresh());
+greet().then(send);

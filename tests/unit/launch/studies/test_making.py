@@ -14,7 +14,7 @@ from tests import studies
 
 def test_a_page_does_not_tell_the_systems(study, videos):
     files = [path for path in (study / "page").rglob("*") if path.is_file()]
-    assert len(files) == 3 + 6
+    assert len(files) == 4 + 6
     told = [*videos, "ours", "theirs", "one.mp4", "salt", keys.load(str(study)).salt]
     for path in files:
         content = path.read_bytes() + path.name.encode()

@@ -40,7 +40,7 @@ def stored(study):
 
 
 def test_the_page_and_its_media_are_given_and_nothing_else(up, study):
-    for path in ("/", "/index.html", "/?rater=x", "/study.js", "/study.css"):
+    for path in ("/", "/index.html", "/?rater=x", "/study.js", "/keeping.js", "/study.css"):
         status, headers, content = ask(up, "GET", path)
         assert status == 200 and headers["Content-Type"].startswith("text/") and len(content) > 1000
         assert "default-src 'none'" in headers["Content-Security-Policy"]
