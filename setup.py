@@ -56,6 +56,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["xdancer_jax*", "configs*", "data_pipeline*", "launch*"]),
+    package_data={"launch.studies": ["page/*"]},
     install_requires=CORE,
     extras_require=EXTRAS,
 )
