@@ -50,10 +50,12 @@ class LeftOut:
 
     short: list[str] = dataclasses.field(default_factory=list)
     unreadable: list[str] = dataclasses.field(default_factory=list)
+    names: set[str] = dataclasses.field(default_factory=set)  # of unreadable ones alone
 
     def broken(self, video: Video, error: Exception) -> None:
         """Notes a video that cannot be read."""
         self.unreadable.append(f"{video.name} ({str(error).splitlines()[0]})")
+        self.names.add(video.name)
 
     def counts(self, side: str) -> dict[str, int]:
         """By kind, for a Result."""
@@ -120,16 +122,24 @@ class Cut:
         return [sorted(starts) for starts in found]
 
 
+class UnreadableVideo(OSError):
+    """A video of which not every frame that it should have can be had."""
+
+
 def frames_of(video: Video) -> Iterator[np.ndarray]:
-    """The video's frames. Raises ValueError for frames of another shape or type, or another number than it says."""
+    """The video's frames. Raises UnreadableVideo where its reader fails, and for frames of another shape or type, or
+    another number than it says."""
     count = 0
-    for count, frame in enumerate(video.read(), 1):
-        if frame.dtype != np.uint8 or frame.shape != (*video.shape[1:], 3):
-            wanted = f"uint8 {(*video.shape[1:], 3)}"
-            raise ValueError(f"frame {count - 1} is {frame.dtype} {frame.shape}, {wanted} expected")
-        yield frame
+    try:
+        for count, frame in enumerate(video.read(), 1):
+            if frame.dtype != np.uint8 or frame.shape != (*video.shape[1:], 3):
+                wanted = f"uint8 {(*video.shape[1:], 3)}"
+                raise ValueError(f"frame {count - 1} is {frame.dtype} {frame.shape}, {wanted} expected")
+            yield frame
+    except (OSError, ValueError) as error:
+        raise UnreadableVideo(str(error)) from error
     if count != video.shape[0]:
-        raise ValueError(f"{count} frames can be read of {video.shape[0]}")
+        raise UnreadableVideo(f"{count} frames can be read of {video.shape[0]}")
 
 
 def clips(video: Video, starts: Sequence[int], cut: Cut) -> Iterator[Clip]:
@@ -153,10 +163,15 @@ def check_alike(real: Sequence[Video], made: Sequence[Video], paired: bool) -> N
     """Whether two sides may be compared.
 
     Raises ValueError that names the first video of another frame rate or size than the first real one, or, where
-    they are `paired`, another name or length than its partner; or says that a side is empty.
+    they are `paired`, another name or length than its partner; or a name that stands twice; or says that a side is
+    empty.
     """
     if not real or not made:
         raise ValueError(f"{len(real)} real videos and {len(made)} made ones: both are needed")
+    for side in (real, made):
+        double = [name for name, count in collections.Counter(video.name for video in side).items() if count > 1]
+        if double:
+            raise ValueError(f"{double[0]}: two videos of this name on one side; give each its own")
     first = real[0]
     for video in [*real, *made]:
         if abs(video.fps - first.fps) > 1e-3:
@@ -191,4 +206,6 @@ def chunks(one: Video, other: Video, size: int) -> Iterator[tuple[np.ndarray, np
         yield np.stack([a for a, _ in held]), np.stack([b for _, b in held])
 
 
-__all__ = ["Clip", "Cut", "LeftOut", "Video", "check_alike", "chunks", "clips", "frames_of", "of_array"]
+__all__ = [
+    "Clip", "Cut", "LeftOut", "UnreadableVideo", "Video", "check_alike", "chunks", "clips", "frames_of", "of_array",
+]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xdancer_jax.evals.clips import Clip, Cut, LeftOut, Video, clips
+from xdancer_jax.evals.clips import Clip, Cut, LeftOut, UnreadableVideo, Video, clips
 from xdancer_jax.typing import Float, typechecked
 
 
@@ -48,8 +48,7 @@ def embedded(
             pixels = np.concatenate([pixels, np.zeros((batch - len(group), *pixels.shape[1:]), pixels.dtype)])
         rows.append(np.asarray(network.run(pixels))[: len(group)])
         sources += [clip._replace(frames=np.empty(0)) for clip in group]
-    broken = {note.split(" (")[0] for note in left_out.unreadable}
-    kept = [i for i, clip in enumerate(sources) if clip.video not in broken]
+    kept = [i for i, clip in enumerate(sources) if clip.video not in left_out.names]
     if not kept:
         raise ValueError(f"{side}: no clip of {len(videos)} videos; " + " ".join(left_out.notes(side)))
     return Embedded(_finite(np.concatenate(rows)[kept], [sources[i] for i in kept], side),
@@ -64,7 +63,7 @@ def _readable(videos: Sequence[Video], cut: Cut, left_out: LeftOut) -> Iterator[
         elif starts:
             try:
                 yield from clips(video, starts, cut)
-            except (OSError, ValueError) as error:
+            except UnreadableVideo as error:
                 left_out.broken(video, error)
 
 
@@ -90,9 +89,10 @@ def _finite(rows: Float[np.ndarray, "N C"], sources: list[Clip], side: str) -> F
 
 def mean_by_video(found: Embedded) -> np.ndarray:
     """One row a video, in the order of the videos: the mean of its clips' features."""
-    names = list(dict.fromkeys(found.videos))
-    places = np.asarray([names.index(video) for video in found.videos])
-    return np.stack([found.rows[places == i].mean(axis=0) for i in range(len(names))])
+    places: dict[str, list[int]] = {}
+    for i, video in enumerate(found.videos):
+        places.setdefault(video, []).append(i)
+    return np.stack([found.rows[rows].mean(axis=0) for rows in places.values()])
 
 
 __all__ = ["Embedded", "Embedder", "embedded", "mean_by_video"]

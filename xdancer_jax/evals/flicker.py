@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from xdancer_jax.evals.bootstrap import Bootstrap
-from xdancer_jax.evals.clips import LeftOut, Video, check_alike, frames_of
+from xdancer_jax.evals.clips import LeftOut, UnreadableVideo, Video, check_alike, frames_of
 from xdancer_jax.evals.protocols import Result, record
 
 
@@ -31,7 +31,7 @@ class Flicker:
     difference: Literal["second", "first"] = "second"
 
     def __call__(self, video: Video) -> float:
-        """Mean over pixels and frames. Raises ValueError for a video that is too short or cannot be read."""
+        """Mean over pixels and frames. Raises UnreadableVideo for one that is too short or cannot be read."""
         size = 3 if self.difference == "second" else 2
         held: collections.deque[np.ndarray] = collections.deque(maxlen=size)
         total, count = 0.0, 0
@@ -41,7 +41,7 @@ class Flicker:
                 step = (held[0] + held[2]) / 2 - held[1] if size == 3 else held[1] - held[0]
                 total, count = total + float(np.abs(step).mean(dtype=np.float64)), count + 1
         if not count:
-            raise ValueError(f"{video.shape[0]} frames, {size} needed")
+            raise UnreadableVideo(f"{video.shape[0]} frames, {size} needed")
         return total / count
 
     def report(self, real: Sequence[Video], made: Sequence[Video]) -> Result:
@@ -68,7 +68,7 @@ class Flicker:
         for video in videos:
             try:
                 found.append(self(video))
-            except (OSError, ValueError) as error:
+            except UnreadableVideo as error:
                 left_out.broken(video, error)
         if not found:
             raise ValueError(f"{self.id}: no video; " + " ".join(left_out.notes(side)))

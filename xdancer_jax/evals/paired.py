@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from xdancer_jax.evals.bootstrap import Bootstrap
-from xdancer_jax.evals.clips import LeftOut, Video, check_alike, chunks
+from xdancer_jax.evals.clips import LeftOut, UnreadableVideo, Video, check_alike, chunks
 from xdancer_jax.evals.protocols import MetricProtocol, Result, record
 
 Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -28,7 +28,7 @@ def paired_report(
     for one, other in zip(real, made, strict=True):
         try:
             found = _of_video(one, other, measure, chunk)
-        except (OSError, _Unreadable) as error:
+        except UnreadableVideo as error:
             left_out.broken(one, error)
             continue
         broken = np.flatnonzero(~np.isfinite(found))
@@ -44,22 +44,10 @@ def paired_report(
     return dataclasses.replace(record(protocol, values, counts, left_out.notes("pairs")), source=source)
 
 
-class _Unreadable(Exception):
-    """A ValueError of a reader, not of the measure."""
-
-
 def _of_video(one: Video, other: Video, measure: Measure, chunk: int) -> np.ndarray:
-    found, readers = [], chunks(one, other, chunk)
-    while True:
-        try:
-            both = next(readers, None)
-        except ValueError as error:
-            raise _Unreadable(str(error)) from error
-        if both is None:
-            break
-        found.append(np.asarray(measure(*both), np.float64))
+    found = [np.asarray(measure(*both), np.float64) for both in chunks(one, other, chunk)]
     if not found:
-        raise _Unreadable("no frame")
+        raise UnreadableVideo("no frame")
     return np.concatenate(found)
 
 

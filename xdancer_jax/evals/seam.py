@@ -1,7 +1,8 @@
 """Seams: do frames jump where one sampled window ends and the next one takes over?
 
 A step is the mean absolute difference of two neighbouring frames. A seam's figure is the step to a frame where a
-window begins or has just ended over the mean of the steps near it: 1 where nothing shows. Computed in one pass; two frames are held.
+window begins or has just ended over the mean of the steps near it: 1 where nothing shows. Computed in one pass; two
+frames are held.
 """
 
 import dataclasses
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from xdancer_jax.evals.bootstrap import Bootstrap
-from xdancer_jax.evals.clips import LeftOut, Video, frames_of
+from xdancer_jax.evals.clips import LeftOut, UnreadableVideo, Video, frames_of
 from xdancer_jax.evals.protocols import Result, record
 from xdancer_jax.typing import Float, typechecked
 
@@ -55,7 +56,7 @@ class Seam:
         return np.asarray(found, np.float64)
 
     def __call__(self, video: Video) -> np.ndarray:
-        """Figures of a video's seams. Raises ValueError for a video that cannot be read."""
+        """Figures of a video's seams. Raises UnreadableVideo for one that cannot be read."""
         steps, last = [], None
         for frame in frames_of(video):
             now = frame.astype(np.float32) / 255
@@ -74,7 +75,7 @@ class Seam:
                 continue
             try:
                 ratios = self(video)
-            except (OSError, ValueError) as error:
+            except UnreadableVideo as error:
                 left_out.broken(video, error)
                 continue
             broken = np.flatnonzero(~np.isfinite(ratios))
