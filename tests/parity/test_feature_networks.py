@@ -1,26 +1,25 @@
 """Our I3D, 3-D residual networks and LPIPS beside torch's, with the same random weights read by our name maps.
 
-Key and shape lists come from the published sources (tests/golden/features_*.txt), so that neither side is a guess.
+Key and shape lists of the published sources are in tests/golden/features_*.txt (tests/unit/pretrained).
 """
 
 import os
 import warnings
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 
 from xdancer_jax.evals.networks import loading
 from xdancer_jax.evals.networks.i3d import I3D
 from xdancer_jax.evals.networks.perceptual import LPIPSNetwork
-from xdancer_jax.evals.networks.resnet3d import ResNet3D, resnet50, resnext101
+from xdancer_jax.evals.networks.resnet3d import ResNet3D
 from xdancer_jax.pretrained import features
 
 torch = pytest.importorskip("torch", reason="parity needs torch and torchvision")
 pytest.importorskip("torchvision", reason="parity needs torch and torchvision")
 
-from tests.parity import torch_networks as theirs  # noqa: E402
+from benchmarks.measures import torch_networks as theirs  # noqa: E402
 
 
 def _error(got, want):
@@ -100,16 +99,3 @@ def _heads(module, backbone):
         return features.tensors_of(path)
     return {name: value.numpy() for name, value in module.state_dict().items() if name.startswith("lin") and
             not name.startswith("lins")}
-
-
-@pytest.mark.parametrize("network, kind", [(I3D(), "i3d"), (resnet50(), "resnet50_3d"), (resnext101(), "resnext101_3d")])
-def test_names_and_shapes_are_the_published_ones(network, kind):
-    golden = Path(__file__).parents[1] / "golden" / f"features_{kind}.txt"
-    want = {}
-    for line in golden.read_text().splitlines():
-        name, shape = line.split(" ", 1)
-        want[name] = tuple(int(size) for size in shape.strip("()").split(",") if size.strip())
-    tensors = {name: np.broadcast_to(np.float32(1), shape) for name, shape in want.items()}
-    taken = features.taken_over(tensors, kind, loading.shapes(network))
-    assert len(taken) == len(loading.shapes(network))
-    assert jax.tree.all(jax.tree.map(lambda x: x.dtype == np.float32, taken))

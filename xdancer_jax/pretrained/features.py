@@ -8,6 +8,7 @@ licence. A torch file is read by torch with weights_only, so that it runs no cod
 import dataclasses
 import importlib
 import re
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -120,12 +121,12 @@ def tensors_of(path: Path) -> dict[str, np.ndarray]:
     readers: dict[str, Callable[[Path], Mapping[str, np.ndarray]]] = {".safetensors": load_file, ".npz": _npz}
     try:
         return dict(readers.get(path.suffix, _torch)(path))
-    except (SafetensorError, OSError, EOFError, KeyError, RuntimeError, ValueError) as error:
+    except (SafetensorError, zipfile.BadZipFile, OSError, EOFError, KeyError, RuntimeError, ValueError) as error:
         raise ValueError(f"{path}: not a whole file of weights ({str(error).splitlines()[0]})") from error
 
 
 def _npz(path: Path) -> Mapping[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as file:
+    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
 
 
