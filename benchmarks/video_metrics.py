@@ -60,7 +60,7 @@ def picture_row(name: str, repeats: int, side: int = 256, pairs: int = 4) -> Row
     return _row(name, repeats, pairs, LPIPSNetwork(backbone), tuple(sides), theirs, planes)
 
 
-def memory_row(few: int = 16, many: int = 128, frames: int = 48, side: int = 256) -> Row:
+def memory_row(few: int = 8, many: int = 40, frames: int = 32, side: int = 256) -> Row:
     """Growth of the process's peak from `few` videos to `many`, which are made while they are read."""
     network = loading.embedder(ResNet3D((1, 1, 1, 1)), loading.random(ResNet3D((1, 1, 1, 1)), 0), "random 0")
     protocol = resnet50_disco()
