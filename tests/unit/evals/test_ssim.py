@@ -24,6 +24,17 @@ def test_constant_pictures_by_hand():
     assert SSIM()(dark, light) == pytest.approx(want) == disco()(dark, light)
 
 
+def test_one_uniform_window_by_hand():
+    """The covariance is that of a sample: over N - 1."""
+    rng = np.random.default_rng(0)
+    one, other = (np.repeat(rng.integers(0, 256, (7, 7, 1), dtype=np.uint8), 3, axis=-1) for _ in range(2))
+    x, y = (frame[..., 0].astype(float).ravel() for frame in (one, other))
+    (sx, sxy), (_, sy) = np.cov(x, y, ddof=1)
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    want = (2 * x.mean() * y.mean() + c1) * (2 * sxy + c2) / ((x.mean() ** 2 + y.mean() ** 2 + c1) * (sx + sy + c2))
+    assert disco()(one, other) == pytest.approx(want, rel=1e-9)
+
+
 def test_gray_is_opencvs():
     cv2 = pytest.importorskip("cv2")
     every = np.stack(np.meshgrid(*[np.arange(0, 256, 5)] * 3), axis=-1).reshape(-1, 1, 3).astype(np.uint8)
