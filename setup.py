@@ -33,10 +33,13 @@ EXTRAS = {
     "cuda": ["jax[cuda13]>=0.10.2"],
     "tpu": ["jax[tpu]>=0.10.2"],
     "pose": ["mediapipe>=1.2.2"],
-    "quality": ["onnxruntime>=1.32"],  # a network that scores pictures
+    "quality": ["onnxruntime>=1.32"],  # networks that score pictures, and that find and tell faces
     "rtm": ["rtmlib>=0.0.16", "onnxruntime>=1.32"],  # pose estimation by the user's ONNX files
     "beam": ["apache-beam>=2.77"],
-    "parity": ["torch>=2.13", "diffusers>=0.42.1", "transformers>=5.23"],
+    "parity": [
+        "torch>=2.13", "diffusers>=0.42.1", "transformers>=5.23", "cd-fvd>=0.1.1", "lpips>=0.1.4", "onnx>=1.23.2",
+        "onnxruntime>=1.32", "pytorch-fid>=0.3", "scikit-image>=0.26", "torchmetrics>=1.9", "torchvision>=0.29.1",
+    ],
     "wandb": ["wandb>=0.31"],
     "heic": ["pillow-heif>=1.8.1"],  # its wheels hold x265 (GPL 2): not for everyone
     "gcs": ["gcsfs>=2026.10.1"],  # runs and data sets on gs://

@@ -76,7 +76,7 @@ def parse(lines: Sequence[str], name: str | os.PathLike[str]) -> list[Result]:
 def version() -> str:
     """Digest of this package's code: figures that another one made are made anew, and do not stand for its own."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(f"{path.name}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -9,8 +9,8 @@ import pytest
 from tests import command_line
 
 MAINS = {
-    "accelerator": (), "motion": (), "state_bytes": (), "video": (), "tokenizer_parts": ("--data=nothing",),
-    "data": (), "evaluation": (), "trainer": (),
+    "accelerator": (), "motion": (), "state_bytes": (), "video": (), "video_metrics": (), "evaluation": (),
+    "tokenizer_parts": ("--data=nothing",), "data": (), "trainer": (),
     "finetune": ("--run=nothing", "--data=nothing", "--choreography=nothing"),
 }
 
@@ -20,6 +20,8 @@ MAINS = {
 def test_a_folder_that_is_not_there_is_named(name, tmp_path):
     if name in ("motion", "video"):
         pytest.importorskip("diffusers", reason=f"benchmarks.{name} needs the extra parity")
+    if name == "video_metrics":
+        pytest.importorskip("torchvision", reason=f"benchmarks.{name} needs the extra parity")
     done = subprocess.run(
         [sys.executable, "-m", f"benchmarks.{name}", f"--out={tmp_path / 'nowhere' / 'a.json'}", *MAINS[name]],
         cwd=command_line.ROOT, env=os.environ | {"JAX_PLATFORMS": "cpu"}, capture_output=True, text=True, check=False,

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from tests.unit.evals.test_clips import numbered
+from xdancer_jax.evals.clips import Cut, Video
+from xdancer_jax.evals.embedding import Embedder, embedded, mean_by_video
+
+MEAN = Embedder("means", lambda pixels: pixels.mean(axis=(1, 2, 3)))
+FIRST = Cut(2, "every", stride=2)
+
+
+def prepare(frames):
+    return frames.astype(np.float32)
+
+
+def failing():
+    for i in range(6):
+        if i == 5:
+            raise OSError("truncated")
+        yield np.full((2, 3, 3), i, np.uint8)
+
+
+def test_rows_follow_videos_whatever_the_batch():
+    videos = [numbered("a", 5), numbered("b", 3), numbered("c", 1)]
+    shapes = []
+
+    def run(pixels):
+        shapes.append(pixels.shape)
+        return pixels.mean(axis=(1, 2, 3))
+
+    found = embedded(videos, FIRST, prepare, Embedder("means", run), 2, "real")
+    assert found.rows[:, 0].tolist() == [0.5, 2.5, 0.5] and found.videos == ["a", "a", "b"]
+    assert set(shapes) == {(2, 2, 2, 3, 3)}  # the last batch too, so that nothing is compiled anew
+    assert found.left_out.counts("real") == {"real_too_short": 1, "real_unreadable": 0}
+    assert found.left_out.notes("real") == ["real: 1 left out, too short: c (1 frames, 2 needed)"]
+    assert mean_by_video(found)[:, 0].tolist() == [1.5, 0.5]
+
+
+def test_a_video_that_breaks_off_counts_for_nothing():
+    videos = [Video("broken", 30.0, (6, 2, 3), failing), numbered("a", 3)]
+    found = embedded(videos, FIRST, prepare, MEAN, 1, "made")
+    assert found.videos == ["a"] and found.left_out.counts("made")["made_unreadable"] == 1
+    assert "broken (truncated)" in found.left_out.notes("made")[0]
+
+
+def test_nothing_left_says_why():
+    with pytest.raises(ValueError, match="made: no clip of 1 videos; made: 1 left out, too short: a"):
+        embedded([numbered("a", 1)], FIRST, prepare, MEAN, 2, "made")
+
+
+def test_features_that_are_not_finite_are_named():
+    network = Embedder("log", lambda pixels: np.where(pixels.mean((1, 2, 3)) > 2, np.nan, 1.0))
+    with pytest.raises(ValueError, match=r"real: features of 1 of 2 clips are not finite \(a from frame 2\)"):
+        embedded([numbered("a", 4)], FIRST, prepare, network, 2, "real")
