@@ -7,8 +7,8 @@ r"""Stage 3, latent video diffusion (paper, section 3.5), in two phases.
 
 Variants: {paper, animate_anyone, tiny}_{appearance, motion}. "paper" is Stable Diffusion 1.5 at 896 x 512, trained as
 the paper says: the appearance phase has no pose control, the motion phase trains it with the motion modules over a
-frozen U-Net and ReferenceNet; --config.pose_control=pose_guider there is the paper's ablation, from the same appearance
-run. "animate_anyone" is that project's recipe at the same size: a pose guider in both phases, noise offset and min-SNR
+frozen U-Net and ReferenceNet. "pose_guider_motion" is the paper's ablation: the same with a pose guider in place of the
+motion decoder, from the same appearance run. "animate_anyone" is that project's recipe at the same size: a pose guider in both phases, noise offset and min-SNR
 weights. "tiny" are toy dancers at 112 x 64, with what helps so small a model beyond the paper: the motion decoder
 learns in both phases, and the photo's latents join the U-Net's input.
 """
@@ -19,7 +19,7 @@ from configs.base import earlier_part, get_base, part
 from configs.ranges import FREE, NOT_NEGATIVE, REMAT, SHARE, OneOf, Range, whole
 
 SIZES, PHASES = ("paper", "animate_anyone", "tiny"), ("appearance", "motion")
-VARIANTS = tuple(f"{size}_{phase}" for size in SIZES for phase in PHASES)
+VARIANTS = (*(f"{size}_{phase}" for size in SIZES for phase in PHASES), "pose_guider_motion")
 RANGES = {
     "phase": OneOf(PHASES), "pose_control": OneOf(("none", "motion_decoder", "pose_guider")), "photo_latents": FREE,
     "model.unet.attention_levels": FREE, "model.unet.mid_temporal": FREE, "model.unet.remat": REMAT,
@@ -86,6 +86,8 @@ def get_config(variant: str = "paper_appearance") -> ConfigDict:
     config.parts = _parts(phase)
     config.steps, config.batch_size = 90_000, 16
     config.optimizer.learning_rate = 1e-5
+    if size == "pose_guider":
+        config.pose_control = "pose_guider"
     if size == "animate_anyone":
         _make_animate_anyone(config)
     if size == "tiny":
