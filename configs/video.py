@@ -8,9 +8,9 @@ r"""Stage 3, latent video diffusion (paper, section 3.5), in two phases.
 Variants: {paper, animate_anyone, tiny}_{appearance, motion}. "paper" is Stable Diffusion 1.5 at 896 x 512, trained as
 the paper says: the appearance phase has no pose control, the motion phase trains it with the motion modules over a
 frozen U-Net and ReferenceNet. "pose_guider_motion" is the paper's ablation: the same with a pose guider in place of the
-motion decoder, from the same appearance run. "animate_anyone" is that project's recipe at the same size: a pose guider in both phases, noise offset and min-SNR
-weights. "tiny" are toy dancers at 112 x 64, with what helps so small a model beyond the paper: the motion decoder
-learns in both phases, and the photo's latents join the U-Net's input.
+motion decoder, from the same appearance run. "animate_anyone" is that project's recipe at the paper's size and steps: a
+pose guider in both phases, noise offset and min-SNR weights. "tiny" are toy dancers at 112 x 64, with what helps so
+small a model beyond the paper: the motion decoder learns in both phases, and the photo's latents join its input.
 """
 
 from ml_collections import ConfigDict
@@ -32,7 +32,8 @@ RANGES = {
     "objective.prediction": OneOf(("epsilon", "sample", "v_prediction")), "objective.condition_dropout": SHARE,
     "objective.noise_offset": NOT_NEGATIVE, "objective.min_snr_gamma": NOT_NEGATIVE,
     "objective.eval_buckets": whole(1),
-    "sampler.solver": OneOf(("ddim", "dpmsolver++")), "sampler.num_steps": whole(1), "sampler.spacing": OneOf(("trailing", "leading")),
+    "sampler.solver": OneOf(("ddim", "dpmsolver++")), "sampler.num_steps": whole(1),
+    "sampler.spacing": OneOf(("trailing", "leading")),
     "sampler.eta": SHARE, "sampler.guidance": NOT_NEGATIVE, "sampler.window": whole(1), "sampler.overlap": whole(0),
     "sampler.weights": OneOf(("uniform", "ramp")), "sampler.shift": FREE, "sampler.windows_at_once": whole(1),
     "sampler.decode_chunk": whole(1),

@@ -1,8 +1,8 @@
 """A photo and a song become a dance video.
 
-    python -m launch.generate --image PHOTO --music SONG --runs DIR --out dance.mp4 [--seconds N] [--seed N] [--size HxW]
-        [--dtype float32|bfloat16] [--temperature T] [--top_k K] [--top_p P] [--steps N] [--solver ddim|dpmsolver++]
-        [--pose FILE | --pose_weights DIR | --estimator rtm --pose_model FILE --detector FILE] [more: see --help]
+    python -m launch.generate --image PHOTO --music SONG --runs DIR --out dance.mp4 [--seconds N] [--seed N]
+        [--size HxW] [--dtype float32|bfloat16] [--temperature T] [--top_k K] [--top_p P] [--steps N]
+        [--solver ddim|dpmsolver++] [--pose FILE | --pose_weights DIR | --estimator rtm --pose_model FILE --detector FILE] ...
 
 DIR holds the work directories motion/ and video/. Beside dance.mp4 go dance_poses.npz and dance_skeleton.mp4. Processes
 that --coordinator HOST:PORT --num_processes N --process_id I connect paint it together, on all their devices.
@@ -41,7 +41,8 @@ def main(argv: list[str]) -> None:
         sharing.first(lambda: outputs.check_out(_OUT.value))
         video, song, *own = agreement.everywhere(_read)
         dancer, dance = sharing.of_first(own)
-        pictures = painting.painter(video, _STEPS.value).stream(dancer, dance, _SEED.value, quiet=jax.process_index() > 0)
+        paint, quiet = painting.painter(video, _STEPS.value), jax.process_index() > 0
+        pictures = paint.stream(dancer, dance, _SEED.value, quiet)
         sharing.first(lambda: print(*painting.write(_OUT.value, pictures, dancer, dance, song), sep="\n"))
 
 

@@ -1,4 +1,5 @@
-"""Our DDIM against diffusers' DDIMScheduler, each step from the same latents; runs only where torch and diffusers are installed."""
+"""Our DDIM against diffusers' DDIMScheduler, each step from the same latents; runs only where torch and
+diffusers are installed."""
 
 import jax.numpy as jnp
 import numpy as np
