@@ -23,7 +23,7 @@ _SECONDS = flags.DEFINE_multi_float("seconds", [10.0, 60.0], "Lengths of clips."
 
 def main(argv: list[str]) -> None:
     del argv
-    outputs.check_out(OUT.value)
+    outputs.check_out(OUT.value, ".json")
     found, steps = {}, STEPS.value or 4
     if "solvers" in _WHAT.value:
         found["solvers"] = solver_distance.rows()

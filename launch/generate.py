@@ -1,8 +1,8 @@
 """A photo and a song become a dance video.
 
-    python -m launch.generate --image PHOTO --music SONG --runs DIR --out dance.mp4 [--seconds N] [--seed N]
-        [--size HxW] [--dtype float32|bfloat16] [--temperature T] [--top_k K] [--top_p P] [--steps N]
-        [--solver ddim|dpmsolver++] [--pose FILE | --pose_weights DIR | --estimator rtm --pose_model FILE --detector FILE] ...
+    python -m launch.generate --image PHOTO --music SONG --runs DIR --out dance.mp4 [--seconds N] [--seed N] [...]
+        [--size HxW] [--dtype float32|bfloat16] [--temperature T] [--top_k K] [--top_p P] [--steps N] [--solver NAME]
+        [--pose FILE | --pose_weights DIR | --estimator rtm --pose_model FILE --detector FILE]
 
 DIR holds the work directories motion/ and video/. Beside dance.mp4 go dance_poses.npz and dance_skeleton.mp4. Processes
 that --coordinator HOST:PORT --num_processes N --process_id I connect paint it together, on all their devices.
@@ -41,15 +41,14 @@ def main(argv: list[str]) -> None:
         sharing.first(lambda: outputs.check_out(_OUT.value))
         video, song, *own = agreement.everywhere(_read)
         dancer, dance = sharing.of_first(own)
-        paint, quiet = painting.painter(video, _STEPS.value), jax.process_index() > 0
-        pictures = paint.stream(dancer, dance, _SEED.value, quiet)
+        paint = painting.painter(video, _STEPS.value)
+        pictures = paint.stream(dancer, dance, _SEED.value, jax.process_index() > 0)
         sharing.first(lambda: print(*painting.write(_OUT.value, pictures, dancer, dance, song), sep="\n"))
 
 
 def _read():
     motion, video = loading.load_pair(_RUNS.value, dtype=_DTYPE.value, mesh=loading.all_devices())
-    sampling = sampling_flags.sampling(motion.config)
-    song = dances.read_song(motion, _MUSIC.value)
+    sampling, song = sampling_flags.sampling(motion.config), dances.read_song(motion, _MUSIC.value)
     size = painting.video_size(_SIZE.value, video.config)
     dancer = painting.read_dancer(_IMAGE.value, _POSE.value, estimator_flags.estimator, size)
     frames, given = dances.frame_count(_SECONDS.value, len(song.features)), dances.tokens_of(motion, dancer.pose[None])

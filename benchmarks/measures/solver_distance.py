@@ -1,5 +1,6 @@
 """How far the solvers end from the limit of many steps, with a denoiser that is known exactly."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import jax
@@ -16,14 +17,16 @@ REFERENCE_STEPS: Final = 999  # of DDIM: all but one of the training steps
 _MODES, _WIDTH, _SPREAD = 8, 16, 0.3  # of the mixture of Gaussians that the data is
 
 
-def rows(samples: int = 256, reference_steps: int = REFERENCE_STEPS) -> list[dict[str, Any]]:
+def rows(
+    samples: int = 256, reference_steps: int = REFERENCE_STEPS, runs: Sequence[tuple[str, int]] = RUNS
+) -> list[dict[str, Any]]:
     """Root mean square distance of end points from the reference's, over theirs from 0, by schedule, solver, steps."""
     found = []
     start = jax.random.normal(jax.random.key(1), (samples, _WIDTH))
     for name, schedule in (("plain", NoiseSchedule()), ("zero_snr", NoiseSchedule(zero_terminal_snr=True))):
         limit = _sampled(solvers.DDIM(), schedule, reference_steps, start)
         size = float(jnp.sqrt(jnp.square(limit).mean()))
-        for solver, steps in RUNS:
+        for solver, steps in runs:
             end = _sampled(solvers.make(solver, 0.0), schedule, steps, start)
             distance = float(jnp.sqrt(jnp.square(end - limit).mean())) / size
             found.append({"schedule": name, "solver": solver, "steps": steps, "distance": distance})

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from benchmarks.measures import long_video
 from xdancer_jax import rng as streams
 from xdancer_jax.diffusion import samplers
 from xdancer_jax.diffusion.schedules import NoiseSchedule
@@ -157,6 +158,30 @@ def test_solver_weights_and_shifts_are_those_asked_for():
         found = make(**changes)(PARAMS, EXTRA, jax.random.key(7), **given)
         np.testing.assert_allclose(found, written_out(7, given, **wanted), atol=1e-5, err_msg=str(changes))
         assert np.abs(found - written_out(7, given)).max() > 1e-3, changes
+
+
+class Windowed(Formulas):
+    """Its answer is the pose's, and off by a number of the window's own: so windows disagree where they meet."""
+
+    def denoise(self, params, noisy, timesteps, condition, residuals, *, keep):
+        off = 0.3 * jnp.sin(50 * noisy.mean(axis=(1, 2, 3), keepdims=True))
+        return jnp.broadcast_to(20 * residuals[0] + off, noisy.shape)
+
+
+def test_a_minute_has_no_seams_with_ramps_and_shifts():
+    """A minute at 30 fps whose poses move by the same amount every frame. Where windows begin or end neighbouring frames
+    differ as elsewhere; by a plain average they differ by more."""
+    poses = np.zeros((1800, 60, 3), np.float32)
+    poses[:, 0, 0] = np.abs((np.arange(1800) / 30) % 2 - 1)
+    given = {"reference": np.zeros((4, 4, 3), np.uint8), "poses": poses, "tokens": np.zeros((1800, 5, 1), np.int32)}
+    networks, ratios = Windowed(FORMULAS.autoencoder, None, None, None), {}
+    for changes in ({}, {"weights": "ramp", "shift": True}):
+        sampler = video_sampling.Sampler(num_steps=2, guidance=1.0, windows_at_once=10, decode_chunk=100, **changes)
+        frames = video_sampling.make_generate(networks, SCHEDULE, "sample", sampler).stream(
+            PARAMS, EXTRA, jax.random.key(0), **given
+        )
+        ratios[sampler.weights] = long_video.seam_ratio((x for chunk in frames for x in chunk), 1800, sampler)
+    assert ratios["ramp"] < 1.05 and ratios["uniform"] > 1.3, ratios
 
 
 def test_a_clip_is_streamed_in_chunks(generate):
