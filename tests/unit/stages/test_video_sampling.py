@@ -169,8 +169,8 @@ class Windowed(Formulas):
 
 
 def test_a_minute_has_no_seams_with_ramps_and_shifts():
-    """A minute at 30 fps whose poses move by the same amount every frame. Where windows begin or end neighbouring frames
-    differ as elsewhere; by a plain average they differ by more."""
+    """A minute at 30 fps whose poses move by the same amount every frame. Where windows begin or end frames differ as
+    elsewhere; by a plain average they differ by more."""
     poses = np.zeros((1800, 60, 3), np.float32)
     poses[:, 0, 0] = np.abs((np.arange(1800) / 30) % 2 - 1)
     given = {"reference": np.zeros((4, 4, 3), np.uint8), "poses": poses, "tokens": np.zeros((1800, 5, 1), np.int32)}
