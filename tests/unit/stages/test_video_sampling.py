@@ -164,7 +164,7 @@ class Windowed(Formulas):
     """Its answer is the pose's, and off by a number of the window's own: so windows disagree where they meet."""
 
     def denoise(self, params, noisy, timesteps, condition, residuals, *, keep):
-        off = 0.3 * jnp.sin(50 * noisy.mean(axis=(1, 2, 3), keepdims=True))
+        off = 0.45 * jnp.sin(50 * noisy.mean(axis=(1, 2, 3), keepdims=True))
         return jnp.broadcast_to(20 * residuals[0] + off, noisy.shape)
 
 

@@ -195,7 +195,11 @@ def test_skeletons_are_drawn_when_asked_for():
 
 def test_the_video_is_written_from_a_stream_of_frames(tmp_path, monkeypatch):
     written = {}
-    monkeypatch.setattr(video_files, "write_video", lambda path, frames, *rest: written.update({path.name: len([*frames])}))
+
+    def write_video(path, frames, *rest):
+        written[path.name] = len(list(frames))
+
+    monkeypatch.setattr(video_files, "write_video", write_video)
     song = dances.Song(np.zeros(100, np.int16), np.zeros((5, 35)))
     paths = painting.write(str(tmp_path / "d.mp4"), iter(np.zeros((5, *SIZE, 3), np.uint8)), dancer(), dance(5), song)
     assert written == {"d.mp4": 5, "d_skeleton.mp4": 5} and paths[1].exists()
