@@ -10,7 +10,8 @@ from tests import command_line
 
 MAINS = {
     "accelerator": (), "motion": (), "state_bytes": (), "video": (), "tokenizer_parts": ("--data=nothing",),
-    "data": (), "trainer": (), "finetune": ("--run=nothing", "--data=nothing", "--choreography=nothing"),
+    "data": (), "diffusion": (), "trainer": (),
+    "finetune": ("--run=nothing", "--data=nothing", "--choreography=nothing"),
 }
 
 
