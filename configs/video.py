@@ -7,10 +7,10 @@ r"""Stage 3, latent video diffusion (paper, section 3.5), in two phases.
 
 Variants: {paper, animate_anyone, tiny}_{appearance, motion}. "paper" is Stable Diffusion 1.5 at 896 x 512, trained as
 the paper says: the appearance phase has no pose control, the motion phase trains it with the motion modules over a
-frozen U-Net and ReferenceNet; --config.pose_control=pose_guider there is the paper's ablation, from the same appearance
-run. "animate_anyone" is that project's recipe at the same size: a pose guider in both phases, noise offset and min-SNR
-weights. "tiny" are toy dancers at 112 x 64, with what helps so small a model beyond the paper: the motion decoder
-learns in both phases, and the photo's latents join the U-Net's input.
+frozen U-Net and ReferenceNet. "pose_guider_motion" is the paper's ablation: the same with a pose guider in place of the
+motion decoder, from the same appearance run. "animate_anyone" is that project's recipe at the paper's size and steps: a
+pose guider in both phases, noise offset and min-SNR weights. "tiny" are toy dancers at 112 x 64, with what helps so
+small a model beyond the paper: the motion decoder learns in both phases, and the photo's latents join its input.
 """
 
 from ml_collections import ConfigDict
@@ -19,10 +19,11 @@ from configs.base import earlier_part, get_base, part
 from configs.ranges import FREE, NOT_NEGATIVE, REMAT, SHARE, OneOf, Range, whole
 
 SIZES, PHASES = ("paper", "animate_anyone", "tiny"), ("appearance", "motion")
-VARIANTS = tuple(f"{size}_{phase}" for size in SIZES for phase in PHASES)
+VARIANTS = (*(f"{size}_{phase}" for size in SIZES for phase in PHASES), "pose_guider_motion")
 RANGES = {
     "phase": OneOf(PHASES), "pose_control": OneOf(("none", "motion_decoder", "pose_guider")), "photo_latents": FREE,
     "model.unet.attention_levels": FREE, "model.unet.mid_temporal": FREE, "model.unet.remat": REMAT,
+    "model.image_encoder.framing": OneOf(("pad", "crop", "squash")),
     "model.motion_decoder.temporal_kernel": whole(0),
     "model.*": whole(1),  # widths, counts and sizes, all of them
     "schedule.kind": OneOf(("linear", "scaled_linear", "squared_cosine")), "schedule.num_steps": whole(2),
@@ -30,8 +31,11 @@ RANGES = {
     "schedule.beta_end": Range(0, 1, open_low=True, open_high=True), "schedule.zero_terminal_snr": FREE,
     "objective.prediction": OneOf(("epsilon", "sample", "v_prediction")), "objective.condition_dropout": SHARE,
     "objective.noise_offset": NOT_NEGATIVE, "objective.min_snr_gamma": NOT_NEGATIVE,
-    "sampler.num_steps": whole(1), "sampler.spacing": OneOf(("trailing", "leading")),
+    "objective.eval_buckets": whole(1),
+    "sampler.solver": OneOf(("ddim", "dpmsolver++")), "sampler.num_steps": whole(1),
+    "sampler.spacing": OneOf(("trailing", "leading")),
     "sampler.eta": SHARE, "sampler.guidance": NOT_NEGATIVE, "sampler.window": whole(1), "sampler.overlap": whole(0),
+    "sampler.weights": OneOf(("uniform", "ramp")), "sampler.shift": FREE, "sampler.windows_at_once": whole(1),
     "sampler.decode_chunk": whole(1),
     "data.augment.crop": Range(0, 0.99), "data.augment.colour": SHARE,
     "data.latents": FREE, "data.embeddings": FREE, "data.tokens": FREE,
@@ -59,11 +63,17 @@ def get_config(variant: str = "paper_appearance") -> ConfigDict:
         "condition_dropout": 0.1,  # (open) clips that train without photo
         "noise_offset": 0.0,  # beyond the paper: 0.05 is AnimateAnyone's
         "min_snr_gamma": 0.0,  # beyond the paper: 5 is AnimateAnyone's; 0 weighs all time steps alike
+        "eval_buckets": 4,  # in evaluation every clip is looked at once in each of so many equal ranges of time steps
     })
     config.sampler = ConfigDict({
-        "num_steps": 20, "spacing": "trailing", "eta": 0.0,  # DDIM (open)
+        "solver": "ddim",  # (open) or "dpmsolver++": DPM-Solver++ (2M), closer to the limit of many steps in as many
+        "num_steps": 20, "spacing": "trailing",  # (open)
+        "eta": 0.0,  # of DDIM: 1 draws as much fresh noise as DDPM
         "guidance": 3.5,  # (open) AnimateAnyone's; 1 for none
         "window": 16, "overlap": 4,  # frames of a temporal window, and shared by neighbours
+        "weights": "uniform",  # (paper) where windows meet; "ramp": less towards their ends
+        "shift": False,  # True: windows begin elsewhere at each step; pose features are then made anew at each
+        "windows_at_once": 1,  # denoised as one batch on a device
         "decode_chunk": 8,  # frames decoded at once
     })
     config.data.height, config.data.width = 896, 512  # pixels of the frames (paper)
@@ -77,6 +87,8 @@ def get_config(variant: str = "paper_appearance") -> ConfigDict:
     config.parts = _parts(phase)
     config.steps, config.batch_size = 90_000, 16
     config.optimizer.learning_rate = 1e-5
+    if size == "pose_guider":
+        config.pose_control = "pose_guider"
     if size == "animate_anyone":
         _make_animate_anyone(config)
     if size == "tiny":
@@ -113,6 +125,9 @@ def _paper_model() -> ConfigDict:
         },
         "image_encoder": {  # CLIP ViT-L/14
             "image_size": 224, "patch_size": 14, "width": 1024, "depth": 24, "heads": 16, "projection_dim": 768,
+            # (open) How a photo becomes square: "pad" shows all of it, "crop" its middle (CLIP's own preprocessing,
+            # which cuts head and feet off a standing dancer), "squash" all of it, narrower (Moore-AnimateAnyone).
+            "framing": "pad",
         },
         "motion_decoder": {  # (open) own widths, finest level first
             "block_out_channels": widths, "latent_size": (112, 64), "channels": (128, 256, 512, 512),

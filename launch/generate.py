@@ -1,8 +1,8 @@
 """A photo and a song become a dance video.
 
-    python -m launch.generate --image PHOTO --music SONG --runs DIR --out dance.mp4
-        [--seconds N] [--seed N] [--steps N] [--size HxW] [--dtype float32|bfloat16] [--temperature T] [--top_k K]
-        [--top_p P] [--pose FILE | --pose_weights DIR | --estimator rtm --pose_model FILE --detector FILE]
+    python -m launch.generate --image PHOTO --music SONG --runs DIR --out dance.mp4 [--seconds N] [--seed N] [...]
+        [--size HxW] [--dtype float32|bfloat16] [--temperature T] [--top_k K] [--top_p P] [--steps N] [--solver NAME]
+        [--pose FILE | --pose_weights DIR | --estimator rtm --pose_model FILE --detector FILE]
 
 DIR holds the work directories motion/ and video/. Beside dance.mp4 go dance_poses.npz and dance_skeleton.mp4. Processes
 that --coordinator HOST:PORT --num_processes N --process_id I connect paint it together, on all their devices.
@@ -14,7 +14,7 @@ import jax
 from absl import flags
 
 from configs import base
-from launch.making import dances, estimator_flags, painting, sampling_flags
+from launch.making import dances, estimator_flags, painting, painting_flags, sampling_flags
 from launch.runs import agreement, loading, sharing
 from launch.shell import cli, distributed, outputs
 
@@ -29,6 +29,7 @@ _SIZE = flags.DEFINE_string("size", None, "HxW of the video in pixels; the run's
 _POSE = flags.DEFINE_string("pose", None, "Pose file of the photo instead of the estimator (see README).")
 _DTYPE = flags.DEFINE_enum("dtype", None, base.DTYPES, "In which the video is computed; the run's if not given.")
 flags.adopt_module_key_flags(sampling_flags)
+flags.adopt_module_key_flags(painting_flags)
 flags.adopt_module_key_flags(estimator_flags)
 flags.register_validator("seconds", lambda n: n is None or math.isfinite(n), "must be a number of seconds")
 flags.mark_flags_as_required(["image", "music", "runs", "out"])
@@ -41,19 +42,18 @@ def main(argv: list[str]) -> None:
         video, song, *own = agreement.everywhere(_read)
         dancer, dance = sharing.of_first(own)
         paint = painting.painter(video, _STEPS.value)
-        pictures = paint(dancer, dance, _SEED.value, quiet=jax.process_index() > 0)
-        sharing.first(lambda: print(*painting.write(_OUT.value, pictures, dance, song), sep="\n"))
+        pictures = paint.stream(dancer, dance, _SEED.value, jax.process_index() > 0)
+        sharing.first(lambda: print(*painting.write(_OUT.value, pictures, dancer, dance, song), sep="\n"))
 
 
 def _read():
     motion, video = loading.load_pair(_RUNS.value, dtype=_DTYPE.value, mesh=loading.all_devices())
-    sampling = sampling_flags.sampling(motion.config)
-    song = dances.read_song(motion, _MUSIC.value)
+    sampling, song = sampling_flags.sampling(motion.config), dances.read_song(motion, _MUSIC.value)
     size = painting.video_size(_SIZE.value, video.config)
     dancer = painting.read_dancer(_IMAGE.value, _POSE.value, estimator_flags.estimator, size)
     frames, given = dances.frame_count(_SECONDS.value, len(song.features)), dances.tokens_of(motion, dancer.pose[None])
     [dance] = dances.choreograph(motion, [song], [given], frames, [_SEED.value], sampling=sampling)
-    return video, song, dancer, dance
+    return painting_flags.applied(video), song, dancer, dance
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,31 +65,58 @@ def first_tokens(
     return dances.tokens_of(run, read_dancer(image, None, estimator, size).pose[None])
 
 
-def painter(run: Run, steps: int | None) -> Callable[..., np.ndarray]:
+class Painter:
     """paint(dancer, dance, seed, quiet=True) -> frames (F, H, W, 3) uint8 by the video run, on the devices where its
     weights lie and in the dtype that it was loaded in; it compiles once for all runs of the same modules. The motion
-    decoder needs the dance's tokens. Where the weights lie on the devices of several processes all must paint alike."""
-    config, video = run.config, stages.find("video")
-    objective = video.objective(config)
-    sampler = Sampler(**config.sampler) if steps is None else Sampler(**{**config.sampler, "num_steps": steps})
-    generate = _generate(
-        video.networks_of(run.modules), objective.schedule, objective.prediction, sampler, run.place
-    )
+    decoder needs the dance's tokens. Where the weights lie on the devices of several processes all must paint alike.
+    paint.stream(...) gives them one after the other as they are decoded: a minute at paper size is 2.5 GB."""
 
-    def paint(dancer: Dancer, dance: Dance, seed: int, quiet: bool = True) -> np.ndarray:
-        conditions = {"poses": dance.poses}
-        if config.pose_control == "pose_guider":
-            conditions["pose_images"] = poses.draw(dance.poses, *dancer.photo.shape[:2])
-        if config.pose_control == "motion_decoder":
+    def __init__(self, run: Run, steps: int | None):
+        config, video = run.config, stages.find("video")
+        objective = video.objective(config)
+        sampler = Sampler(**config.sampler) if steps is None else Sampler(**{**config.sampler, "num_steps": steps})
+        self._run = run
+        self._generate = _generate(
+            video.networks_of(run.modules), objective.schedule, objective.prediction, sampler, run.place
+        )
+
+    def __call__(self, dancer: Dancer, dance: Dance, seed: int, quiet: bool = True) -> np.ndarray:
+        return np.stack(list(self._painted(dancer, dance, seed, quiet)))
+
+    def stream(self, dancer: Dancer, dance: Dance, seed: int, quiet: bool = True) -> Iterator[np.ndarray]:
+        frames = self._painted(dancer, dance, seed, quiet)
+        return frames if jax.process_count() == 1 else iter(list(frames))  # all decode, whoever looks at them
+
+    def _painted(self, dancer: Dancer, dance: Dance, seed: int, quiet: bool) -> Iterator[np.ndarray]:
+        run, conditions = self._run, {"poses": dance.poses}
+        if run.config.pose_control == "pose_guider":
+            conditions["pose_images"] = _Drawn(dance.poses, *dancer.photo.shape[:2])
+        if run.config.pose_control == "motion_decoder":
             conditions["tokens"] = dance.tokens
         with Bar("video", "window", quiet) as progress:
-            frames = generate(
+            for chunk in self._generate.stream(
                 run.params, run.extra, _key(run.place.whole(np.uint32(seed))), reference=dancer.photo,
                 progress=progress, **conditions,
-            )
-        return np.round(255 * frames).astype(np.uint8)
+            ):
+                yield from np.round(255 * chunk).astype(np.uint8)
 
-    return paint
+
+def painter(run: Run, steps: int | None) -> Painter:
+    """Of a video run; in `steps` denoising steps, the run's if None."""
+    return Painter(run, steps)
+
+
+class _Drawn:
+    """Skeletons by frame number, drawn when asked for: a minute of them at paper size is 2.5 GB."""
+
+    def __init__(self, of: np.ndarray, height: int, width: int):
+        self._poses, self._size = of, (height, width)
+
+    def __len__(self) -> int:
+        return len(self._poses)
+
+    def __getitem__(self, frames: np.ndarray) -> np.ndarray:
+        return poses.draw(self._poses[frames], *self._size)
 
 
 # What is compiled belongs to the function: a run at its next checkpoint, with the modules of the one before, has it.
@@ -114,16 +141,17 @@ def parse_size(size: str, multiple: int) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def write(out: str, frames: np.ndarray, dance: Dance, song: Song) -> list[Path]:
-    """The video with its song, and beside it OUT_poses.npz and OUT_skeleton.mp4; each appears whole or not at all."""
-    height, width = frames.shape[1:3]
+def write(out: str, frames: Iterable[np.ndarray], dancer: Dancer, dance: Dance, song: Song) -> list[Path]:
+    """The video with its song, and beside it OUT_poses.npz and OUT_skeleton.mp4; each appears whole or not at all.
+    frames: (H, W, 3) uint8, one after the other, of the size of the dancer's photo."""
+    height, width = dancer.photo.shape[:2]
     paths = outputs(out)
     with Bar("write", "file") as progress:
-        dances.write_preview(paths[2], dance, song, height, width)
+        video_files.write_video(paths[0], frames, music.FPS, song.audio, dances.AUDIO_RATE)
         progress(1, 3)
         dances.write_poses(paths[1], dance, height, width)
         progress(2, 3)
-        video_files.write_video(paths[0], frames, music.FPS, song.audio, dances.AUDIO_RATE)
+        dances.write_preview(paths[2], dance, song, height, width)
         progress(3, 3)
     return paths
 

@@ -19,6 +19,7 @@ from data_pipeline.computed import About
 from data_pipeline.computed_files import Shard, Writer
 from data_pipeline.schema import FRAMES
 from launch.runs.computed import PART
+from launch.runs.computed import maker as maker_of
 from launch.runs.loading import Run
 from launch.shell.progress import Bar
 from xdancer_jax.models import image_encoder
@@ -111,7 +112,8 @@ def _planned(
     made = jax.eval_shape(maker.function, run.variables(PART[kind]), one)
     reach = run.modules["tokenizer"].reach if PART[kind] == "tokenizer" else 0
     about = About(
-        kind, set_index.read(folder).fingerprint, run.digests[PART[kind]], reach, made.shape[1:], str(made.dtype), {}
+        kind, set_index.read(folder).fingerprint, maker_of(run.config, kind, run.digests[PART[kind]]), reach,
+        made.shape[1:], str(made.dtype), {},
     )
     shards = computed_files.shards(splits, about, shard_bytes)
     return dataclasses.replace(about, shards=computed_files.lengths(splits, about, shards)), shards
@@ -159,7 +161,7 @@ def _maker(run: Run, kind: str) -> _Maker:
     module = run.modules["image_encoder"]
 
     def embed(weights: Any, frames: Array) -> Array:
-        return module.apply(weights, image_encoder.preprocess(frames, module.image_size))[:, 0]
+        return module.apply(weights, image_encoder.preprocess(frames, module.image_size, module.framing))[:, 0]
 
     return _Maker(FRAMES, _picture, embed)
 

@@ -14,7 +14,7 @@ from launch.shell import fields
 FREE = re.compile(
     r"log_every|eval_every|eval_batches|samples|accumulate|guard\..*|telemetry\..*|compile_cache|checkpoint\..*|mesh\..*"
     r"|sharding|data\.(dir|replay_dir|tokens|latents|embeddings|workers|corrupt)|start"
-    r"|model\.(unet\.)?remat"
+    r"|model\.(unet\.)?remat|objective\.eval_buckets"
 )
 
 # What a run is; no flag lets these through.

@@ -48,14 +48,22 @@ def check(config: ConfigDict, parts: Parts) -> None:
                 f"{field}: config.parts.{part}.source={config.parts[part].source!r} says of no run whose weights could "
                 "be held against those that made them; give run:DIR"
             )
-        if about.weights != parts[part].digest:
+        wanted_maker = maker(config, kind, parts[part].digest)
+        if about.weights != wanted_maker:
             raise ValueError(
                 f"{field}: {folder} was made by other weights of {part} ({about.weights}) than those of "
-                f"config.parts.{part}.source ({parts[part].digest}); run launch.precompute with that run"
+                f"config.parts.{part}.source ({wanted_maker}); run launch.precompute with that run"
             )
         wanted = {"latents": tuple(window.cut.get("latent", ())), "embeddings": (window.cut.get("embedding"),)}
         if about.shape != wanted.get(kind, about.shape):
             raise ValueError(f"{field}: {folder} holds {about.shape}, the config needs {wanted[kind]}; see config.data")
 
 
-__all__ = ["PART", "check", "check_augment"]
+def maker(config: ConfigDict, kind: str, digest: str) -> str:
+    """What tells whether two makers give the same records: the digest of the weights, and for embeddings how a photo
+    becomes square, unless it is padded."""
+    framing = config.model.image_encoder.framing if kind == "embeddings" else "pad"
+    return digest if framing == "pad" else f"{digest}, framing {framing!r}"
+
+
+__all__ = ["PART", "check", "check_augment", "maker"]

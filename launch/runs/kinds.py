@@ -15,6 +15,8 @@ _ADDED: Final = {
     "data.corrupt": "stop", "data.tokens": "", "data.latents": "", "data.embeddings": "",
     "data.augment": {}, "data.augment.flip": 0.0, "data.augment.stretch": 0.0, "data.augment.crop": 0.0,
     "data.augment.colour": 0.0,
+    "sampler.solver": "ddim", "sampler.weights": "uniform", "sampler.shift": False, "sampler.windows_at_once": 1,
+    "objective.eval_buckets": 4, "model.image_encoder.framing": "pad",
 }
 
 

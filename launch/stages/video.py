@@ -114,6 +114,10 @@ def check(config: ConfigDict) -> None:
         raise ValueError(
             f"config.sampler.num_steps={sampler.num_steps}: must be below config.schedule.num_steps={steps}"
         )
+    if sampler.eta and sampler.solver != "ddim":
+        raise ValueError(
+            f"config.sampler.eta={sampler.eta}: solver {sampler.solver!r} draws no fresh noise; set it to 0"
+        )
     if sampler.overlap >= sampler.window:
         raise ValueError(
             f"config.sampler.overlap={sampler.overlap}: must be below config.sampler.window={sampler.window}"

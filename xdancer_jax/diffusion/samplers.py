@@ -1,7 +1,6 @@
 """DDIM (Song et al. 2021): the plan of time steps and one step; float32."""
 
-import dataclasses
-
+import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,7 +28,7 @@ def timesteps(num_train_steps: int, num_steps: int, spacing: str) -> np.ndarray:
     raise ValueError(f"sampler.spacing={spacing!r}: choose one of {SPACINGS}")
 
 
-@dataclasses.dataclass(frozen=True)
+@flax.struct.dataclass
 class Plan:
     """Everything that DDIM needs of the schedule: time steps, alpha_bar there and at the step after (1 at the end)."""
 

@@ -17,22 +17,45 @@ PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)
 PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
+FRAMINGS = ("pad", "crop", "squash")
+
+
 @typechecked
 def preprocess(
-    images: UInt8[Array, "B _ _ 3"] | Float[Array, "B _ _ 3"], image_size: int = 224
+    images: UInt8[Array, "B _ _ 3"] | Float[Array, "B _ _ 3"], image_size: int = 224, framing: str = "pad"
 ) -> Float[Array, "B {image_size} {image_size} 3"]:
-    """Images, uint8 or float in [0, 1] -> CLIP-normalised pixels.
+    """Images, uint8 or float in [0, 1] -> CLIP-normalised pixels, resized by an antialiased bicubic filter.
 
-    The longer side is resized to `image_size` (bicubic, antialiased) and the image padded to a square with CLIP's
-    mean colour. CLIP itself crops the centre, which would cut head and feet off a standing dancer.
+    framing: "pad", the longer side is resized to `image_size` and the rest is CLIP's mean colour; "crop", the shorter
+    side is, and the middle cut out: CLIP's own preprocessing (transformers' CLIPImageProcessor), which cuts head and
+    feet off a standing dancer; "squash", both sides are, as in Moore-AnimateAnyone's inference. Weights that were
+    trained with one of them want that one.
+
+    Raises:
+      ValueError: another framing.
     """
+    if framing not in FRAMINGS:
+        raise ValueError(f"image_encoder.framing={framing!r}: choose one of {FRAMINGS}")
     x = images.astype(jnp.float32) / (255.0 if images.dtype == jnp.uint8 else 1.0)
-    longest = max(x.shape[1:3])
-    height, width = (max(1, round(side * image_size / longest)) for side in x.shape[1:3])
+    height, width = _framed(x.shape[1:3], image_size, framing)
     x = jax.image.resize(x, (x.shape[0], height, width, 3), "bicubic", antialias=True)
     x = (jnp.clip(x, 0.0, 1.0) - jnp.asarray(PIXEL_MEAN)) / jnp.asarray(PIXEL_STD)
+    if framing == "crop":
+        top, left = (height - image_size) // 2, (width - image_size) // 2
+        return x[:, top : top + image_size, left : left + image_size]
     top, left = (image_size - height) // 2, (image_size - width) // 2
     return jnp.pad(x, ((0, 0), (top, image_size - height - top), (left, image_size - width - left), (0, 0)))
+
+
+def _framed(size: tuple[int, int], image_size: int, framing: str) -> tuple[int, int]:
+    """(height, width) to resize to."""
+    if framing == "squash":
+        return image_size, image_size
+    if framing == "crop":  # cut down to whole pixels, as transformers does
+        height, width = (image_size * side // min(size) for side in size)
+    else:
+        height, width = (max(1, round(side * image_size / max(size))) for side in size)
+    return height, width
 
 
 class SelfAttention(nn.Module):
@@ -154,7 +177,7 @@ class VisionTransformer(nn.Module):
 
 
 class ImageEncoder(nn.Module):
-    """CLIP ViT-L/14 by default; see `preprocess` for its input."""
+    """CLIP ViT-L/14 by default; see `preprocess` for its input, which `framing` belongs to."""
 
     image_size: int = 224
     patch_size: int = 14
@@ -162,6 +185,7 @@ class ImageEncoder(nn.Module):
     depth: int = 24
     heads: int = 16
     projection_dim: int = 768
+    framing: str = "pad"
     dtype: str = "float32"
     param_dtype: str = "float32"
 

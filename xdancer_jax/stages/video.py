@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from xdancer_jax.diffusion import prediction
 from xdancer_jax.diffusion.schedules import NoiseSchedule
@@ -28,6 +29,7 @@ class Objective:
     """The diffusion loss.
 
     Attributes:
+      eval_buckets: equal ranges of time steps, in whose middles evaluation looks at every clip.
       condition_dropout: probability that a clip trains without image token and reference, for guidance.
       noise_offset: see diffusion.prediction.sample_noise.
       min_snr_gamma: see diffusion.prediction.min_snr_weight; None (or 0) weighs all time steps alike.
@@ -35,6 +37,7 @@ class Objective:
 
     schedule: NoiseSchedule
     prediction: str
+    eval_buckets: int = 4
     condition_dropout: float = 0.1
     noise_offset: float = 0.0
     min_snr_gamma: float | None = None
@@ -61,33 +64,43 @@ def diffusion_loss(
     networks: Networks, objective: Objective, params: Params, extra: Extra, batch: Batch, chance: Chance,
     train: bool,
 ) -> tuple[Array, tuple[Metrics, Sums]]:
-    """One time step a clip. In evaluation nothing is dropped and the time steps are evenly spread, not drawn, so that
-    losses of different checkpoints compare."""
+    """In training one time step a clip. In evaluation nothing is dropped, and the loss is the mean over the middles of
+    `eval_buckets` ranges of time steps, the same for every clip and checkpoint; "loss_tN" is that at time step N."""
     schedule = objective.schedule
     clean, reference = _latents(networks, variables(params, extra, "autoencoder"), batch, chance if train else None)
     if "reference_token" in batch:
         token = batch["reference_token"][:, None]
     else:
         token = networks.look(params, batch["reference"])
-    if train:
-        timesteps = chance.stream("timesteps").integers(schedule.num_steps)
-        keep = chance.stream("keep").bernoulli(1 - objective.condition_dropout)
-    else:
-        timesteps = ((chance.rows + 0.5) / chance.total * schedule.num_steps).astype(jnp.int32)
-        keep = None
+    condition = networks.condition(params, token, reference)
+    residuals = networks.residuals(params, extra, batch, clean.shape[2:4])
     noise = prediction.sample_noise(chance.stream("noise"), clean.shape[1:], objective.noise_offset)
-    alpha_bar = schedule.at(timesteps)
-    output = networks.denoise(
-        params, prediction.add_noise(clean, noise, alpha_bar), timesteps,
-        networks.condition(params, token, reference),
-        networks.residuals(params, extra, batch, clean.shape[2:4]), keep=keep,
-    )
-    target = prediction.target(objective.prediction, clean, noise, alpha_bar)
-    error = jnp.square(output - target).mean(axis=tuple(range(1, output.ndim)))
-    if objective.min_snr_gamma:
-        error *= prediction.min_snr_weight(objective.prediction, alpha_bar, objective.min_snr_gamma)
-    total = error.mean()
-    return total, ({"loss": total}, {})
+
+    def at(timesteps: Array, keep: Array | None) -> Array:
+        """The loss at time steps (B,)."""
+        alpha_bar = schedule.at(timesteps)
+        output = networks.denoise(
+            params, prediction.add_noise(clean, noise, alpha_bar), timesteps, condition, residuals, keep=keep
+        )
+        target = prediction.target(objective.prediction, clean, noise, alpha_bar)
+        error = jnp.square(output - target).mean(axis=tuple(range(1, output.ndim)))
+        if objective.min_snr_gamma:
+            error *= prediction.min_snr_weight(objective.prediction, alpha_bar, objective.min_snr_gamma)
+        return error.mean()
+
+    if train:
+        keep = chance.stream("keep").bernoulli(1 - objective.condition_dropout)
+        total = at(chance.stream("timesteps").integers(schedule.num_steps), keep)
+        return total, ({"loss": total}, {})
+    middles = eval_timesteps(schedule.num_steps, objective.eval_buckets)
+    losses = jax.lax.map(lambda t: at(jnp.full(clean.shape[0], t), None), jnp.asarray(middles))
+    total = losses.mean()
+    return total, ({"loss": total} | {f"loss_t{t}": losses[i] for i, t in enumerate(middles)}, {})
+
+
+def eval_timesteps(num_steps: int, buckets: int) -> np.ndarray:
+    """(buckets,) int32, the middles of equal ranges of [0, num_steps)."""
+    return ((np.arange(buckets) + 0.5) / buckets * num_steps).astype(np.int32)
 
 
 def _latents(networks: Networks, weights: PyTree, batch: Batch, chance: Chance | None) -> tuple[Array, Array]:

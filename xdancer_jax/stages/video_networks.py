@@ -69,7 +69,7 @@ class Networks:
     @typechecked
     def look(self, params: Params, images: UInt8[Array, "B H W 3"]) -> Float[Array, "B 1 D"]:
         """The image encoder's token of photos."""
-        pixels = image_encoder.preprocess(images, self.image_encoder.image_size)
+        pixels = image_encoder.preprocess(images, self.image_encoder.image_size, self.image_encoder.framing)
         return self.image_encoder.apply({"params": params["image_encoder"]}, pixels)
 
     def residuals(self, params: Params, extra: Extra, batch: Batch, cells: tuple[int, int]) -> Residuals:

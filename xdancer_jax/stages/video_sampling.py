@@ -1,8 +1,10 @@
-"""Sampling of stage 3: DDIM with guidance, for one clip of any length."""
+"""Sampling of stage 3 with guidance, for one clip of any length, in memory that hardly grows with it."""
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -10,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from xdancer_jax import sharding
-from xdancer_jax.diffusion import guidance, samplers, windows
+from xdancer_jax.diffusion import guidance, solvers, windows
 from xdancer_jax.diffusion.schedules import NoiseSchedule
+from xdancer_jax.diffusion.solvers import Solver
 from xdancer_jax.nn.batch_split import keep_batch_split
 from xdancer_jax.rng import at_step, stream
 from xdancer_jax.sharding import Place
@@ -21,6 +24,7 @@ from xdancer_jax.stages.video_networks import Condition, Networks, Residuals
 from xdancer_jax.typing import Array, Extra, Float, Int, Params, PyTree, typechecked
 
 Progress = Callable[[int, int], None]
+Frames = Any  # by frame: an array, or what gives one (n, F, ...) for frame numbers (n, F), and has a length
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,9 +32,12 @@ class Sampler:
     """How to sample.
 
     Attributes:
-      num_steps, spacing, eta: see diffusion.samplers.
+      solver: a name of diffusion.solvers. num_steps, spacing: see diffusion.samplers. eta: of DDIM, see there.
       guidance: scale; 1 turns guidance off and halves the work.
       window, overlap: frames of a temporal window, and frames that neighbours share at least (open: 16 and 4).
+      weights: how windows are averaged where they meet, see diffusion.windows.weights.
+      shift: windows begin elsewhere at each step (diffusion.windows.shift); no pose features can be kept then.
+      windows_at_once: that a device denoises as one batch.
       decode_chunk: frames that the autoencoder decodes at once on a device.
       kept_windows: windows a device whose pose features stay there from step to step. At paper size a frame's are 4.16
         million numbers, 8.3 MB in bfloat16: a window's 133 MB, 32 windows' (some 13 s of dance) 4.3 GB a device. Those
@@ -38,45 +45,53 @@ class Sampler:
         decoder, beside more than 67 by the U-Net with guidance.
     """
 
+    solver: str = "ddim"
     num_steps: int = 20
     spacing: str = "trailing"
     eta: float = 0.0
     guidance: float = 3.5
     window: int = 16
     overlap: int = 4
+    weights: str = "uniform"
+    shift: bool = False
+    windows_at_once: int = 1
     decode_chunk: int = 8
     kept_windows: int = 32
 
 
 def make_generate(
     networks: Networks, schedule: NoiseSchedule, prediction: str, sampler: Sampler, place: Place | None = None
-) -> Callable[..., np.ndarray]:
+) -> "Generate":
     """generate(params, extra, rng, *, reference, poses, pose_images=None, tokens=None, progress=None) -> frames.
 
     A clip of any length from one photo: every step denoises all overlapping windows and averages their predictions
     ("prompt travelling" in the paper). As many windows as the devices of `place` split a batch into are denoised at
-    once, one on each, so that every length shares the networks' compiled functions; those belong to the returned
-    function: make it once. Nothing goes to a device but what is put there explicitly: photo, poses and frame numbers,
-    once a clip (see Sampler.kept_windows). A clip's latents lie whole on every device: 115 KB a frame at paper size.
+    once, one (or Sampler.windows_at_once) on each, so that every length shares the networks' compiled functions; those
+    belong to the returned function: make it once. Nothing goes to a device but what is put there explicitly: photo,
+    poses and frame numbers, once a clip (see Sampler.kept_windows). A clip's latents lie whole on every device: 115 KB
+    a frame at paper size, twice that for DPM-Solver++.
 
       params, extra: on the devices of `place` (the first device if not given), where they stay. Where these are those
         of several processes, all of them call it with the same arguments, and all get the frames.
       reference: (H, W, 3) uint8. poses: (F, 60, 3). pose_images: (F, H, W, 3) uint8, for the pose guider.
       tokens: (F, S, K) int32 for the motion decoder, that stage 2 wrote or the tokenizer made of the whole clip.
+        Each of the three may be anything that an array of frame numbers indexes: pictures can be drawn when asked for.
       progress: called with (windows done, windows in all); it must not move arrays implicitly.
-      Returns (F, H, W, 3) float32 in [0, 1].
+      Returns (F, H, W, 3) float32 in [0, 1]. generate.stream(...) gives them in chunks as they are decoded, so that
+      a long clip never lies in memory as a whole.
     """
-    return _Generator(networks, schedule, prediction, sampler, place or sharding.one_device())
+    return Generate(networks, schedule, prediction, sampler, place or sharding.one_device())
 
 
-class _Generator:
+class Generate:
     """See make_generate."""
 
     def __init__(
         self, networks: Networks, schedule: NoiseSchedule, prediction: str, sampler: Sampler, place: Place
     ):
         self._sampler, self._place = sampler, place
-        self._plan = samplers.plan(schedule, sampler.num_steps, sampler.spacing)
+        self._solver = solvers.make(sampler.solver, sampler.eta)
+        self._plan = self._solver.plan(schedule, sampler.num_steps, sampler.spacing)
         self._reference = jax.jit(functools.partial(_reference, networks))
         self._residuals = jax.jit(networks.residuals, static_argnums=3)
         self._predict = jax.jit(functools.partial(_predict_step, networks, sampler.guidance))
@@ -86,85 +101,116 @@ class _Generator:
         self._decode = jax.jit(functools.partial(_decode, networks), out_shardings=shared)
         # Small, and compiled for every length: what touches whole clips.
         self._noise = jax.jit(_noise, static_argnums=1, out_shardings=whole)
+        self._start = jax.jit(self._solver.start, out_shardings=whole)
         self._take = jax.jit(lambda clip, indices: keep_batch_split(windows.take(clip, indices)))
         self._nothing = jax.jit(jnp.zeros_like, out_shardings=whole)
-        self._add = jax.jit(windows.add, out_shardings=whole)
-        self._advance = jax.jit(functools.partial(_advance, prediction, sampler.eta), out_shardings=whole)
+        self._add = jax.jit(windows.add, out_shardings=whole, donate_argnums=0)
+        self._advance = jax.jit(functools.partial(_advance, self._solver, prediction), out_shardings=whole)
 
-    def __call__(
-        self, params: Params, extra: Extra, rng: Array, *, reference: np.ndarray, poses: np.ndarray,
-        pose_images: np.ndarray | None = None, tokens: np.ndarray | None = None, progress: Progress | None = None,
-    ) -> np.ndarray:
+    def __call__(self, *weights_and_rng: Any, **clip: Any) -> np.ndarray:
+        return np.concatenate(list(self.stream(*weights_and_rng, **clip)))
+
+    def stream(
+        self, params: Params, extra: Extra, rng: Array, *, reference: np.ndarray, poses: Frames,
+        pose_images: Frames | None = None, tokens: Frames | None = None, progress: Progress | None = None,
+    ) -> Iterator[np.ndarray]:
+        """Chunks (n, H, W, 3) of the frames, n at most Sampler.decode_chunk times the devices' number."""
         given = {"poses": poses, "pose_images": pose_images, "tokens": tokens}
-        clip = {name: _pad(value, self._sampler.window) for name, value in given.items() if value is not None}
+        clip = {name: value for name, value in given.items() if value is not None}
         photo = np.asarray(reference)[None]
-        with self._place.active(), jax.transfer_guard("disallow"):
+        with self._active():
             photo, rng = self._place.whole((photo, rng))
             with nn.logical_axis_rules(()):  # one photo is no batch to split
                 latents, condition = self._reference(params, extra, photo)
             latents = self._denoise(params, extra, rng, condition, clip, latents.shape[1:], progress)
-            return self._frames(params, extra, latents, len(poses))
+        yield from self._frames(params, extra, latents, len(poses))
+
+    @contextlib.contextmanager
+    def _active(self) -> Iterator[None]:
+        """Not to be held while a chunk is out: the caller would compute under it."""
+        with self._place.active(), jax.transfer_guard("disallow"):
+            yield
 
     def _denoise(
-        self, params: Params, extra: Extra, rng: Array, condition: Condition, clip: Mapping[str, np.ndarray],
+        self, params: Params, extra: Extra, rng: Array, condition: Condition, clip: Mapping[str, Frames],
         shape: tuple[int, ...], progress: Progress | None,
     ) -> Float[Array, "F H W C"]:
-        """Latents of a clip, each frame's of `shape`."""
-        sampler, place, num_frames = self._sampler, self._place, len(clip["poses"])
-        indices = windows.frame_indices(num_frames, sampler.window, sampler.overlap, place.ways)
+        """Latents of a clip, each frame's of `shape`; of one shorter than a window, the last frame stands still until
+        there is one: below the trained window the pictures degrade."""
+        sampler, place = self._sampler, self._place
+        count = max(len(clip["poses"]), sampler.window)
+        batches = [self._batches(count, step) for step in range(len(self._plan) if sampler.shift else 1)]
 
         def control(batch: np.ndarray) -> Residuals:
-            rows = {name: values[np.minimum(batch, num_frames - 1)] for name, values in clip.items()}
+            rows = {name: values[np.minimum(batch, len(values) - 1)] for name, values in clip.items()}
             return self._residuals(params, extra, place.split(rows), shape[:2])
 
-        kept = [control(batch) for batch in indices[: sampler.kept_windows]]
-        frames = [place.split(batch) for batch in indices]
-        plan, step, coverage = place.whole(
-            (dataclasses.astuple(self._plan), np.int32(0), windows.coverage(indices, num_frames))
-        )
-        noisy = self._noise(rng, (num_frames, *shape))
-        report = _Report(progress, len(self._plan), int((indices[:, :, 0] < num_frames).sum()), place.ways)
-        for _ in range(len(self._plan)):
+        kept = [] if sampler.shift else [control(batch) for batch in batches[0][: sampler.kept_windows]]
+        weights = windows.weights(sampler.weights, sampler.window, sampler.overlap)
+        there = [self._put(each, count, weights) for each in batches]
+        plan, step, weights = place.whole((self._plan, np.int32(0), weights))
+        noisy = self._noise(rng, (count, *shape))
+        memory = self._start(noisy)
+        real = [[int((batch[:, 0] < count).sum()) for batch in each] for each in batches]
+        report = _Report(progress, sum(map(sum, real)) * len(self._plan) // len(batches))
+        for number in range(len(self._plan)):
+            turn = number % len(batches)
+            frames, coverage = there[turn]
             total = self._nothing(noisy)
-            for i, batch in enumerate(indices):
+            for i, batch in enumerate(batches[turn]):
                 residuals = kept[i] if i < len(kept) else control(batch)
                 output = self._predict(params, self._take(noisy, frames[i]), plan, step, condition, residuals)
-                total = self._add(total, output, frames[i])
-                report(output)
-            noisy, step = self._advance(total, coverage, noisy, plan, step, rng)
-        report(None)
+                total = self._add(total, output, frames[i], weights)
+                report(output, real[turn][i])
+            noisy, memory, step = self._advance(total, coverage, noisy, memory, plan, step, rng)
+        report(None, 0)
         return noisy
 
-    def _frames(self, params: Params, extra: Extra, latents: Array, count: int) -> np.ndarray:
+    def _batches(self, count: int, step: int) -> Int[np.ndarray, "n B F"]:
+        """Frame numbers of the windows of a step."""
+        sampler = self._sampler
+        shift = windows.shift(step, sampler.window, sampler.overlap)
+        return windows.frame_indices(
+            count, sampler.window, sampler.overlap, self._place.ways * sampler.windows_at_once, shift
+        )
+
+    def _put(self, batches: np.ndarray, count: int, weights: np.ndarray) -> tuple[list[Array], Array]:
+        """(frame numbers by batch, coverage), on the devices."""
+        frames = [self._place.split(batch) for batch in batches]
+        return frames, self._place.whole(windows.coverage(batches, count, weights))
+
+    def _frames(self, params: Params, extra: Extra, latents: Array, count: int) -> Iterator[np.ndarray]:
         """The first `count` frames, decoded in chunks; one is read while the next is under way."""
         size = self._sampler.decode_chunk * self._place.ways
-        chunks = np.arange(-(-count // size) * size, dtype=np.int32).reshape(-1, size)
-        pictures, pending = [], None
-        for chunk in chunks:
-            made = self._decode(params, extra, self._take(latents, self._place.split(chunk)))
-            if pending is not None:
-                pictures.append(jax.device_get(pending))
+        pending, first = None, 0
+        for chunk in np.arange(-(-count // size) * size, dtype=np.int32).reshape(-1, size):
+            with self._active():
+                made = self._decode(params, extra, self._take(latents, self._place.split(chunk)))
+                read = None if pending is None else jax.device_get(pending)
+            if read is not None:
+                yield read
+                first += size
             pending = made
-        return np.concatenate([*pictures, jax.device_get(pending)])[:count]
+        yield jax.device_get(pending)[: count - first]
 
 
 class _Report:
-    """Tells `progress` of the windows that are done. It waits for a batch once the next is under way, so that devices
-    are never idle and never more than two batches behind, whose memory would add up."""
+    """Tells `progress` of the windows that are done, of `total`. It waits for a batch once the next is under way, so
+    that devices are never idle and never more than two batches behind, whose memory would add up."""
 
-    def __init__(self, progress: Progress | None, steps: int, count: int, ways: int):
-        self._progress, self._steps, self._count, self._ways = progress, steps, count, ways
-        self._batches, self._pending = 0, None
+    def __init__(self, progress: Progress | None, total: int):
+        self._progress, self._total = progress, total
+        self._done, self._pending = 0, None
 
-    def __call__(self, output: Array | None) -> None:
+    def __call__(self, output: Array | None, count: int) -> None:
+        """output: of a batch of `count` windows; None at the end."""
         if self._pending is not None:
-            jax.block_until_ready(self._pending)
-            self._batches += 1
-            steps, batches = divmod(self._batches, -(-self._count // self._ways))
+            before, windows_in_it = self._pending
+            jax.block_until_ready(before)
+            self._done += windows_in_it
             if self._progress is not None:
-                done = steps * self._count + min(batches * self._ways, self._count)
-                self._progress(done, self._steps * self._count)
-        self._pending = output
+                self._progress(self._done, self._total)
+        self._pending = None if output is None else (output, count)
 
 
 def _reference(networks: Networks, params: Params, extra: Extra, images: Array) -> tuple[Array, Condition]:
@@ -206,31 +252,22 @@ def _predict_step(
     residuals: Residuals,
 ) -> Array:
     """`_predict` at step number `step` of the plan."""
-    timesteps, _, _ = plan
-    return _predict(networks, scale, params, noisy, timesteps[step], condition, residuals)
+    return _predict(networks, scale, params, noisy, plan.timesteps[step], condition, residuals)
 
 
 def _advance(
-    kind: str, eta: float, total: Array, coverage: Array, noisy: Array, plan: PyTree, step: Array, rng: Array
-) -> tuple[Array, Array]:
-    """(latents after a step, number of the next) from the sum of what the windows predict."""
-    _, alphas_bar, next_alphas_bar = plan
+    solver: Solver, kind: str, total: Array, coverage: Array, noisy: Array, memory: PyTree, plan: PyTree, step: Array,
+    rng: Array,
+) -> tuple[Array, PyTree, Array]:
+    """(latents after a step, the solver's memory, number of the next) from the weighted sum of what the windows
+    predict."""
     output = total / coverage.reshape(-1, *(1,) * (total.ndim - 1))
-    noisy = samplers.ddim_step(
-        kind, output, noisy, alphas_bar[step], next_alphas_bar[step], eta=eta, rng=at_step(rng, "ddim", step)
-    )
-    return noisy, step + 1
+    noisy, memory = solver.step(kind, output, noisy, memory, plan, step, at_step(rng, "ddim", step))
+    return noisy, memory, step + 1
 
 
 def _decode(networks: Networks, params: Params, extra: Extra, latents: Array) -> Array:
     return decode_latents(networks.autoencoder, variables(params, extra, "autoencoder"), latents)
 
 
-def _pad(values: np.ndarray, size: int) -> np.ndarray:
-    """The last frame repeated until there are `size`: below the trained window the pictures degrade."""
-    values = np.asarray(values)
-    missing = size - len(values)
-    return values if missing <= 0 else np.concatenate([values, np.repeat(values[-1:], missing, axis=0)])
-
-
-__all__ = ["Sampler", "make_generate"]
+__all__ = ["Generate", "Sampler", "make_generate"]

@@ -10,7 +10,7 @@ from tests import command_line
 
 MAINS = {
     "accelerator": (), "motion": (), "state_bytes": (), "video": (), "video_metrics": (), "evaluation": (),
-    "tokenizer_parts": ("--data=nothing",), "data": (), "trainer": (),
+    "tokenizer_parts": ("--data=nothing",), "data": (), "trainer": (), "diffusion": (),
     "finetune": ("--run=nothing", "--data=nothing", "--choreography=nothing"),
 }
 

@@ -36,6 +36,13 @@ def test_the_papers_motion_phase_trains_motion_modules_and_pose_control_alone(co
     assert {name for name in _parts(config) if config.parts[name].trainable} == {"motion_modules", "pose"}
 
 
+def test_the_papers_ablation_differs_in_the_pose_control_alone():
+    paper, ablation = video.get_config("paper_motion"), video.get_config("pose_guider_motion")
+    assert ablation.pose_control == "pose_guider" and (ablation.steps, ablation.batch_size) == (90_000, 16)
+    paper.pose_control = "pose_guider"
+    assert paper == ablation
+
+
 def test_animate_anyone_trains_the_guider_first_and_keeps_it():
     first, second = _resolved("animate_anyone_appearance"), _resolved("animate_anyone_motion")
     assert _parts(first) == APPEARANCE | {"pose"} and _parts(second) == _parts(first) | {"motion_modules"}

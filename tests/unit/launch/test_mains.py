@@ -74,7 +74,10 @@ def making(recorder, monkeypatch):
     recorder.replace(painting, "read_dancer", painting.Dancer(None, np.zeros((60, 3))))
     recorder.replace(painting, "write", ["written"])
     recorder.replace(dances, "write", ["written"])
-    recorder.replace(painting, "painter", lambda *arguments, **options: recorder.calls.update(paint=arguments))
+    recorder.replace(
+        painting, "painter",
+        SimpleNamespace(stream=lambda *arguments, **options: recorder.calls.update(paint=arguments)),
+    )
     monkeypatch.setattr(
         dances, "choreograph", lambda run, songs, *rest, **options: recorder.calls.update(
             choreograph=(rest, options)) or ["dance"] * len(songs),

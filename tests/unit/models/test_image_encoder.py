@@ -32,3 +32,23 @@ def test_preprocess_keeps_the_whole_picture_and_pads_with_the_mean():
     np.testing.assert_allclose(out[0, :, :2], jnp.broadcast_to(jnp.asarray(PIXEL_MEAN), (8, 2, 3)), atol=1e-5)
     floats = preprocess(jnp.asarray(images / 255.0, jnp.float32), 8) * jnp.asarray(PIXEL_STD) + jnp.asarray(PIXEL_MEAN)
     np.testing.assert_allclose(floats, out, atol=1e-5)
+
+
+def test_crop_shows_the_middle_and_squash_all_of_it():
+    images = np.zeros((1, 8, 4, 3), np.uint8)
+    images[:, :2], images[:, -2:] = 255, 255  # head and feet
+
+    def shown(framing):
+        pixels = preprocess(jnp.asarray(images), 4, framing) * jnp.asarray(PIXEL_STD) + jnp.asarray(PIXEL_MEAN)
+        return np.asarray(pixels[0, :, :, 0])
+
+    np.testing.assert_allclose(shown("crop"), np.zeros((4, 4)), atol=1e-5)
+    assert shown("squash")[0].min() > 0.8 and shown("squash")[-1].min() > 0.8 and shown("squash")[1:3].max() < 0.2
+    with pytest.raises(ValueError, match="framing='fit': choose one of"):
+        preprocess(jnp.asarray(images), 4, "fit")
+
+
+@pytest.mark.parametrize("framing", ["pad", "crop", "squash"])
+@pytest.mark.parametrize("size", [(9, 5), (5, 9), (3, 2)])
+def test_every_framing_gives_a_square(size, framing):
+    assert preprocess(jnp.zeros((1, *size, 3)), 4, framing).shape == (1, 4, 4, 3)

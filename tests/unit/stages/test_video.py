@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 from types import SimpleNamespace
 
 import chex
@@ -42,7 +43,7 @@ NETWORKS = Networks(
 GUIDED = dataclasses.replace(NETWORKS, pose=PoseGuider((4,), (4, 4)), tokenizer=None)
 APPEARANCE = dataclasses.replace(NETWORKS, unet=STILL, pose=None, tokenizer=None, photo=None)  # the paper's
 SCHEDULE = NoiseSchedule(zero_terminal_snr=True)
-OBJECTIVE = video.Objective(SCHEDULE, "v_prediction")
+OBJECTIVE = video.Objective(SCHEDULE, "v_prediction", eval_buckets=2)
 CLIPS, FRAMES = 2, 3
 
 
@@ -77,8 +78,12 @@ def state(stage, batch):
 
 @pytest.fixture(scope="module")
 def evaluate(stage):
-    """(params, extra, batch, key) -> (loss, gradients by part) in evaluation."""
-    return jax.jit(jax.value_and_grad(lambda *args: parts.loss(stage)(*args, False)[0]))
+    """(params, extra, batch, key) -> ((loss, metrics), gradients by part) in evaluation."""
+    def loss(*args):
+        value, (metrics, _) = parts.loss(stage)(*args, False)
+        return value, metrics
+
+    return jax.jit(jax.value_and_grad(loss, has_aux=True))
 
 
 # Clean latents and condition of two photos; the U-Net's answer to two clips.
@@ -133,7 +138,8 @@ def test_loss_reaches_every_part_and_of_the_tokenizer_what_encodes(evaluate, sta
 
 
 def test_loss_of_a_batch_is_the_mean_of_its_clips(evaluate, state, batch):
-    """Written out, clip by clip: each alone, with its own photo, pose, noise and time step, in both places of a batch.
+    """Written out, clip by clip: each alone, with its own photo, pose and noise, at both time steps, the middles of two
+    buckets, in both places of a batch.
     Latents are the posterior's means in units of their moments; tokens those of the middle of the window."""
     params, extra = state
     images = autoencoder.to_signed(jnp.concatenate([batch["frames"].reshape(-1, 8, 8, 3), batch["reference"]]))
@@ -145,7 +151,7 @@ def test_loss_of_a_batch_is_the_mean_of_its_clips(evaluate, state, batch):
     tokens = jax.jit(encode, static_argnums=0)(TOKENIZER, variables(*state, "tokenizer"), batch["pose_window"])
     noise = prediction.sample_noise(Chance.whole(jax.random.key(0), CLIPS).stream("noise"), clean.shape[1:])
     losses = []
-    for clip, timestep in enumerate((250, 750)):
+    for clip, timestep in itertools.product(range(CLIPS), (250, 750)):
         def twice(x, clip=clip):
             return jnp.stack([x[clip]] * 2)
 
@@ -159,8 +165,11 @@ def test_loss_of_a_batch_is_the_mean_of_its_clips(evaluate, state, batch):
         output = DENOISE(params, noisy, jnp.full(2, timestep), condition, residuals, jnp.ones(2, bool))[0]
         target = signal**0.5 * noise[clip] - (1 - signal) ** 0.5 * clean[clip]
         losses.append(np.square(np.asarray(output - target, np.float64)).mean())
-    value, _ = evaluate(params, extra, batch, jax.random.key(0))
+    value, metrics = evaluate(params, extra, batch, jax.random.key(0))[0]
     np.testing.assert_allclose(value, np.mean(losses), rtol=1e-4)
+    assert set(metrics) == {"loss", "loss_t250", "loss_t750"}
+    np.testing.assert_allclose(metrics["loss_t250"], np.mean(losses[::2]), rtol=1e-4)
+    np.testing.assert_allclose(metrics["loss_t750"], np.mean(losses[1::2]), rtol=1e-4)
     assert abs(losses[0] - losses[1]) > 0.01
 
 
@@ -174,7 +183,7 @@ def test_loss_of_the_zero_answer_is_the_power_of_v(evaluate, state, batch):
     unit = {"latents": {"mean": jnp.zeros(4), "std": jnp.ones(4)}}
     latents = encode_latents(NETWORKS.autoencoder, {"params": params["autoencoder"], **unit}, images, None)
     own = {"latents": {"mean": latents.mean((0, 1, 2)), "std": latents.std((0, 1, 2))}}
-    loss, _ = evaluate(params, extra | {"autoencoder": own}, batch, jax.random.key(0))
+    (loss, _), _ = evaluate(params, extra | {"autoencoder": own}, batch, jax.random.key(0))
     np.testing.assert_allclose(loss, 1.0, atol=0.15)
 
 
@@ -182,10 +191,10 @@ def _silent(**objective):
     """From (params, extra, batch, key, train) to the loss of networks that answer 0."""
     silent = dataclasses.replace(
         APPEARANCE, unet=SimpleNamespace(temporal=False, apply=lambda _, noisy, *__, **___: jnp.zeros_like(noisy)),
-        image_encoder=SimpleNamespace(image_size=8, apply=lambda _, pixels: jnp.zeros((CLIPS, 1, 4))),
+        image_encoder=SimpleNamespace(image_size=8, framing="pad", apply=lambda _, pixels: jnp.zeros((CLIPS, 1, 4))),
         reference_net=SimpleNamespace(apply=lambda *_: ()),
     )
-    objective = video.Objective(SCHEDULE, **objective)
+    objective = video.Objective(SCHEDULE, eval_buckets=2, **objective)
 
     def loss(params, extra, batch, key, train):
         return video.diffusion_loss(silent, objective, params, extra, batch, Chance.whole(key, CLIPS), train)[0]
@@ -308,6 +317,10 @@ def test_other_choices_of_parts_have_a_loss(networks, batch):
         return parts.loss(stage)(state["params"], state["extra"], batch, loss_key, True)[0]
 
     assert jax.eval_shape(loss, batch, key).shape == ()
+
+
+def test_evaluation_looks_at_the_middles_of_equal_ranges():
+    np.testing.assert_array_equal(video.eval_timesteps(1000, 4), [125, 375, 625, 875])
 
 
 def test_objective_is_checked():

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from benchmarks.measures import long_video
 from xdancer_jax import rng as streams
 from xdancer_jax.diffusion import samplers
 from xdancer_jax.diffusion.schedules import NoiseSchedule
@@ -77,7 +78,10 @@ def generate():
     return make()
 
 
-def written_out(seed, given, *, guidance=SAMPLER.guidance, steps=SAMPLER.num_steps, eta=0.0):
+def written_out(
+    seed, given, *, guidance=SAMPLER.guidance, steps=SAMPLER.num_steps, eta=0.0, weights=(1, 1, 1), shifts=None,
+    second_order=False,
+):
     """Frames of a clip, window by window and step by step, float64."""
     frames = max(len(given["poses"]), 3)
     photo = given["reference"].astype(np.float64)
@@ -86,20 +90,28 @@ def written_out(seed, given, *, guidance=SAMPLER.guidance, steps=SAMPLER.num_ste
     control = 0.2 * (given["poses"][:, 0, 0] + given["tokens"][:, 0, 0])
     control = np.pad(control, (0, frames - len(control)), mode="edge")[:, None, None, None]
     place = np.arange(1, 4)[:, None, None, None]
-    first = sorted({min(start, frames - 3) for start in range(0, frames, 2)})
+    weights, before = np.asarray(weights, np.float64)[:, None, None, None], None
     noisy = jax.random.normal(streams.stream(jax.random.key(seed), "noise"), (frames, CELLS, CELLS, 1))
     noisy, plan = np.asarray(noisy, np.float64), samplers.plan(SCHEDULE, steps, "trailing")
     alphas = [*plan.alphas_bar.astype(float), 1.0]
+    if second_order:
+        alphas[0] = 2.0**-24  # as good as pure noise, with a finite logarithm
     for step, (t, alpha, after) in enumerate(zip(plan.timesteps, alphas[:-1], alphas[1:], strict=True)):
         total, count = np.zeros_like(noisy), np.zeros((frames, 1, 1, 1))
-        for start in first:
+        first = range(-(shifts[step] if shifts else 0), frames, 2)
+        for start in sorted({min(max(start, 0), frames - 3) for start in first}):
             window = slice(start, start + 3)
             blind = 0.5 * noisy[window] + 0.2 * noisy[window].mean(0) + place * control[window] + t / 1000
-            total[window] += blind + guidance * seen
-            count[window] += 1
+            total[window] += weights * (blind + guidance * seen)
+            count[window] += weights
         output = total / count
         clean = alpha**0.5 * noisy - (1 - alpha) ** 0.5 * output
-        noise = (1 - alpha) ** 0.5 * noisy + alpha**0.5 * output
+        if second_order and 0 < step < steps - 1:  # x_0 on the line through this one and the last, over log SNR
+            logs = [0.5 * np.log(a / max(1 - a, 1e-9)) for a in alphas[step - 1 : step + 2]]
+            clean, before = clean + (logs[2] - logs[1]) / (logs[1] - logs[0]) / 2 * (clean - before), clean
+        else:
+            before = clean
+        noise = (noisy - alpha**0.5 * clean) / (1 - alpha) ** 0.5
         sigma = eta * ((1 - after) / (1 - alpha) * (1 - alpha / after)) ** 0.5  # DDIM eq. 16
         fresh = jax.random.normal(streams.at_step(jax.random.key(seed), "ddim", step), noisy.shape)
         noisy = after**0.5 * clean + (1 - after - sigma**2) ** 0.5 * noise + sigma * np.asarray(fresh, np.float64)
@@ -134,6 +146,48 @@ def test_eta_adds_fresh_noise_at_every_step():
     found = make(eta=0.6)(PARAMS, EXTRA, jax.random.key(7), **clip(8))
     np.testing.assert_allclose(found, written_out(7, clip(8), eta=0.6), atol=1e-5)
     assert np.abs(found - written_out(7, clip(8))).max() > 0.01
+
+
+def test_solver_weights_and_shifts_are_those_asked_for():
+    given = clip(8)
+    for changes, wanted in (
+        ({"solver": "dpmsolver++", "num_steps": 5}, {"steps": 5, "second_order": True}),
+        ({"weights": "ramp"}, {"weights": (0.5, 1, 0.5)}),
+        ({"shift": True, "windows_at_once": 2}, {"shifts": (0, 1, 0)}),
+    ):
+        found = make(**changes)(PARAMS, EXTRA, jax.random.key(7), **given)
+        np.testing.assert_allclose(found, written_out(7, given, **wanted), atol=1e-5, err_msg=str(changes))
+        assert np.abs(found - written_out(7, given)).max() > 1e-3, changes
+
+
+class Windowed(Formulas):
+    """Its answer is the pose's, and off by a number of the window's own: so windows disagree where they meet."""
+
+    def denoise(self, params, noisy, timesteps, condition, residuals, *, keep):
+        off = 0.45 * jnp.sin(50 * noisy.mean(axis=(1, 2, 3), keepdims=True))
+        return jnp.broadcast_to(20 * residuals[0] + off, noisy.shape)
+
+
+def test_a_minute_has_no_seams_with_ramps_and_shifts():
+    """A minute at 30 fps whose poses move by the same amount every frame. Where windows begin or end frames differ as
+    elsewhere; by a plain average they differ by more."""
+    poses = np.zeros((1800, 60, 3), np.float32)
+    poses[:, 0, 0] = np.abs((np.arange(1800) / 30) % 2 - 1)
+    given = {"reference": np.zeros((4, 4, 3), np.uint8), "poses": poses, "tokens": np.zeros((1800, 5, 1), np.int32)}
+    networks, ratios = Windowed(FORMULAS.autoencoder, None, None, None), {}
+    for changes in ({}, {"weights": "ramp", "shift": True}):
+        sampler = video_sampling.Sampler(num_steps=2, guidance=1.0, windows_at_once=10, decode_chunk=100, **changes)
+        frames = video_sampling.make_generate(networks, SCHEDULE, "sample", sampler).stream(
+            PARAMS, EXTRA, jax.random.key(0), **given
+        )
+        ratios[sampler.weights] = long_video.seam_ratio((x for chunk in frames for x in chunk), 1800, sampler)
+    assert ratios["ramp"] < 1.05 and ratios["uniform"] > 1.3, ratios
+
+
+def test_a_clip_is_streamed_in_chunks(generate):
+    chunks = list(generate.stream(PARAMS, EXTRA, jax.random.key(7), **clip(9)))
+    assert [len(chunk) for chunk in chunks] == [2, 2, 2, 2, 1]
+    np.testing.assert_array_equal(np.concatenate(chunks), generate(PARAMS, EXTRA, jax.random.key(7), **clip(9)))
 
 
 def test_every_length_shares_the_programs_of_the_networks(generate):

@@ -11,7 +11,7 @@ from PIL import Image
 from scipy.io import wavfile
 
 from configs import autoencoder, tokenizer, video
-from data_pipeline import image_files, music, pose_files, poses
+from data_pipeline import image_files, music, pose_files, poses, video_files
 from data_pipeline.feature_sets import FeatureSet
 from data_pipeline.schema import FRAMES
 from data_pipeline.skeleton import PARTS
@@ -179,6 +179,30 @@ def test_the_video_depends_on_photo_dance_and_seed(paint):
     others = {"photo": (dancer(1), dance(9), 0), "dance": (dancer(), dance(9, 1), 0), "seed": (dancer(), dance(9), 1)}
     for name, arguments in others.items():
         assert (paint(*arguments) != first).mean() > 0.02, name
+
+
+def test_frames_come_one_after_the_other_as_well(paint):
+    frames = list(paint.stream(dancer(), dance(9), 0))
+    np.testing.assert_array_equal(np.stack(frames), paint(dancer(), dance(9), 0))
+
+
+def test_skeletons_are_drawn_when_asked_for():
+    of, numbers = dance(5).poses, np.array([[4, 0, 4]])
+    drawn = painting._Drawn(of, *SIZE)
+    np.testing.assert_array_equal(drawn[numbers], poses.draw(of, *SIZE)[numbers])
+    assert len(drawn) == 5
+
+
+def test_the_video_is_written_from_a_stream_of_frames(tmp_path, monkeypatch):
+    written = {}
+
+    def write_video(path, frames, *rest):
+        written[path.name] = len(list(frames))
+
+    monkeypatch.setattr(video_files, "write_video", write_video)
+    song = dances.Song(np.zeros(100, np.int16), np.zeros((5, 35)))
+    paths = painting.write(str(tmp_path / "d.mp4"), iter(np.zeros((5, *SIZE, 3), np.uint8)), dancer(), dance(5), song)
+    assert written == {"d.mp4": 5, "d_skeleton.mp4": 5} and paths[1].exists()
 
 
 def test_steps_are_those_asked_for(run, paint):

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from configs import motion
+from configs import motion, video
 from launch.runs import kinds, loading, resolve, sources, training
 
 
@@ -84,6 +84,18 @@ def test_a_run_of_an_earlier_version_lacks_only_what_came_since(trained):
     del before["data"]["length"]
     with pytest.raises(ValueError, match="config.data.length is missing"):
         kinds.check(kinds.completed(before))
+
+
+def test_a_video_run_of_an_earlier_version_samples_and_looks_as_it_did():
+    config = video.get_config("paper_motion")
+    for part in config.parts.values():
+        part.source = "random"
+    now = resolve.resolve(config).to_dict()
+    before = copy.deepcopy(now)
+    for name in ("solver", "weights", "shift", "windows_at_once"):
+        del before["sampler"][name]
+    del before["objective"]["eval_buckets"], before["model"]["image_encoder"]["framing"]
+    assert kinds.completed(before) == now
 
 
 def test_every_variant_passes(trained):
