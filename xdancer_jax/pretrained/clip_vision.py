@@ -13,7 +13,10 @@ def _fields(shapes: Shapes, described: Mapping[str, Any]) -> dict[str, Any]:
     width, _, patch, _ = shapes[f"{_EMBEDDINGS}.patch_embedding.weight"]
     positions = shapes[f"{_EMBEDDINGS}.position_embedding.weight"][0]
     depth = sum(f"vision_model.encoder.layers.{index}.layer_norm1.weight" in shapes for index in range(256))
-    heads = described.get("vision_config", described).get("num_attention_heads", width // 64)
+    described = described.get("vision_config", described)
+    heads, activation = described.get("num_attention_heads", width // 64), described.get("hidden_act", "quick_gelu")
+    if activation != "quick_gelu":
+        raise ValueError(f"config.json beside it has hidden_act {activation!r}, OpenAI's CLIP has 'quick_gelu'")
     return {
         "image_size": round((positions - 1) ** 0.5) * patch, "patch_size": patch, "width": width, "depth": depth,
         "heads": heads, "projection_dim": shapes["visual_projection.weight"][0],

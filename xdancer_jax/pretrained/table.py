@@ -164,7 +164,9 @@ def opened(kind: Kind, source: str | Path) -> Source:
     architectures.check(path, kind.about, {name: tensor.shape for name, tensor in found.items()})
     try:
         made.fields  # noqa: B018 - fails where what tells the sizes is not there
-    except (KeyError, IndexError, ValueError, TypeError) as error:
+    except ValueError as error:
+        raise ValueError(f"{path}: not {kind.about}: {error}") from error
+    except (KeyError, IndexError, StopIteration, TypeError) as error:
         some = ", ".join(sorted(found)[:3]) or "nothing"
         raise ValueError(f"{path}: not {kind.about}: it lacks {error}; it holds {some} ...") from error
     return made

@@ -26,11 +26,11 @@ def opened(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype, Callable[[]
     try:
         content = _loaded(torch, path)
     except Exception as error:  # torch has no list of what a damaged file leads to
-        reason = " ".join(str(error).split())[:200]
-        if "weights_only" in reason or "Unsupported" in reason:
+        reason = " ".join(str(error).split())
+        if "Unsupported" in reason or "Weights only load failed" in reason:
             reason = "it holds more than weights, which is refused since it could run a program"
         raise ValueError(
-            f"{path}: not a whole torch file of weights ({reason}); copy it anew, or give a .safetensors file"
+            f"{path}: not a whole torch file of weights ({reason[:200]}); copy it anew, or give a .safetensors file"
         ) from error
     for name in _INSIDE:
         if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):

@@ -61,9 +61,10 @@ class Stored:
 
 
     def each(self, wanted: Mapping[str, Any]) -> Iterator[tuple[str, Array]]:
-        """Arrays of the paths of `wanted`, one after the other and laid out as by `read`; little more than the largest
-        is read at a time."""
-        size, rest = max((_bytes(self.leaves[path]) for path in wanted), default=0), dict(wanted)
+        """Arrays of the paths of `wanted`, one after the other and laid out as by `read`; no more bytes are read at a
+        time than the largest has, or 64 MB: each reading takes Orbax some time."""
+        rest = dict(wanted)
+        size = max([2**26, *(_bytes(self.leaves[path]) for path in wanted)])
         while rest:
             directory, group, total = self._places[next(iter(rest))][0], {}, 0
             for path in list(rest):
