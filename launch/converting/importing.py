@@ -41,7 +41,8 @@ def convert(kind: str, source: str, out: str) -> list[str]:
     config = config_of(place, sources)
     with _appearing(Path(out)) as folder:
         mesh = sharding.make_mesh({"data": 1, "fsdp": 1, "tensor": 1}, jax.local_devices()[:1])
-        wanted = loading.placed(config, mesh, "data")
+        alone = None if place.part in ("", "gpt") else sources  # the gpt's tables are made of the tokenizer's codes
+        wanted = loading.placed(config, mesh, "data", alone)
         wanted = {path: leaf for path, leaf in wanted.items() if path.split("/")[1] in sources}
         arrays = _read(sources, wanted)
         lacks = [path for path in wanted if path not in arrays]
