@@ -63,7 +63,7 @@ class Stored:
     def each(self, wanted: Mapping[str, Any]) -> Iterator[tuple[str, Array]]:
         """Arrays of the paths of `wanted`, one after the other and laid out as by `read`; no more bytes are read at a
         time than the largest has, or 64 MB: each reading takes Orbax some time."""
-        rest = dict(wanted)
+        rest, known = dict(wanted), {}  # by directory: what lies in it takes a second to list
         size = max([2**26, *(_bytes(self.leaves[path]) for path in wanted)])
         while rest:
             directory, group, total = self._places[next(iter(rest))][0], {}, 0
@@ -73,7 +73,9 @@ class Stored:
                     break
                 group[path] = rest.pop(path)
             names = {path: self._places[path][1] for path in group}
-            found = load(directory, {names[path]: leaf for path, leaf in group.items()})
+            if directory not in known:
+                known[directory] = metadata(directory)[0]
+            found = load(directory, {names[path]: leaf for path, leaf in group.items()}, known[directory])
             for path, name in names.items():
                 yield path, found.pop(name)
 
@@ -190,10 +192,11 @@ def metadata(directory: Path) -> tuple[dict[str, Any], Any]:
     return leaves, found.custom_metadata
 
 
-def load(directory: Path, wanted: Mapping[str, Any]) -> dict[str, Array]:
-    """Arrays laid out as `wanted` says. A thirtieth of a process's share is read at a time, or the largest array where
-    that is more: decoded and on its way to its device it is there up to three times."""
-    stored = metadata(directory)[0]
+def load(directory: Path, wanted: Mapping[str, Any], stored: Mapping[str, Any] | None = None) -> dict[str, Array]:
+    """Arrays laid out as `wanted` says; `stored` is what `metadata` lists there, where that is known. A thirtieth of a
+    process's share is read at a time, or the largest array where that is more: decoded and on its way to its device it
+    is there up to three times."""
+    stored = metadata(directory)[0] if stored is None else stored
     sizes = [_bytes(stored[path]) for path in wanted]
     leaves = {path: wanted.get(path, ...) for path in stored}  # "..." skips a leaf
     context = ocp.Context()
