@@ -1,4 +1,4 @@
-"""A folder of Moore-AnimateAnyone's layout with random weights, a level deep; safetensors, so that no torch is needed."""
+"""A folder of Moore-AnimateAnyone's layout with random weights, one level deep; safetensors: no torch is needed."""
 
 import json
 

@@ -18,4 +18,4 @@ def test_latents_are_normalised_by_the_constant_of_the_file(described, scale):
 
 def test_a_file_without_an_encoder_is_none():
     with pytest.raises(KeyError, match=r"encoder.down_blocks.0"):
-        source(SD_VAE, {"post_quant_conv.weight": (4, 4, 1, 1)}).fields
+        _ = source(SD_VAE, {"post_quant_conv.weight": (4, 4, 1, 1)}).fields

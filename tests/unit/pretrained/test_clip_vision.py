@@ -14,4 +14,4 @@ def test_a_whole_clip_is_read_for_its_image_tower():
 @pytest.mark.parametrize("described", [{"hidden_act": "gelu"}, {"vision_config": {"hidden_act": "gelu"}}])
 def test_another_activation_than_openais_is_refused(described):
     with pytest.raises(ValueError, match="hidden_act 'gelu', OpenAI's CLIP has 'quick_gelu'"):
-        source(CLIP_VISION, listed("clip_vision"), described).fields
+        _ = source(CLIP_VISION, listed("clip_vision"), described).fields

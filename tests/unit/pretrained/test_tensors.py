@@ -29,7 +29,8 @@ def test_where_weights_lie_in_a_folder(tmp_path, there, found):
 
 def test_a_folder_without_weights_says_what_was_looked_for(tmp_path):
     _empty(tmp_path, "a.safetensors", "b.safetensors")
-    with pytest.raises(FileNotFoundError, match=r"no model or m2 .*in unet/ or the folder itself; name the file itself"):
+    message = r"no model or m2 .*in unet/ or the folder itself; name the file itself"
+    with pytest.raises(FileNotFoundError, match=message):
         tensors.located(tmp_path, ["unet"], ["model", "m2"])
     with pytest.raises(FileNotFoundError, match="none: no such file or folder"):
         tensors.located(tmp_path / "none", [], [])
