@@ -141,6 +141,8 @@ def _make_moore(config: ConfigDict) -> None:
     --config.schedule.kind=linear is the switch."""
     config.schedule.zero_terminal_snr = True
     config.objective.prediction = "v_prediction"
+    # OPEN: its photo is squashed to 224 x 224 for CLIP, ours padded (models/image_encoder.py preprocess); a field that
+    # says how a photo is fitted is to be set here.
     config.sampler.update(num_steps=30, window=24)
     config.data.height, config.data.width = 768, 512
     if config.phase == "motion":
