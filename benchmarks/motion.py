@@ -25,7 +25,9 @@ from launch.runs import build
 from launch.shell import cli, outputs
 from xdancer_jax.losses import cross_entropy
 from xdancer_jax.models.music_gpt import MusicGPT
-from xdancer_jax.pretrained import gpt2
+from xdancer_jax.pretrained.gpt2 import GPT2
+from xdancer_jax.pretrained.table import Source
+from xdancer_jax.pretrained.tensors import Tensor
 from xdancer_jax.rng import Chance
 from xdancer_jax.train import trees
 from xdancer_jax.typing import Params
@@ -53,12 +55,20 @@ def pair(of: MusicGPT) -> tuple[Params, transformers.GPT2LMHeadModel]:
         bos_token_id=None, eos_token_id=None, pad_token_id=0, attn_pdrop=0.0,
     ))
     tensors = {name.removeprefix("transformer."): x.detach().numpy() for name, x in theirs.state_dict().items()}
-    arrays = gpt2.from_public(tensors, of.num_layers, of.width, of.num_positions)
     words = tensors["wte.weight"]
     ours = {name: np.zeros(leaf.shape, np.float32) for name, leaf in trees.by_path(shapes(of)).items()}
-    ours |= arrays | {"token_table": words, "heads": words.T[None].copy()}
+    ours |= _read(tensors, ours) | {"token_table": words, "heads": words.T[None].copy()}
     ours["input_projection/kernel"][: of.width] = np.eye(of.width)
     return jax.tree.map(jnp.asarray, trees.nested(ours)), theirs
+
+
+def _read(tensors: dict[str, np.ndarray], ours: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """GPT-2's `tensors` as arrays by path of ours, on the host."""
+    found = {name: Tensor(x.shape, x.dtype, lambda x=x: x) for name, x in tensors.items()}
+    place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    wanted = {f"params/gpt/{path}": jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place) for path, x in ours.items()}
+    read = Source(GPT2, Path("transformers"), found, {}).read(wanted)
+    return {path.removeprefix("params/gpt/"): np.array(x) for path, x in read.items()}
 
 
 def decoding(dancing: Dancing, prompt: np.ndarray, theirs: transformers.GPT2LMHeadModel) -> dict[str, float]:

@@ -97,8 +97,10 @@ def part(source: str = "random", trainable: tuple[str, ...] = (".*",), dtype: st
     """What becomes of a part of the model."""
     fields = ConfigDict()
     # Where its weights come from: "random"; "run:DIR", the part of this name in the run of work directory DIR; "start",
-    # the same of the run `config.start`; "part:NAME", a copy of another part of this model; "gpt2:FILE", GPT-2's public
-    # weights as safetensors. A run that goes on has its weights, and reads no source again.
+    # the same of the run `config.start`; "part:NAME", a copy of another part of this model; or public weights
+    # (docs/weights.md), a file or a folder: "sd15:DIR" (unet, reference_net, autoencoder), "clip:DIR" (image_encoder),
+    # "animatediff:FILE" (motion_modules), "controlnet:DIR" and "moore:DIR" (pose; moore: of all six), "gpt2:FILE"
+    # (gpt). A run that goes on has its weights, and reads no source again.
     fields.source = source
     fields.trainable = trainable  # regexes searched in its parameters' "/"-joined paths; () freezes the whole part
     fields.learning_rate = 1.0  # factor of optimizer.learning_rate

@@ -5,12 +5,14 @@ r"""Stage 3, latent video diffusion (paper, section 3.5), in two phases.
     python -m launch.train --config=configs/video.py:paper_motion --config.data.dir=DATA --workdir=out/video \
         --config.start=out/appearance --config.parts.tokenizer.source=run:out/tokenizer
 
-Variants: {paper, animate_anyone, tiny}_{appearance, motion}. "paper" is Stable Diffusion 1.5 at 896 x 512, trained as
-the paper says: the appearance phase has no pose control, the motion phase trains it with the motion modules over a
-frozen U-Net and ReferenceNet. "pose_guider_motion" is the paper's ablation: the same with a pose guider in place of the
-motion decoder, from the same appearance run. "animate_anyone" is that project's recipe at the paper's size and steps: a
-pose guider in both phases, noise offset and min-SNR weights. "tiny" are toy dancers at 112 x 64, with what helps so
-small a model beyond the paper: the motion decoder learns in both phases, and the photo's latents join its input.
+Variants: {paper, animate_anyone, moore, tiny}_{appearance, motion}. "paper" is Stable Diffusion 1.5 at 896 x 512,
+trained as the paper says: the appearance phase has no pose control, the motion phase trains it with the motion modules
+over a frozen U-Net and ReferenceNet. "pose_guider_motion" is the paper's ablation: the same with a pose guider in place
+of the motion decoder, from the same appearance run. "animate_anyone" is that project's recipe at the paper's size and
+steps: a pose guider in both phases, noise offset and min-SNR weights. "moore" is the same as Moore-AnimateAnyone trains
+it, with v-prediction and zero terminal SNR: its public weights become a run of it by `launch.convert --kind moore`
+(docs/weights.md). "tiny" are toy dancers at 112 x 64, with what helps so small a model beyond the paper: the motion
+decoder learns in both phases, and the photo's latents join the U-Net's input.
 """
 
 from ml_collections import ConfigDict
@@ -18,7 +20,7 @@ from ml_collections import ConfigDict
 from configs.base import earlier_part, get_base, part
 from configs.ranges import FREE, NOT_NEGATIVE, REMAT, SHARE, OneOf, Range, whole
 
-SIZES, PHASES = ("paper", "animate_anyone", "tiny"), ("appearance", "motion")
+SIZES, PHASES = ("paper", "animate_anyone", "moore", "tiny"), ("appearance", "motion")
 VARIANTS = (*(f"{size}_{phase}" for size in SIZES for phase in PHASES), "pose_guider_motion")
 RANGES = {
     "phase": OneOf(PHASES), "pose_control": OneOf(("none", "motion_decoder", "pose_guider")), "photo_latents": FREE,
@@ -89,8 +91,10 @@ def get_config(variant: str = "paper_appearance") -> ConfigDict:
     config.optimizer.learning_rate = 1e-5
     if size == "pose_guider":
         config.pose_control = "pose_guider"
-    if size == "animate_anyone":
+    if size in ("animate_anyone", "moore"):
         _make_animate_anyone(config)
+    if size == "moore":
+        _make_moore(config)
     if size == "tiny":
         _make_tiny(config)
     return config
@@ -145,6 +149,18 @@ def _make_animate_anyone(config: ConfigDict) -> None:
     config.objective.update(noise_offset=0.05, min_snr_gamma=5.0)
     if config.phase == "motion":
         config.parts.pose = part("start", ())
+
+
+def _make_moore(config: ConfigDict) -> None:
+    """As its training has it: its inference has a "linear" schedule, which gives noisy backgrounds (EchoMimic#127);
+    --config.schedule.kind=linear is the switch."""
+    config.schedule.zero_terminal_snr = True
+    config.objective.prediction = "v_prediction"
+    config.model.image_encoder.framing = "squash"  # of its inference, by which CLIP sees the photo
+    config.sampler.update(num_steps=30, window=24)
+    config.data.height, config.data.width = 768, 512
+    if config.phase == "motion":
+        config.data.frames = 24
 
 
 def _make_tiny(config: ConfigDict) -> None:

@@ -8,6 +8,8 @@ from data_pipeline import files
 from launch.checks.findings import FAIL, OK, Finding, told
 from launch.runs import build, changes, resolve, skeleton, sources, training
 from xdancer_jax import paths, sharding
+from xdancer_jax.pretrained import table
+from xdancer_jax.pretrained.kinds import SOURCES
 from xdancer_jax.train import checkpoint, flock, record
 
 
@@ -84,8 +86,9 @@ def _look(config: ConfigDict, name: str) -> None:
     if kind == "run":
         sources.read_config(where)
         checkpoint.stored(where)
-    elif kind == "gpt2":
-        files.existing(where)
+    elif kind in SOURCES and name in SOURCES[kind]:
+        files.check_here(where)
+        table.opened(SOURCES[kind][name], where)
 
 
 def resolved(config: ConfigDict, directory: str | None) -> ConfigDict | None:

@@ -1,7 +1,7 @@
 """Trained runs, read back from their work directories alone for offline use."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -82,13 +82,19 @@ def all_devices() -> Mesh:
     return sharding.make_mesh({"data": 1, "fsdp": -1, "tensor": 1})
 
 
-def placed(config: ConfigDict, mesh: Mesh, table: str) -> dict[str, jax.ShapeDtypeStruct]:
-    """All leaves of a resolved config's model by path, as they are held for offline use; nothing is computed."""
+def placed(
+    config: ConfigDict, mesh: Mesh, table: str, parts: Collection[str] | None = None
+) -> dict[str, jax.ShapeDtypeStruct]:
+    """All leaves of a resolved config's model by path, as they are held for offline use; nothing is computed.
+
+    parts: those alone, which look at no others.
+    """
     definition = stages.find(config.name)
-    fates = {name: dataclasses.replace(sources.fate(config, name), copy="") for name in definition.modules(config)}
+    stage, chosen = definition.make(config), definition.modules(config) if parts is None else parts
+    stage = dataclasses.replace(stage, parts={name: init for name, init in stage.parts.items() if name in chosen})
+    fates = {name: dataclasses.replace(sources.fate(config, name), copy="") for name in stage.parts}
     boxed = jax.eval_shape(
-        lambda key: state.init_parts(definition.make(config), fates, build.batch_shapes(config, 1), {}, key),
-        jax.random.key(0),
+        lambda key: state.init_parts(stage, fates, build.batch_shapes(config, 1), {}, key), jax.random.key(0)
     )
     layout = trees.by_path(sharding.shardings(boxed, mesh, TABLES[table]))
     found = {}

@@ -2,7 +2,7 @@
 
 import dataclasses
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import flax.linen as nn
@@ -12,9 +12,11 @@ from ml_collections import ConfigDict
 from data_pipeline import files
 from launch import stages
 from launch.runs import kinds, skeleton
-from xdancer_jax.pretrained import gpt2
+from xdancer_jax.pretrained import table
+from xdancer_jax.pretrained.kinds import SOURCES
 from xdancer_jax.train import checkpoint, disk, record
-from xdancer_jax.train.parts import Part, Parts, Reader
+from xdancer_jax.train.parts import Part, Parts
+from xdancer_jax.typing import Array
 
 _Made = TypeVar("_Made")
 # Fields of a module that shape no weight and change no meaning of one.
@@ -74,7 +76,7 @@ def parts(config: ConfigDict) -> Parts:
         if kind not in _SOURCES or (kind == "random") == bool(where):
             raise ValueError(
                 f"config.parts.{name}.source={config.parts[name].source!r}: give one of "
-                '"random", "start", "run:DIR", "part:NAME", "gpt2:FILE"'
+                f'"random", "start", "run:DIR", "part:NAME", {_PUBLIC}'
             )
         found[name] = dataclasses.replace(fate(config, name), **_SOURCES[kind](config, name, module, where))
     return found
@@ -100,28 +102,42 @@ def _run(config: ConfigDict, name: str, module: nn.Module, where: str) -> dict[s
     known = described(where, lambda: stages.find(theirs.name).modules(theirs))
     if name not in known:
         raise ValueError(f"config.parts.{name}.source: {where} is a run of stage {theirs.name} without {name}")
-    _check_same(name, where, module, known[name])
     stored = checkpoint.stored(where)
-    return {"read": stored.read, "digest": stored.digests[name]}
+    if name not in stored.digests:
+        raise ValueError(
+            f"config.parts.{name}.source: {where} was converted from public weights (launch.convert) and holds "
+            f"{', '.join(sorted(stored.digests))} alone"
+        )
+    _check_same(name, where, module, known[name])
+    lacks = record.read(where).get("lacks", ())  # what a public file has nothing of stays as it is made
+
+    def read(wanted: Mapping[str, Any]) -> Mapping[str, Array]:
+        return stored.read({path: leaf for path, leaf in wanted.items() if path not in lacks})
+
+    return {"read": read, "digest": stored.digests[name]}
 
 
-def _gpt2(config: ConfigDict, name: str, module: nn.Module, where: str) -> dict[str, Any]:
-    if name != "gpt":
-        raise ValueError(f"config.parts.{name}.source=gpt2:{where}: only part gpt can start from GPT-2")
+def _public(config: ConfigDict, name: str, module: nn.Module, where: str) -> dict[str, Any]:
+    """A public weight file, of the sizes that this config has."""
+    kind = text(config, name).partition(":")[0]
+    field = f"config.parts.{name}.source={kind}:{where}"
+    if name not in SOURCES[kind]:
+        raise ValueError(f"{field}: only part {' or '.join(SOURCES[kind])} can start from {kind}:")
     files.check_here(where)
-    return {"read": _under("params/gpt/", gpt2.reader(where, module.num_layers, module.width, module.num_positions))}
+    found, own = table.opened(SOURCES[kind][name], where), _fields(module)
+    changed = [
+        f"{field} {value!r} there, {own[field]!r} here"
+        for field, value in found.fields.items() if field in own and own[field] != value
+    ]
+    if changed:
+        raise ValueError(f"{field}: {found.path} holds another {name}: {', '.join(changed)}; see config.model")
+    return {"read": found.read}
 
 
-def _under(prefix: str, read: Reader) -> Reader:
-    """`read`, which knows paths inside its part, for the whole paths that begin with `prefix`."""
-    def whole(wanted):
-        inside = {path.removeprefix(prefix): leaf for path, leaf in wanted.items() if path.startswith(prefix)}
-        return {prefix + path: array for path, array in read(inside).items()}
-
-    return whole
-
-
-_SOURCES: dict[str, Callable[..., dict[str, Any]]] = {"random": _random, "part": _copy, "run": _run, "gpt2": _gpt2}
+_SOURCES: dict[str, Callable[..., dict[str, Any]]] = {
+    "random": _random, "part": _copy, "run": _run, **dict.fromkeys(SOURCES, _public)
+}
+_PUBLIC = ", ".join(f'"{kind}:FILE|DIR"' for kind in SOURCES)
 
 
 def _check_same(name: str, where: str, ours: nn.Module, theirs: nn.Module) -> None:

@@ -97,7 +97,7 @@ def _at_home(argument: str) -> str:
 
     Raises ValueError where there is no such user.
     """
-    name, value = re.fullmatch(r"(-[^=]*=(?:(?:run|gpt2):)?)?(.*)", argument, re.DOTALL).groups("")
+    name, value = re.fullmatch(r"(-[^=]*=(?:[a-z][a-z0-9]+:(?!//))?)?(.*)", argument, re.DOTALL).groups("")
     home = os.path.expanduser(value)
     if home.startswith("~"):
         raise ValueError(f"{argument}: no user {home.split('/')[0][1:]!r} has a home directory; write the whole path")

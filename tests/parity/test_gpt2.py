@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from xdancer_jax.models.music_gpt import MusicGPT
-from xdancer_jax.pretrained import gpt2
+from xdancer_jax.pretrained import table
+from xdancer_jax.pretrained.gpt2 import GPT2
 from xdancer_jax.train import trees
 
 torch = pytest.importorskip("torch")
@@ -35,8 +36,10 @@ def test_logits(layers, width, heads, scale, tmp_path):
     inputs = (tokens, context, index, music, song)
     params = nn.unbox(jax.jit(model.init)(jax.random.key(0), *inputs))["params"]
     own, place = trees.by_path(params), jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    wanted = {path: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place) for path, x in own.items()}
-    arrays = gpt2.reader(tmp_path / "model.safetensors", layers, width, model.num_positions)(wanted)
+    wanted = {f"params/gpt/{path}": jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place) for path, x in own.items()}
+    source = table.opened(GPT2, tmp_path)
+    assert source.fields == {"num_layers": layers, "width": width, "num_heads": heads}
+    arrays = {path.removeprefix("params/gpt/"): array for path, array in source.read(wanted).items()}
     assert arrays.keys() < own.keys()
     word_table = theirs.transformer.wte.weight.detach().numpy()  # tied to the output: here the head of both parts
     params = trees.nested(own | arrays | {"heads": np.repeat(word_table.T[None], parts, axis=0)})

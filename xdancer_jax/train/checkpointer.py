@@ -65,7 +65,7 @@ class Checkpointer:
         path = checkpoint.frozen_folder(self._workdir, self._frozen)
         if path.is_dir() and saving.finished(path):
             return
-        with self._naming_what_failed(path.parent), _synchronous():
+        with self._naming_what_failed(path.parent), _synchronous(held=saving.share(leaves)):
             if jax.process_index() == 0 and path.parent.is_dir():  # left by a process that was killed
                 saving.remove_unfinished(path.parent)
             saving.check_disk(path.parent, leaves)
@@ -170,10 +170,13 @@ class Checkpointer:
 
 
 @contextlib.contextmanager
-def _synchronous() -> Iterator[None]:
-    """Orbax makes folders at once: where it cannot, its threads would wait for them for five minutes."""
+def _synchronous(held: int | None = None) -> Iterator[None]:
+    """Orbax makes folders at once: where it cannot, its threads would wait for them for five minutes.
+
+    held: bytes of arrays that it copies and writes at a time; all of them if not given."""
     context = ocp.Context()
     context.asynchronous.create_directories_asynchronously = False
+    context.memory.write_concurrent_bytes = context.memory.transfer_concurrent_bytes = held
     with saving.undisturbed(), context:
         yield
 

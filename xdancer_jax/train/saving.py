@@ -63,6 +63,12 @@ def check_disk(folder: epath.Path, leaves: Mapping[str, Any]) -> None:
         raise OSError(problem)
 
 
+def share(leaves: Mapping[str, Any]) -> int:
+    """Bytes of a thirtieth of `leaves`, or of the largest where that is more."""
+    sizes = [leaf.size * leaf.dtype.itemsize for leaf in leaves.values()]
+    return max(*sizes, sum(sizes) // 30, 2**24) + 1
+
+
 def finished(entry: epath.Path) -> bool:
     """Whether a folder of Orbax's is whole. It takes its name last; in a store, where it has it from the first, the
     object that says so is the last."""
@@ -113,4 +119,4 @@ class Saving:
         return self._error
 
 
-__all__ = ["Saving", "check_disk", "finished", "remove_unfinished", "undisturbed", "warn"]
+__all__ = ["Saving", "check_disk", "finished", "remove_unfinished", "share", "undisturbed", "warn"]

@@ -8,6 +8,7 @@ import pytest
 
 from data_pipeline import sources
 from launch import stages
+from launch.converting import exporting, importing
 from launch.figures import watching
 from launch.figures.data import Data
 from launch.making import dances, estimator_flags, painting
@@ -169,3 +170,15 @@ def test_prepare_hands_on_every_field(recorder):
     done = command_line.run("launch.prepare", "--data=d", "--config=configs/data.py:toy", "--config.train_clips=2")
     (config, folder), _ = recorder.calls["prepare"]
     assert (done.stdout, folder, config.variant, config.train_clips) == ("folder\n", "d", "toy", 2)
+
+
+def test_convert_goes_either_way(recorder):
+    recorder.replace(importing, "convert", ["made"])
+    recorder.replace(exporting, "export", ["written"])
+    flags = "--kind=sd-vae", "--source=a", "--out=b"
+    assert command_line.run("launch.convert", *flags).stdout == "made\n"
+    assert command_line.run("launch.convert", *flags, "--export", "--dtype=float16").stdout == "written\n"
+    assert recorder.calls["convert"][0] == ("sd-vae", "a", "b")
+    assert recorder.calls["export"][0] == ("sd-vae", "a", "b", "float16")
+    done = command_line.run("launch.convert", *flags, "--dtype=float16")
+    assert done.returncode == 1 and "--dtype: only with --export" in done.stderr

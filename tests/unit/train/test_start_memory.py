@@ -11,7 +11,7 @@ import sys, threading, time
 import jax, jax.numpy as jnp, numpy as np, optax
 from configs.sharding import TABLES
 from xdancer_jax import sharding
-from xdancer_jax.pretrained import gpt2
+from xdancer_jax.pretrained import gpt2, table
 from xdancer_jax.stage import Stage
 from xdancer_jax.train import checkpoint, checkpointer, trees
 from xdancer_jax.train.retention import newest
@@ -19,7 +19,14 @@ from xdancer_jax.train.optim import Optimizer
 from xdancer_jax.train.parts import Part
 from xdancer_jax.train.state import plan_state
 
-ARRAYS, SHAPE, WIDTH = 32, (1024, 4096), 768  # 16 MiB each
+ARRAYS, SHAPE, WIDTH, FILE = 32, (1024, 4096), 768, ".safetensors"  # 16 MiB each
+
+OURS = {"wpe": (1024, WIDTH), "ln_f/scale": (WIDTH,), "ln_f/bias": (WIDTH,)}
+for name, rows, columns in (("attn/c_attn", 1, 3), ("attn/c_proj", 1, 1), ("mlp/c_fc", 1, 4), ("mlp/c_proj", 4, 1)):
+    OURS[f"h/{name}/kernel"] = (12, rows * WIDTH, columns * WIDTH)
+    OURS[f"h/{name}/bias"] = (12, columns * WIDTH)
+for name in ("ln_1", "ln_2"):
+    OURS |= {f"h/{name}/{leaf}": (12, WIDTH) for leaf in ("scale", "bias")}
 
 def held():
     # Bytes of this process that are no pages of files.
@@ -35,10 +42,7 @@ def init(rng, batch, before):
     return {f"w{i}": jnp.zeros(SHAPE) for i in range(ARRAYS)}, {}
 
 def init_gpt2(rng, batch, before):
-    shapes, stacked = gpt2.shapes(12, WIDTH, 1024), {}
-    for name, (path, layer) in gpt2.names(12).items():
-        stacked[path] = shapes[name] if layer is None else (12, *shapes[name])
-    return trees.nested({path: jnp.zeros(shape) for path, shape in stacked.items()}), {}
+    return trees.nested({path: jnp.zeros(shape) for path, shape in OURS.items()}), {}
 
 def report(planned):
     before, peak, done = held(), [0], threading.Event()
@@ -62,15 +66,10 @@ with checkpointer.Checkpointer(sys.argv[1], newest(1)) as saver:
 """
 READ_RUN = "report(plan(init, Part(read=checkpoint.stored(sys.argv[1]).read)))"
 WRITE_GPT2 = """
-from safetensors.numpy import save_file
-save_file({name: np.ones(shape, np.float32) for name, shape in gpt2.shapes(12, WIDTH, 1024).items()}, sys.argv[1])
+table.write(gpt2.GPT2, sys.argv[1] + FILE, OURS, ((path, np.ones(shape, np.float32)) for path, shape in OURS.items()))
 """
 READ_GPT2 = """
-read = gpt2.reader(sys.argv[1], 12, WIDTH, 1024)
-def under(wanted):
-    found = read({path.removeprefix("params/gpt/"): leaf for path, leaf in wanted.items()})
-    return {"params/gpt/" + path: array for path, array in found.items()}
-report(plan(init_gpt2, Part(read=under)))
+report(plan(init_gpt2, Part(read=table.opened(gpt2.GPT2, sys.argv[1] + FILE).read)))
 """
 
 

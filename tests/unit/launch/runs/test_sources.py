@@ -56,7 +56,7 @@ def test_parts_of_another_run_are_described_by_its_config(runs):
 @pytest.mark.parametrize("source, message", [
     ("run:{autoencoder}", "parts.tokenizer.source: .*autoencoder is a run of stage autoencoder without tokenizer"),
     ("run:nowhere", "nowhere: no such directory"),
-    ("gpt2:file", "parts.tokenizer.source=gpt2:file: only part gpt can start from GPT-2"),
+    ("gpt2:file", "parts.tokenizer.source=gpt2:file: only part gpt can start from gpt2:"),
     ("tokenizer", "config.parts.tokenizer.source='tokenizer': give one of"),
     ("run:", ": no such directory|config.json: not found|give one of"),
     ("random:3", "config.parts.tokenizer.source='random:3': give one of"),

@@ -1,0 +1,94 @@
+"""safetensors files (huggingface/safetensors, its README's "Format"), read and written an array at a time.
+
+The library checks a file's header against the file; its readers map files into memory, where pages that were read stay,
+and its writers want all arrays at once. So bytes are read and written here.
+"""
+
+import contextlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import jax.numpy as jnp
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+_DTYPES: Final = {
+    "F64": np.dtype("<f8"), "F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype(jnp.bfloat16),
+    "I64": np.dtype("<i8"), "I32": np.dtype("<i4"), "I16": np.dtype("<i2"), "I8": np.dtype("i1"), "U8": np.dtype("u1"),
+    "BOOL": np.dtype("?"),
+}  # fmt: skip
+_NAMES: Final = {dtype: name for name, dtype in _DTYPES.items()}
+
+
+def opened(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype, Callable[[], np.ndarray]]]:
+    """(shape, dtype, get) of every array by name. Raises ValueError for a file that is cut off or not what it says."""
+    try:
+        with safe_open(path, "numpy"):  # checks lengths, offsets and shapes
+            pass
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ValueError(f"{path}: not a whole safetensors file ({error}); copy it anew") from error
+    header.pop("__metadata__", None)
+    unknown = sorted({entry["dtype"] for entry in header.values()} - _DTYPES.keys())
+    if unknown:
+        raise ValueError(f"{path}: holds arrays of {', '.join(unknown)}, which is not read; convert it to float32")
+    return {name: _entry(path, 8 + length, entry) for name, entry in header.items()}
+
+
+def _entry(path: Path, start: int, entry: Mapping[str, Any]):
+    shape, dtype = tuple(entry["shape"]), _DTYPES[entry["dtype"]]
+    begin, end = entry["data_offsets"]
+
+    def get() -> np.ndarray:
+        with open(path, "rb") as file:
+            values = np.fromfile(file, dtype, math.prod(shape), offset=start + begin)
+        if values.nbytes != end - begin:
+            raise ValueError(f"{path}: not a whole safetensors file (it became shorter); copy it anew")
+        return values.reshape(shape)
+
+    return shape, dtype, get
+
+
+def write(
+    path: str | Path, shapes: Mapping[str, tuple[int, ...]], dtype: str, arrays: Iterable[tuple[str, np.ndarray]]
+) -> None:
+    """Writes `arrays`, each by its name in the order of `shapes`, in `dtype`: one in memory at a time. The file appears
+    whole or not at all.
+
+    Raises OSError, which names the file.
+    """
+    path, kind = Path(path), np.dtype(dtype)
+    header, end = {"__metadata__": {"format": "pt"}}, 0
+    for name, shape in shapes.items():
+        begin, end = end, end + math.prod(shape) * kind.itemsize
+        header[name] = {"dtype": _NAMES[kind], "shape": list(shape), "data_offsets": [begin, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            file.write(len(text).to_bytes(8, "little") + text)
+            for (wanted, shape), (name, array) in zip(shapes.items(), arrays, strict=True):
+                if (wanted, shape) != (name, array.shape):
+                    raise ValueError(f"{path}: {name} {array.shape} comes where {wanted} {shape} belongs")
+                file.write(np.ascontiguousarray(array, kind).reshape(-1).view(np.uint8).data)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException as error:
+        if temporary:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+        if isinstance(error, OSError):
+            raise OSError(error.errno, f"cannot write: {error.strerror}", str(path)) from error
+        raise
+
+
+__all__ = ["opened", "write"]
