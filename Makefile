@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed-$(subst $(COMMA),-,$(EXTRAS))
 export JAX_PLATFORMS ?= cpu
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help demo test lint unit slow multidevice pods install clean
+.PHONY: help demo test lint unit slow parity .parity multidevice pods install clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,12 @@ unit: $(INSTALLED)  ## every test that runs on one device, in two processes
 
 slow: $(INSTALLED)  ## what takes minutes a test: real processes of the video stage
 	$(RUN) -m pytest -m slow tests
+
+parity:  ## beside torch, diffusers and transformers on the same weights, in an environment that has them
+	$(MAKE) EXTRAS=pose,dev,parity .parity
+
+.parity: $(INSTALLED)
+	$(RUN) -m pytest -n 2 -m "not slow" tests/parity
 
 multidevice: $(INSTALLED)  ## tests that need eight devices (fake ones on this CPU), in two processes
 	$(RUN) -m pytest -n 2 --dist loadgroup tests/multidevice

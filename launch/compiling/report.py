@@ -51,7 +51,9 @@ def of_program(program: jax.stages.Lowered, mesh: Mesh) -> dict[str, Any]:
             unmeasured += 1
     arguments, temporaries = memory.argument_size_in_bytes, memory.temp_size_in_bytes
     new = memory.output_size_in_bytes - memory.alias_size_in_bytes
+    kind, moved = chip(mesh.devices.flat[0]), arguments + new + 2 * temporaries
     return {
+        "memory_seconds": moved / kind.bandwidth if kind else None,  # each byte once, those between written and read
         "compile_seconds": seconds, "host_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "temporaries": temporaries, "outputs": new, "on_the_host": memory.host_temp_size_in_bytes,
         "total": arguments + temporaries + new,
@@ -86,6 +88,8 @@ def table(found: Mapping[str, Any]) -> str:
     for name, seconds in found["step_seconds"].items():
         speed = f"{found['examples_per_second'][name]:.4g} examples/s, {found['days'][name]:.3g} days"
         lines.append((f"a step at {name}", f"{seconds:.3g} s, {speed}"))
+    if found.get("memory_seconds"):
+        lines.append(("its memory alone", f"{found['memory_seconds']:.3g} s at least, at the peak of its bandwidth"))
     if "compile_seconds" in found:
         taken = f"{found['compile_seconds']:.0f} s, {_gigabytes(found['host_bytes'])} of this host"
         lines.append(("compiled in", taken))

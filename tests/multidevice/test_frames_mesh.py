@@ -52,12 +52,14 @@ def test_frames_that_are_not_folded_lie_where_folding_puts_them(active, mesh, sh
     assert found.is_equivalent_to(wanted, len(shape))
 
 
-def test_clips_split_by_their_frames_and_worked_off_in_parts_train_as_on_one_device(mesh):
+def test_clips_split_by_frames_in_parts_and_with_remat_train_as_on_one_device(mesh):
     config = smallest("video_motion", 4)
     with config.unlocked():
         config.data.frames = 4
     one = sharding.make_mesh({"data": 1}, jax.devices()[:1])
     expected, _, begin = trained(config, one, "data")
+    with config.unlocked():
+        config.model.unet.remat = "full"  # of the ReferenceNet, too
     losses, text, _ = trained(config, mesh, "fsdp_frames", begin, accumulate=2)
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
     assert any(each.kind == "all-to-all" for each in collectives(text))

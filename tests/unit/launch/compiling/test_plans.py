@@ -43,6 +43,7 @@ def test_a_plan_holds_what_the_compiler_says(chip):
     told = report.table(found)
     assert "1.000 GB" in told
     assert "compiled in" in told and "temporaries" in told
+    assert found["memory_seconds"] >= (found["total"] + found["temporaries"]) / 1e11 and "its memory alone" in told
 
 
 def _state():
