@@ -109,6 +109,8 @@ def _run(config: ConfigDict, name: str, module: nn.Module, where: str) -> dict[s
             f"{', '.join(sorted(stored.digests))} alone"
         )
     _check_same(name, where, module, known[name])
+    if name == "unet" and theirs.name == config.name and not config.parts.unet.trainable:
+        _check_noise(config, where, theirs)
     lacks = record.read(where).get("lacks", ())  # what a public file has nothing of stays as it is made
 
     def read(wanted: Mapping[str, Any]) -> Mapping[str, Array]:
@@ -153,6 +155,18 @@ def _check_same(name: str, where: str, ours: nn.Module, theirs: nn.Module) -> No
     ]
     if changed:
         raise ValueError(f"config.parts.{name}.source: {where} holds another {name}: {', '.join(changed)}")
+
+
+def _check_noise(config: ConfigDict, where: str, theirs: ConfigDict) -> None:
+    """Raises ValueError where a frozen denoiser would see other noise than it learnt to take away."""
+    before, here = ({**each.schedule, "prediction": each.objective.prediction} for each in (theirs, config))
+    changed = [f"{field} {before[field]!r} there, {value!r} here" for field, value in here.items()
+               if before[field] != value]  # fmt: skip
+    if changed:
+        raise ValueError(
+            f"config.parts.unet.source: {where} was trained with other noise: {', '.join(changed)}; give "
+            "config.schedule and config.objective.prediction as there, or let it train (config.parts.unet.trainable)"
+        )
 
 
 def _fields(module: Any) -> dict[str, Any]:

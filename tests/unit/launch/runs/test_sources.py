@@ -6,7 +6,7 @@ import pytest
 from configs import autoencoder, motion, tokenizer, video
 from launch import stages
 from launch.runs import build, loading, resolve, sources
-from tests import untrained_run
+from tests import small_stages, untrained_run
 from xdancer_jax import sharding
 from xdancer_jax.train.state import plan_state
 
@@ -92,6 +92,20 @@ def test_another_pose_control_is_no_source(runs, tmp_path):
         sources.parts(resolve.resolve(config))
     config.parts.pose.source = "random"
     assert sources.parts(resolve.resolve(config))["pose"].read is None
+
+
+def test_a_frozen_denoiser_sees_the_noise_that_it_learnt(tmp_path):
+    small = small_stages.config("video_appearance", 1)
+    appearance = untrained_run.write(tmp_path / "appearance", small)
+    config = small_stages.config("video_motion", 1)
+    config.parts.unet.source = f"run:{appearance}"
+    assert sources.parts(resolved(config.copy_and_resolve_references()))["unet"].read
+    config.schedule.update(kind="linear", zero_terminal_snr=False)
+    message = "trained with other noise: kind 'scaled_linear' there, 'linear' here, zero_terminal_snr True there, False"
+    with pytest.raises(ValueError, match=message):
+        sources.parts(resolved(config.copy_and_resolve_references()))
+    config.parts.unet.trainable = (".*",)
+    assert sources.parts(resolved(config))["unet"].read
 
 
 def test_a_config_read_from_json_has_its_tuples_back():
