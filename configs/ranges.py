@@ -80,7 +80,7 @@ Allowed = Range | OneOf | Texts | Free
 FREE, TEXTS = Free(), Texts()
 SHARE = Range(0, 1)  # of a whole
 DECAY = Range(0, 1, open_high=True)  # of a moving average
-REMAT = OneOf(("none", "dots", "full", "offload"))  # names of xdancer_jax/nn/remat.py POLICIES
+REMAT = OneOf(("none", "dots", "attention", "full", "offload"))  # names of xdancer_jax/nn/remat.py POLICIES
 POSITIVE, NOT_NEGATIVE = Range(0, math.inf, open_low=True), Range(0, math.inf)
 
 

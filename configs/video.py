@@ -124,8 +124,9 @@ def _paper_model() -> ConfigDict:
             "num_heads": 8, "cross_attention_dim": 768, "latent_channels": 4, "norm_groups": 32,
             "temporal_heads": 8, "temporal_max_frames": 32, "mid_temporal": True,
             # What the backward pass finds of each resnet, transformer and motion block: "none" keeps everything, "dots"
-            # weight products and convolutions, "full" its input, "offload" what "dots" does, in the host's memory.
-            "remat": "full",
+            # weight products and convolutions, "attention" its input and what fused attention gives, "full" its input,
+            # "offload" what "dots" does, in the host's memory.
+            "remat": "attention",
         },
         "image_encoder": {  # CLIP ViT-L/14
             "image_size": 224, "patch_size": 14, "width": 1024, "depth": 24, "heads": 16, "projection_dim": 768,

@@ -32,6 +32,7 @@ def _offloaded(primitive, *operands, **params) -> bool | Offloadable:
 POLICIES = {
     "none": None,  # everything
     "dots": _is_product,  # what _is_product says
+    "attention": fused_attention_saveable,  # the block's input, and what fused attention gives: small, dear to compute
     "full": jax.checkpoint_policies.nothing_saveable,  # the block's input alone
     "offload": _offloaded,  # what "dots" keeps, in the host's memory
 }

@@ -16,6 +16,7 @@ from xdancer_jax.models.pose_tokenizer import PoseTokenizer
 from xdancer_jax.models.reference_net import ReferenceNet
 from xdancer_jax.models.unet import UNet
 from xdancer_jax.nn.remat import POLICIES, recomputed
+from xdancer_jax.nn.transformer import MultiHeadAttention
 from xdancer_jax.rng import Chance
 from xdancer_jax.sharding import make_mesh
 
@@ -117,10 +118,24 @@ def test_loss_and_gradients_are_those_without(make, remat):
 @pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
 def test_what_is_not_kept_is_computed_again_in_every_block(make):
     found = {name: traced(make, name).jaxpr.jaxpr for name in POLICIES}
-    none, dots, full, offload = (flops.count(flops._live(found[name])) for name in ("none", "dots", "full", "offload"))
+    none, dots, attention, full, offload = (
+        flops.count(flops._live(found[name])) for name in ("none", "dots", "attention", "full", "offload")
+    )
     # Convolutions alone are kept by "dots", and nothing is left to do; scores of such short attention are not kept.
-    assert (none == dots if make is tokenizer else none < dots) and dots == offload < full
+    assert (none == dots if make is tokenizer else none < dots) and dots == offload < full == attention
     assert {name: repeated(jaxpr) for name, jaxpr in found.items()} == {"none": 0} | dict.fromkeys(OTHERS, MODELS[make])
+
+
+def test_attention_keeps_what_fused_attention_gives_and_computes_its_projections_again():
+    def counted(remat):
+        model, x = recomputed(MultiHeadAttention, remat)(2), jnp.ones((1, 128, 8))  # long enough for blocks of queries
+        params = jax.eval_shape(model.init, jax.random.key(0), x)
+        jaxpr = jax.make_jaxpr(jax.grad(lambda params: jnp.sum(model.apply(params, x) ** 2)))(nn.unbox(params))
+        return flops.count(flops._live(jaxpr.jaxpr))
+
+    none, dots, attention, full = map(counted, ("none", "dots", "attention", "full"))
+    scores, projections = 2 * 2 * 128 * 128 * 8, 3 * 2 * 128 * 8 * 8
+    assert (attention - none, full - attention) == (projections, scores) and dots == none
 
 
 @pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
