@@ -27,8 +27,9 @@ lint: $(INSTALLED)  ## ruff
 unit: $(INSTALLED)  ## every test that runs on one device, in two processes
 	$(RUN) -m pytest -n 2 -m "not slow" tests --ignore tests/multidevice --ignore tests/accelerator
 
-slow: $(INSTALLED)  ## what takes minutes a test: real processes of the video stage
-	$(RUN) -m pytest -m slow tests
+slow: $(INSTALLED)  ## what takes minutes: several processes, benchmarks, every table of every stage
+	$(RUN) -m pytest -m slow tests --ignore tests/multidevice --ignore tests/accelerator
+	$(RUN) -m pytest -m slow tests/multidevice
 
 parity:  ## beside torch, diffusers and transformers on the same weights, in an environment that has them
 	$(MAKE) EXTRAS=pose,dev,parity .parity
@@ -37,7 +38,7 @@ parity:  ## beside torch, diffusers and transformers on the same weights, in an 
 	$(RUN) -m pytest -n 2 -m "not slow" tests/parity
 
 multidevice: $(INSTALLED)  ## tests that need eight devices (fake ones on this CPU), in two processes
-	$(RUN) -m pytest -n 2 --dist loadgroup tests/multidevice
+	$(RUN) -m pytest -n 2 --dist loadgroup -m "not slow" tests/multidevice
 
 pods: $(INSTALLED)  ## docs/pods.md: plans on TPU slices that are not here (installs libtpu; hours of two cores if anew)
 	$(RUN) -m pip install --quiet libtpu

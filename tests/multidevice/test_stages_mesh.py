@@ -58,7 +58,10 @@ def alone(name):
 
 # The video stage's motion phase has all that the others have; they take a minute each to compile.
 CASES = [
-    pytest.param(name, table, marks=pytest.mark.xdist_group(name))  # one process computes what one device does
+    pytest.param(name, table, marks=[
+        pytest.mark.xdist_group(name),  # one process computes what one device does
+        *([pytest.mark.slow] if name.startswith("video") and (name, table) != ("video_motion", "fsdp") else []),
+    ])
     for name in VARIANTS for table in MESHES if not (name in ONCE and table != "fsdp")
 ]
 

@@ -10,6 +10,7 @@ from xdancer_jax.train import checkpoint
 
 
 @pytest.mark.process
+@pytest.mark.slow
 def test_killed_three_times_two_processes_train_as_if_nothing_had_been(data, tmp_path, monkeypatch, trained):
     small = ("model.codebook_size=16", "model.encoder_width=8", "model.decoder_width=8", "batch_size=4", "samples=0")
     plan = killing.Plan("tokenizer:tiny", 5, 10, tuple(f"--config.{field}" for field in small))

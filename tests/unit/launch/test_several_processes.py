@@ -12,7 +12,7 @@ from data_pipeline import pose_files, video_files
 from tests import command_line, data_sets, processes, untrained_run
 from tests.unit.launch.making import test_dances, test_painting
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def both(module, *arguments, out):
     return told
 
 
-@pytest.mark.parametrize("name", ["motion", pytest.param("video", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["motion", "video"])
 def test_two_processes_evaluate_as_one_does(runs, toy, tmp_path, name):
     out = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
     first, second = both("launch.evaluate", f"--run={runs / name}", f"--data={toy}", "--frames=5", out=out)

@@ -155,6 +155,7 @@ def test_sound_that_comes_in_blocks_is_what_the_whole_gives(tmp_path, monkeypatc
         assert not shown[len(audio) :].any()
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_sound(tmp_path, monkeypatch):
     """Around what is heard of it, whose own memory test_windows.py looks at."""
     monkeypatch.setattr(music, "hear", lambda name, blocks, rate, frames: music.Heard(

@@ -23,7 +23,7 @@ def chip(monkeypatch):
 
 
 def _config(**fields):
-    config = small_stages.config("motion", 2)
+    config = small_stages.config("tokenizer", 2)
     config.update(fields)
     return config.lock()
 

@@ -113,6 +113,7 @@ def test_frames_of_an_autoencoder_stand_over_their_reconstructions(records, tmp_
     np.testing.assert_allclose(picture[16:].astype(int), np.round(255 * np.asarray(made["frames"][0])), atol=1)
 
 
+@pytest.mark.slow
 def test_true_frames_stand_over_painted_ones_and_nothing_is_compiled_twice(records, write, monkeypatch):
     run, made = loading.load(write("motion"), "video"), painting._generate.cache_info().misses
     data = Data("nowhere", clips=2, frames=8, seed=4)
