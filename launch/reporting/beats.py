@@ -24,8 +24,9 @@ def chart(poses: np.ndarray, beats: np.ndarray | None, name: str, fps: float = m
     heard = np.zeros(0, int) if beats is None else beat_frames(beats)
     heard = heard[heard < len(poses)]
     score = PROTOCOL.align(stops, heard, fps).score
+    aligned = f"{len(heard)} music beats, alignment {score:.2f} ({PROTOCOL.id})"
     says = f"{name}: speed of the body over {len(poses) / fps:.1f} s, {len(stops)} motion beats, " + (
-        f"{len(heard)} music beats, alignment {score:.2f} ({PROTOCOL.id})" if len(heard) else "beats of its music unknown"
+        aligned if len(heard) else "beats of its music unknown"
     )
 
     def draw(axes: Any) -> None:

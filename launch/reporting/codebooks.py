@@ -37,19 +37,19 @@ def results(entry: Entry) -> list[Any]:
 
 def chart(entry: Entry) -> str:
     """An <svg> of bars, a part each; "" for a run without these figures."""
-    for result in results(entry):
-        used = _parts(result.values)
-        names = [part.replace("_", " ") for part in used]
-        told = ", ".join(f"{name} {share:.0%}" for name, share in zip(names, used.values(), strict=True))
+    found = results(entry)
+    if not found:
+        return ""
+    used = {part.replace("_", " "): share for part, share in _parts(found[0].values).items()}
 
-        def draw(axes: Any, names=names, shares=tuple(used.values())) -> None:
-            bars = axes.barh(names, [100 * share for share in shares], color=SERIES[0], height=0.6)
-            axes.bar_label(bars, fmt="%.0f%%", padding=3)
-            axes.set(xlim=(0, 112), xlabel="entries in use, %")
-            axes.invert_yaxis()
+    def draw(axes: Any) -> None:
+        bars = axes.barh(list(used), [100 * share for share in used.values()], color=SERIES[0], height=0.6)
+        axes.bar_label(bars, fmt="%.0f%%", padding=3)
+        axes.set(xlim=(0, 112), xlabel="entries in use, %")
+        axes.invert_yaxis()
 
-        return svg(draw, f"codebook use of {entry.label}: {told}", (7.0, 0.9 + 0.32 * len(names)))
-    return ""
+    told = ", ".join(f"{name} {share:.0%}" for name, share in used.items())
+    return svg(draw, f"codebook use of {entry.label}: {told}", (7.0, 0.9 + 0.32 * len(used)))
 
 
 def _parts(values: Mapping[str, float]) -> dict[str, float]:

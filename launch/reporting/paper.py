@@ -49,6 +49,8 @@ def averaged(label: str, entries: Sequence[Entry]) -> Line:
     """Of runs that differ in nothing but seeds: means, with their 95% t interval."""
     from launch.sweeps import figures  # brings in what a page of runs alone does not need
 
+    if len(entries) == 1:
+        return line(entries[0])._replace(label=label)
     each = [line(entry) for entry in entries]
     cells = {}
     for column in dict.fromkeys(column for one in each for column in one.cells):
