@@ -23,7 +23,8 @@ def measure(
     found = {name: stages.find(runs[name].config.name).figures(runs[name], data) for name in _NAMES}
     painting = demo_steps.video_runs(setting)
     with ThreadPoolExecutor(2) as pool:  # most of it compiles, on one core each
-        painted = dict(zip(painting, pool.map(lambda name: videos.self_driven(runs[name], data), painting), strict=True))
+        clips = pool.map(lambda name: videos.self_driven(runs[name], data), painting)
+        painted = dict(zip(painting, clips, strict=True))
     found |= {name: videos.video_figures(clips) for name, clips in painted.items()}
     for name, of in found.items():
         keep(runs[name], data, of)

@@ -30,7 +30,7 @@ def chart(poses: np.ndarray, beats: np.ndarray | None, name: str, fps: float = m
     )
 
     def draw(axes: Any) -> None:
-        axes.plot(np.arange(len(moves)) / fps, moves, color=SERIES[0], linewidth=1.2, label="speed")
+        axes.plot(np.arange(len(moves)) / fps, moves, color=SERIES[0], linewidth=1.2, label="half heights / s")
         for number, beat in enumerate(heard):
             axes.axvline(beat / fps, color=SERIES[1], linestyle="--", linewidth=0.9,
                          label="music beat" if number == 0 else None)  # fmt: skip
@@ -38,9 +38,9 @@ def chart(poses: np.ndarray, beats: np.ndarray | None, name: str, fps: float = m
             axes.plot(stops / fps, moves[stops], "o", color=SERIES[2], markersize=5, label="motion beat")
         axes.set(xlabel="seconds", ylabel="half heights / s", xlim=(0, max(len(poses) - 1, 1) / fps))
         axes.set_ylim(bottom=0)
-        axes.legend(loc="upper right", ncols=3, bbox_to_anchor=(1, 1.2))
+        axes.legend(loc="upper right", ncols=3, bbox_to_anchor=(1, 1.3), fontsize=9, columnspacing=1, handlelength=1.2)
 
-    return svg(draw, says, (8.0, 2.2)) + f"<figcaption>{says}</figcaption>"
+    return svg(draw, says, (5.6, 2.0)) + f"<figcaption>{says}</figcaption>"
 
 
 __all__ = ["PROTOCOL", "chart", "speed"]

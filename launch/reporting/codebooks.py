@@ -49,7 +49,7 @@ def chart(entry: Entry) -> str:
         axes.invert_yaxis()
 
     told = ", ".join(f"{name} {share:.0%}" for name, share in used.items())
-    return svg(draw, f"codebook use of {entry.label}: {told}", (7.0, 0.9 + 0.32 * len(used)))
+    return svg(draw, f"codebook use of {entry.label}: {told}", (4.8, 0.8 + 0.3 * len(used)))
 
 
 def _parts(values: Mapping[str, float]) -> dict[str, float]:

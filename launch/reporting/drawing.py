@@ -11,7 +11,7 @@ _INK = "#010203"  # stands for the page's colour of text
 SERIES = ("#2a7ab9", "#d9742b", "#3f9b57", "#a05bb5", "#c2454f", "#7f7f2a")  # readable on white and on black
 
 
-def svg(draw: Callable[[Any], None], says: str, size: tuple[float, float] = (7.0, 2.6)) -> str:
+def svg(draw: Callable[[Any], None], says: str, size: tuple[float, float] = (4.8, 2.4)) -> str:
     """An <svg> as wide as its place, of what `draw` puts onto the axes.
 
     says: what it tells to whoever does not see it. size: inches, which decide how large the words are.

@@ -3,8 +3,9 @@
 import json
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from launch.reporting.entries import Entry, interval
+from launch.reporting.entries import Entry, Found, interval
 from launch.reporting.markup import fold, text
 from launch.reporting.tables import Cell, Head, Table
 
@@ -50,16 +51,21 @@ def of_entry(entry: Entry) -> Table:
 
 def protocols(entries: Sequence[Entry]) -> Iterator[str]:
     """HTML: each protocol with one set of constants once, with what every entry's result says of its data."""
-    kinds: dict[tuple[str, str], list[str]] = {}
+    kinds: dict[tuple[str, str], dict[str, str]] = {}
     for entry in entries:
         for found in entry.found:
             constants = json.dumps(dict(found.result.constants), indent=1, sort_keys=True, ensure_ascii=False)
-            kinds.setdefault((found.result.protocol, constants), []).append(_told(entry, found))
+            told = kinds.setdefault((found.result.protocol, constants), {})
+            told[entry.label] = told.get(entry.label, "") + _told(entry, found)
     for (protocol, constants), told in sorted(kinds.items()):
-        yield fold(protocol, f"<pre>{text(constants)}</pre>{''.join(told)}")
+        yield fold(f"{protocol}: {_few(list(told))}", f"<pre>{text(constants)}</pre>{''.join(told.values())}")
 
 
-def _told(entry: Entry, found) -> str:
+def _few(labels: Sequence[str]) -> str:
+    return ", ".join(labels[:3]) + (f" and {len(labels) - 3} more" if len(labels) > 3 else "")
+
+
+def _told(entry: Entry, found: Found) -> str:
     result = found.result
     lines = [f"{name}: {count}" for name, count in result.counts.items()]
     lines += [f"{name}: {value}" for name, value in result.source.items() if not _empty(value)]
@@ -70,7 +76,7 @@ def _told(entry: Entry, found) -> str:
     return f"<p>{text(entry.label)}{', suite ' + text(found.suite) if found.suite else ''}</p><ul>{items}</ul>"
 
 
-def _empty(value) -> bool:
+def _empty(value: Any) -> bool:
     return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
 
 

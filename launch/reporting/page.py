@@ -65,7 +65,7 @@ def build(contents: Contents) -> tuple[str, list[Table]]:
         Section("runs", "What is shown", _table(overview)),
         Section("paper", "The paper's tables", "".join(map(_titled, published))),
         Section("sweeps", "Sweeps", "".join(_swept(contents, swept))),
-        Section("curves", "Learning curves", _charts((e.label, curves.chart(e.metrics, e.name)) for e in shown)),
+        Section("curves", "Learning curves", _curves(contents)),
         Section("samples", "Samples", "".join(_samples(contents, shelf))),
         Section("codebooks", "Codebook use", _codebooks(shown, codebook)),
         Section("figures", "All figures", "".join(fold(each.title, _table(each)) for each in everything)),
@@ -118,6 +118,15 @@ def _titled(table: Table) -> str:
 def _charts(named: Any) -> str:
     drawn = [f"<figure><h3>{text(label)}</h3>{chart}</figure>" for label, chart in named if chart]
     return f'<div class="charts">{"".join(drawn)}</div>' if drawn else ""
+
+
+def _curves(contents: Contents) -> str:
+    """Those of sweeps, which may be many, are folded."""
+    own, swept = (
+        _charts((entry.label, curves.chart(entry.metrics, entry.name)) for entry in several)
+        for several in (contents.entries, contents.swept())
+    )  # fmt: skip
+    return own + (fold("Runs of sweeps", swept, opened=not own) if swept else "")
 
 
 def _swept(contents: Contents, swept: Mapping[str, Sequence[Table]]) -> Iterator[str]:

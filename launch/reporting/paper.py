@@ -76,8 +76,8 @@ def table(published: Published, lines: Sequence[Line]) -> Table:
             rows.append((row.label, _cells(published, columns, row, _truth(shown))))
             continue
         first, *rest = several or [None]
-        rows.append((row.label + (f" — ours: {first.label}" if first else ""), _cells(published, columns, row, first)))
-        rows += [(f"{row.label} — ours: {each.label}", _cells(published, columns, None, each)) for each in rest]
+        rows.append((_label(row, first), _cells(published, columns, row, first)))
+        rows += [(_label(row, each), _cells(published, columns, None, each)) for each in rest]
     rows += [(each.label, _cells(published, columns, None, each)) for each in others]
     return Table(published.id, published.title, list(_heads(published, columns)), rows, (
         "Published figures are the paper's, of its own data, which nobody else has; their protocols' constants are not "
@@ -85,19 +85,23 @@ def table(published: Published, lines: Sequence[Line]) -> Table:
     ))  # fmt: skip
 
 
+def _label(row: Row, ours: Line | None) -> str:
+    if ours is None:
+        return row.label
+    return f"{row.label} — ours: {ours.label}" if ours.stage else f"{row.label} — measured here"
+
+
 def _heads(published: Published, columns: Mapping[Quantity, Sequence[Column]]) -> Iterator[Head]:
     for quantity in published.quantities:
         for data in published.data:
             yield Head(f"{quantity.name} {data}", PUBLISHED, quantity.largest)
         for column in columns[quantity]:
-            protocol = column.protocol if column.protocol else NO_PROTOCOL
             alike = [each for each in columns[quantity] if each.protocol == column.protocol]
             letter = f" ({chr(ord('a') + alike.index(column))})" if len(alike) > 1 else ""
-            yield Head(f"{quantity.name} ours", f"another protocol: {protocol}{letter}", quantity.largest,
-                       column.constants)  # fmt: skip
+            mark = f"another protocol: {column.protocol}{letter}" if column.protocol else "none measured"
+            yield Head(f"{quantity.name} ours", mark, quantity.largest, column.constants)
 
 
-NO_PROTOCOL = "none measured"
 _EMPTY = Column("", "", "", "")
 
 

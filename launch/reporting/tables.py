@@ -50,7 +50,7 @@ class Cell:
             return self.words or NOT_MEASURED
         if math.isnan(self.value):
             return "–" if self.published else "not defined"
-        return number(self.value)
+        return repr(self.value) if self.published else number(self.value)
 
     @property
     def interval(self) -> str:
@@ -78,7 +78,11 @@ def number(value: float) -> str:
 def as_html(table: Table) -> str:
     """A table that scrolls sideways by itself, with what is missing below it."""
     needs = list(dict.fromkeys(cell.needs for _, cells in table.rows for cell in cells if cell.needs))
-    head = "".join(f'<th scope="col">{_head(each)}</th>' for each in table.heads)
+    columns = zip(*(cells for _, cells in table.rows), strict=True) if table.rows else [()] * len(table.heads)
+    head = "".join(
+        f'<th scope="col"{" class=words" if cells and all(cell.words for cell in cells) else ""}>{_head(each)}</th>'
+        for each, cells in zip(table.heads, columns, strict=True)
+    )
     rows = "".join(
         f'<tr><th scope="row">{text(label)}</th>{"".join(_cell(cell, needs) for cell in cells)}</tr>'
         for label, cells in table.rows
