@@ -6,7 +6,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from data_pipeline import music
-from launch.reporting.drawing import SERIES, svg
+from launch.reporting.drawing import PART, SERIES, svg
 from xdancer_jax.evals.beat_alignment import BAS_MASKED_100MS, beat_frames, joint_speed
 
 PROTOCOL = BAS_MASKED_100MS
@@ -38,6 +38,8 @@ def chart(poses: np.ndarray, beats: np.ndarray | None, name: str, fps: float = m
             axes.plot(stops / fps, moves[stops], "o", color=SERIES[2], markersize=5, label="motion beat")
         axes.set(xlabel="seconds", ylabel="half heights / s", xlim=(0, max(len(poses) - 1, 1) / fps))
         axes.set_ylim(bottom=0)
+        axes.patch.set_gid(f"{PART}plane")
+        axes.axvline(0, color=SERIES[4], linewidth=1.5).set_gid(f"{PART}now")  # the page's script moves it
         axes.legend(loc="upper right", ncols=3, bbox_to_anchor=(1, 1.3), fontsize=9, columnspacing=1, handlelength=1.2)
 
     return svg(draw, says, (5.6, 2.0)) + f"<figcaption>{says}</figcaption>"

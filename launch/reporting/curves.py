@@ -28,7 +28,11 @@ def draw(axes: Any, lines: Lines, title: str = "") -> None:
             axes.plot(*zip(*kept, strict=True), color=colour, label=_NAMES[name], marker="." if len(kept) < 30 else "")
     positive = all(value > 0 for found in drawn.values() for _, value in found)
     axes.set(title=title, xlabel="step", ylabel="loss", yscale="log" if positive else "linear")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    steps = {step for found in drawn.values() for step, _ in found}
+    if len(steps) == 1:
+        axes.set_xticks(list(steps))
+    else:
+        axes.xaxis.get_major_locator().set_params(integer=True)
     if drawn["eval/loss"]:
         axes.legend()
 

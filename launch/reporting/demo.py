@@ -26,7 +26,7 @@ def write(out: Path, workdirs: Sequence[Path], found: Sequence[bars.Row]) -> Pat
 
 
 def _strips(frames: Path) -> str:
-    says = "for each of three clips, from above: the truth, its skeletons, and what each video run painted"
+    says = "For each clip, from above: the truth, its skeletons, and what each video run painted"
     return (
         f'<p>{text(says)}.</p><div class="strips" tabindex="0" role="region" aria-label="frames">'
         f'<img alt="{text(says)}" src="{url(frames.read_bytes(), ".png")}"></div>'

@@ -85,7 +85,7 @@ def shown(clip: Clip, shelf: Shelf, drawn: bool) -> str:
         source = shelf.put(_skeleton(dance.poses), ".mp4", f"{clip.name}, skeleton")
         players += [_video(source, f"{clip.name}, skeleton", "skeleton")]
     players = [each for each in players if each]
-    line = "" if dance is None else _time_line(clip, dance)
+    line = "" if dance is None or len(dance.poses) < 2 else _time_line(clip, dance)
     button = '<button type="button" class="together">Play together</button>' if players else ""
     return (
         f'<article class="clip"><h4>{text(clip.name)}</h4>'
@@ -95,7 +95,9 @@ def shown(clip: Clip, shelf: Shelf, drawn: bool) -> str:
 
 def _time_line(clip: Clip, dance: "Dance") -> str:
     beats = dance.beats if dance.beats is not None else _heard(clip.made, len(dance.poses))
-    return f'<figure class="line">{time_lines.chart(dance.poses, beats, clip.name, dance.fps)}</figure>'
+    seconds = f"{(len(dance.poses) - 1) / dance.fps:.4f}"
+    chart = time_lines.chart(dance.poses, beats, clip.name, dance.fps)
+    return f'<figure class="line" data-seconds="{seconds}">{chart}</figure>'
 
 
 class Dance(NamedTuple):
@@ -115,8 +117,8 @@ def read_dance(path: epath.Path) -> Dance:
         with np.load(io.BytesIO(paths.translated(path, path.read_bytes)), allow_pickle=False) as file:
             found = {name: file[name] for name in ("poses", "beats", "height", "width", "fps") if name in file}
         clip = found["poses"]
-        if clip.ndim != 3 or clip.shape[1:] != (60, 3) or len(clip) < 2:
-            raise ValueError(f"poses of shape {clip.shape}; (F, 60, 3) with several frames are expected")
+        if clip.ndim != 3 or clip.shape[1:] != (60, 3) or len(clip) == 0:
+            raise ValueError(f"poses of shape {clip.shape}; (F, 60, 3) is expected")
         if "height" in found:
             clip = poses.normalise(clip, int(found["height"]), int(found["width"]))
         return Dance(np.asarray(clip, np.float32), found.get("beats"), float(found.get("fps", music.FPS)))

@@ -39,7 +39,7 @@ def test_a_folder_of_neither_is_named(tmp_path):
         entries.read(str(tmp_path))
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"format": 2, "result": {}}', '{"format": 1, "result": {"x": 1}}', "[1]"])
+@pytest.mark.parametrize("content", ["", "[1]", '{"format": 2, "result": {}}', '{"format": 1, "result": {"x": 1}}'])
 def test_a_damaged_figure_is_named(tmp_path, content):
     path = reports.suite(tmp_path, "video", Result("psnr_float", {}, {"score": 20.0}), None)
     path.write_text(content)
