@@ -30,14 +30,14 @@ CODES = Result(
 )  # fmt: skip
 
 
-def run(folder: Path, stage="motion", found=(BEATS,), step=6, data=DATA, split="test", config=None) -> str:
-    """A work directory with metrics and, where `found` has any, figures of `step`."""
+def run(folder: Path, stage="motion", found=(BEATS,), step=6, data=DATA, split="test", config=None, **taken) -> str:
+    """A work directory with metrics and, where `found` has any, figures of `step`. taken: of the data."""
     config = (CONFIGS[stage] if config is None else config) | {"name": stage}
     record.write(folder, {"stage": stage, "config": config, "facts": {}, "changes": []})
     lines = [{"step": n, "loss": 3.0 / n} | ({"eval/loss": 3.5 / n} if n % 3 == 0 else {}) for n in range(1, step + 1)]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     if found:
-        source = {"run": str(folder), "step": step, "split": split, "fingerprint": data}
+        source = {"run": str(folder), "step": step, "split": split, "fingerprint": data, **taken}
         results.add(paths.at(folder) / results.NAME, found, source)
     return str(folder)
 

@@ -20,6 +20,7 @@ from xdancer_jax.train import metrics, record
 
 SUITES = ("motion", "reconstruction", "video")
 FOLDER = "evaluation"
+_TAKEN = ("clips", "frames", "seed")  # of a result's source: what of its split was measured
 # Suites that the lines of evaluation.jsonl, which name none, belong to, by stage.
 _OF_STAGE = {"tokenizer": "reconstruction", "autoencoder": "reconstruction", "motion": "motion", "video": "video"}
 
@@ -39,6 +40,21 @@ class Found:
     result: Result
     data: str = ""
     command: str = ""
+
+    @property
+    def random(self) -> bool:
+        """Whether the networks that it was measured through have random weights: a trial, and no figure."""
+        networks = self.result.source.get("networks") or {}
+        told = [*(networks.values() if isinstance(networks, Mapping) else []), *self.result.notes]
+        told += [self.result.source.get("weights", "")]
+        return any("random weights" in str(each) or str(each).startswith("random") for each in told)
+
+    @property
+    def kind(self) -> str:
+        """Constants of the protocol and the networks' weights, JSON: figures of two kinds are two figures."""
+        source, constants = self.result.source, dict(self.result.constants)
+        constants |= {name: source[name] for name in ("networks", "weights", "face_finder") if source.get(name)}
+        return json.dumps(constants, sort_keys=True, ensure_ascii=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +116,8 @@ def _newest(workdir: epath.Path, stage: str) -> tuple[int | None, list[Found], e
         Found(_OF_STAGE.get(stage, ""), each, str(each.source.get("fingerprint", "")))
         for each in lined if each.source["step"] == step
     ]
-    return step, of_lines + kept.get(step, []), suites.get(step)
+    last = {(each.suite, each.result.protocol, each.kind): each for each in of_lines + kept.get(step, [])}
+    return step, list(last.values()), suites.get(step)
 
 
 def _suites(folder: epath.Path) -> list[Found]:
@@ -128,19 +145,21 @@ def _of_file(path: epath.Path, suite: str) -> Found:
 
 
 def check_alike(entries: Sequence[Entry]) -> None:
-    """Raises ValueError, which names them, for entries that were measured on different data: sets or splits."""
-    first: dict[int, tuple[str, str]] = {}
+    """Raises ValueError, which names both, for runs that were measured on different data: sets or splits, or for one
+    protocol other numbers of clips or frames, or seeds. What other systems' clips show their folders alone know."""
+    first: dict[tuple[str, ...], tuple[str, Entry]] = {}
     for entry in entries:
-        for found in entry.found:
-            stated = (found.data, str(found.result.source.get("split", "")))
-            for part, what in enumerate(("data set", "split")):
-                if not stated[part]:
-                    continue
-                before, name = first.setdefault(part, (stated[part], str(entry.folder)))
-                if before != stated[part]:
+        for found in entry.found if entry.stage else ():
+            source = found.result.source
+            stated = {("data set",): found.data, ("split",): source.get("split", "")}
+            stated |= {(name, found.suite, found.result.protocol): source.get(name, "") for name in _TAKEN}
+            for what, value in stated.items():
+                before, other = first.setdefault(what, (value, entry)) if value != "" else (value, entry)
+                if before != value:
                     raise ValueError(
-                        f"{name} and {entry.folder} were measured on different data: {what} {before[:16]} and "
-                        f"{stated[part][:16]}; give a report for each, or measure both on one by launch.evaluate"
+                        f"{other.folder} and {entry.folder} were measured on different data: {what[0]} "
+                        f"{str(before)[:16]} and {str(value)[:16]}{' for ' + what[-1] if len(what) > 1 else ''}; "
+                        "give a report for each, or measure both alike by launch.evaluate"
                     )
 
 

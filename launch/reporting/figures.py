@@ -43,7 +43,8 @@ def of_entry(entry: Entry) -> Table:
         for figure, value in found.result.values.items():
             if figure in ("low", "high"):
                 continue
-            rows.append((figure, (Cell(words=found.result.protocol), Cell(words=found.suite),
+            protocol = found.result.protocol + (" (random weights)" if found.random else "")
+            rows.append((figure, (Cell(words=protocol), Cell(words=found.suite),
                                   Cell(value, *interval(found.result, figure)))))  # fmt: skip
     heads = (Head("protocol"), Head("suite"), Head("value"))
     return Table(f"figures_{entry.name}", f"Figures of {entry.label}", heads, rows)

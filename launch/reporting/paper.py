@@ -1,13 +1,12 @@
 """The paper's tables with our figures beside the published ones: a column for each of our protocols, never a shared
 one. A published row is followed by a line for each further run that stands in it."""
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from launch.reporting.entries import Entry, Found, interval
+from launch.reporting.entries import Entry, interval
 from launch.reporting.published import Published, Quantity, Row
 from launch.reporting.tables import Cell, Head, Table
 
@@ -15,7 +14,7 @@ PUBLISHED = "published, other data"
 
 
 class Column(NamedTuple):
-    """A figure of one protocol with one set of constants (JSON) in one suite."""
+    """A figure of one protocol with one set of constants and of its networks' weights (JSON) in one suite."""
 
     suite: str
     protocol: str
@@ -34,11 +33,11 @@ class Line(NamedTuple):
 
 
 def line(entry: Entry) -> Line:
-    """Of a run or a folder; of several results of one protocol the last counts."""
+    """Of a run or a folder; figures through random weights are none."""
     cells, truth = {}, {}
     for found in entry.found:
-        for figure, value in found.result.values.items():
-            column = _column(found, figure)
+        for figure, value in ({} if found.random else found.result.values).items():
+            column = Column(found.suite, found.result.protocol, figure, found.kind)
             cells[column] = Cell(value, *interval(found.result, figure))
             if math.isfinite(found.result.values.get("ground_truth", math.nan)):
                 truth[column] = Cell(found.result.values["ground_truth"])
@@ -77,7 +76,7 @@ def table(published: Published, lines: Sequence[Line]) -> Table:
             continue
         first, *rest = several or [None]
         rows.append((_label(row, first), _cells(published, columns, row, first)))
-        rows += [(_label(row, each), _cells(published, columns, None, each)) for each in rest]
+        rows += [(_label(row, each), _cells(published, columns, None, each, row)) for each in rest]
     rows += [(each.label, _cells(published, columns, None, each)) for each in others]
     return Table(published.id, published.title, list(_heads(published, columns)), rows, (
         "Published figures are the paper's, of its own data, which nobody else has; their protocols' constants are not "
@@ -119,23 +118,24 @@ def _measures(column: Column, quantity: Quantity) -> bool:
 
 
 def _cells(
-    published: Published, columns: Mapping[Quantity, Sequence[Column]], row: Row | None, ours: Line | None
+    published: Published, columns: Mapping[Quantity, Sequence[Column]], row: Row | None, ours: Line | None,
+    of: Row | None = None,
 ) -> list[Cell]:
     cells = []
     for index, quantity in enumerate(published.quantities):
         values = row.values[index] if row else [math.nan] * len(published.data)
         cells += [Cell(value, published=True) for value in values]
         cells += [
-            ours.cells[column] if ours and column in ours.cells else Cell(needs=_needs(quantity, row))
+            ours.cells[column] if ours and column in ours.cells else Cell(needs=_needs(quantity, row or of))
             for column in columns[quantity]
         ]
     return cells
 
 
 def _needs(quantity: Quantity, row: Row | None) -> str:
-    if row and not row.stage and not row.truth:
-        return f"{quantity.needs}; of this system: its dances or videos, by --from_videos into a folder of its name"
-    return quantity.needs
+    if row and (row.stage or row.truth):
+        return quantity.needs(f"--run of a {row.stage or quantity.suite} run")
+    return quantity.needs("--from_videos of this system's clips --out of its name")
 
 
 def _truth(lines: Sequence[Line]) -> Line:
@@ -172,11 +172,6 @@ def _any(each: Line, published: Published) -> bool:
 
 def _plain(label: str) -> str:
     return re.sub(r"[^a-z0-9]", "", label.lower())
-
-
-def _column(found: Found, figure: str) -> Column:
-    constants = json.dumps(dict(found.result.constants), sort_keys=True)
-    return Column(found.suite, found.result.protocol, figure, constants)
 
 
 __all__ = ["PUBLISHED", "Column", "Line", "averaged", "line", "table"]

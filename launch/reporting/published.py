@@ -20,7 +20,7 @@ class Quantity:
       suite: of launch.evaluate, which measures it.
       protocols: regular expression of the ids of ours that measure the same notion.
       figure: its name in their results.
-      needs: what would measure it.
+      weights: flags of launch.evaluate that it needs, for files that nobody may ship.
     """
 
     name: str
@@ -28,7 +28,11 @@ class Quantity:
     suite: str
     protocols: str
     figure: str
-    needs: str
+    weights: str = ""
+
+    def needs(self, of: str) -> str:
+        """What would measure it; of: what the command is given."""
+        return " ".join(filter(None, [f"launch.evaluate --suite {self.suite}", of, self.weights]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,18 +65,10 @@ class Published:
     rows: tuple[Row, ...]
 
 
-_I3D = "I3D's weights (i3d_pretrained_400.pt; docs/metrics.md, FVD)"
-_VIDEOS = "launch.evaluate --suite video --from_videos on videos made from photo and music"
-_POSE_FVD = Quantity(
-    "FVD", False, "motion", r"fvd_poses.*", "distance", f"launch.evaluate --suite motion with {_I3D}"
-)
-_DIV = Quantity(
-    "DIV", True, "motion", r"div_gtnorm_kinetic_2d", "diversity", "launch.evaluate of a motion run, or --from_videos"
-)
-_BAS = Quantity(
-    "BAS", True, "motion", r"bas_(masked_100ms|bailando_60fps)", "score",
-    "launch.evaluate of a motion run, or --from_videos",
-)
+_I3D = "--i3d i3d_pretrained_400.pt"
+_POSE_FVD = Quantity("FVD", False, "motion", r"fvd_poses.*", "distance", _I3D)
+_DIV = Quantity("DIV", True, "motion", r"div_gtnorm_kinetic_2d", "diversity")
+_BAS = Quantity("BAS", True, "motion", r"bas_(masked_100ms|bailando_60fps)", "score")
 _MOTION = (_POSE_FVD, _DIV, _BAS)
 _FULL = {
     "model.global_music": True, "model.motion_context": True, "data.share": 1.0,
@@ -92,9 +88,9 @@ TABLE_1 = Published(
 )  # fmt: skip
 TABLE_2 = Published(
     "table_2", "Table 2: video from music", ("in-house",), (
-        Quantity("FVD", False, "video", r"fvd_(?!poses).*", "distance", f"{_VIDEOS}, with {_I3D}"),
-        Quantity("FID-VID", False, "video", r"fidvid_.*", "distance", f"{_VIDEOS}, with 3-D ResNet weights"),
-        Quantity("ID-SIM", True, "video", r"id_sim_.*", "score", f"{_VIDEOS}, with ArcFace and SCRFD files"),
+        Quantity("FVD", False, "video", r"fvd_(?!poses).*", "distance", _I3D),
+        Quantity("FID-VID", False, "video", r"fidvid_.*", "distance", "--resnet50 FILE or --resnext101 FILE"),
+        Quantity("ID-SIM", True, "video", r"id_sim_.*", "score", "--arcface FILE --face_finder FILE"),
     ), (
         Row("Hallo", ((609.08,), (76.99,), (0.4870,))),
         Row("Bailando + PG", ((583.26,), (100.02,), (0.3392,))),
@@ -117,12 +113,11 @@ TABLE_3 = Published(
     ),
 )  # fmt: skip
 _L1 = r"pose_l1_half_height"
-_TOKENIZER = "launch.evaluate of a tokenizer run"
 TABLE_4_POSES = Published(
     "table_4_poses", "Table 4: tokenizer, pose L1", ("in-house",), (
-        Quantity("full body", False, "reconstruction", _L1, "full_body", _TOKENIZER),
-        Quantity("head", False, "reconstruction", _L1, "head", _TOKENIZER),
-        Quantity("hands", False, "reconstruction", _L1, "hands", _TOKENIZER),
+        Quantity("full body", False, "reconstruction", _L1, "full_body"),
+        Quantity("head", False, "reconstruction", _L1, "head"),
+        Quantity("hands", False, "reconstruction", _L1, "hands"),
     ), (
         Row("single-part", ((0.83,), (0.64,), (0.52,)), "tokenizer", {"single_part": True}),
         Row("multi-part", ((0.50,), (0.40,), (0.42,)), "tokenizer", {"single_part": False}),
@@ -131,12 +126,12 @@ TABLE_4_POSES = Published(
 _GUIDED, _DECODED = {"pose_control": "pose_guider"}, {"pose_control": "motion_decoder"}
 TABLE_4_VIDEO = Published(
     "table_4_video", "Table 4: self-driven video", ("in-house",), (
-        Quantity("PSNR", True, "video", r"psnr_float", "score", "launch.evaluate of a video run"),
+        Quantity("PSNR", True, "video", r"psnr_float", "score"),
         Quantity(
             "LPIPS", False, "video", r"lpips_(alex|vgg|squeeze)", "score",
-            "launch.evaluate --suite video with torchvision's backbone and the heads of the lpips package",
+            "--lpips_backbone FILE (torchvision's) --lpips_heads FILE (the lpips package's)",
         ),
-        Quantity("FVD", False, "video", r"fvd_(?!poses).*", "distance", f"launch.evaluate --suite video with {_I3D}"),
+        Quantity("FVD", False, "video", r"fvd_(?!poses).*", "distance", _I3D),
     ), (
         Row("ground-truth poses + PG", ((19.465,), (0.197,), (294.52,)), "video", _GUIDED),
         Row(

@@ -108,14 +108,17 @@ class Dance(NamedTuple):
     fps: float
 
 
-def read_dance(path: epath.Path) -> Dance:
-    """A pose file of ours, in pixels with its frame's size, or a kept clip in record coordinates.
+def read_dance(path: epath.Path) -> Dance | None:
+    """A pose file of ours, in pixels with its frame's size, or a dance in record coordinates; None of a kept clip that
+    has pictures and no poses.
 
     Raises ValueError, which names the file.
     """
     try:
         with np.load(io.BytesIO(paths.translated(path, path.read_bytes)), allow_pickle=False) as file:
             found = {name: file[name] for name in ("poses", "beats", "height", "width", "fps") if name in file}
+        if "poses" not in found:
+            return None
         clip = found["poses"]
         if clip.ndim != 3 or clip.shape[1:] != (60, 3) or len(clip) == 0:
             raise ValueError(f"poses of shape {clip.shape}; (F, 60, 3) is expected")

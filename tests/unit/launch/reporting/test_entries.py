@@ -55,6 +55,46 @@ def test_entries_of_different_data_are_named(tmp_path, other):
     entries.check_alike([one, one])
 
 
+@pytest.mark.parametrize("field", ["clips", "frames", "seed"])
+def test_so_are_those_of_other_parts_of_it(tmp_path, field):
+    one, two = (
+        entries.read(reports.run(tmp_path / str(n), found=[dataclasses.replace(reports.BEATS)], **{field: n}))
+        for n in (1, 2)
+    )
+    with pytest.raises(ValueError, match=f"different data: {field} 1 and 2 for bas_masked_100ms"):
+        entries.check_alike([one, two])
+    entries.check_alike([one, entries.read(reports.run(tmp_path / "t", "tokenizer", [reports.POSES], **{field: 2}))])
+
+
+def test_other_systems_clips_may_be_others(tmp_path):
+    reports.suite(tmp_path / "Hallo", "motion", reports.BEATS, None, data="e" * 64)
+    entries.check_alike([entries.read(reports.run(tmp_path / "a")), entries.read(str(tmp_path / "Hallo"))])
+
+
+def test_the_newest_of_one_kind_counts(tmp_path):
+    for value in (0.1, 0.2):
+        reports.run(tmp_path / "a", found=[dataclasses.replace(reports.BEATS, values={"score": value})])
+    (found,) = entries.read(str(tmp_path / "a")).found
+    assert found.result.values["score"] == 0.2
+
+
+def test_networks_are_part_of_what_a_figure_is(tmp_path):
+    result = Result("fvd_videogpt", {}, {"distance": 9.0}, source={"networks": {"i3d": "a.pt 12"}})
+    reports.suite(tmp_path / "a", "video", result, None)
+    reports.suite(tmp_path / "b", "video", dataclasses.replace(result, source={"networks": {"i3d": "b.pt 34"}}), None)
+    one, two = (entries.read(str(tmp_path / name)).found[0] for name in "ab")
+    assert one.kind != two.kind and "a.pt 12" in one.kind
+
+
+@pytest.mark.parametrize(
+    "told", [{"source": {"networks": {"i3d": "random, seed 0"}}}, {"notes": ["fvd: random weights; a trial"]},
+             {"source": {"weights": "random seed 0"}}],
+)  # fmt: skip
+def test_random_weights_are_known(tmp_path, told):
+    reports.suite(tmp_path, "video", dataclasses.replace(Result("fvd_videogpt", {}, {"distance": 9.0}), **told), None)
+    assert entries.read(str(tmp_path)).found[0].random
+
+
 def test_data_that_is_not_stated_differs_from_none(tmp_path):
     reports.run(tmp_path / "a")
     path = reports.suite(tmp_path / "a", "motion", Result("jerk_2d_body", {}, {"jerk": 5.0}))

@@ -44,7 +44,8 @@ def test_ours_stand_beside_the_published_ones_in_columns_of_their_own(tmp_path):
 def test_what_is_not_measured_says_what_would_measure_it(tmp_path):
     table = paper.table(published.TABLE_1, [line(tmp_path / "motion")])
     missing = cells(table, "X-Dancer — ours: motion, step 6")["FVD ours none measured"]
-    assert missing.shown == NOT_MEASURED and "i3d_pretrained_400.pt" in missing.needs
+    assert missing.shown == NOT_MEASURED
+    assert missing.needs == "launch.evaluate --suite motion --run of a motion run --i3d i3d_pretrained_400.pt"
     assert "--from_videos" in cells(table, "EDGE")["BAS ours another protocol: bas_masked_100ms"].needs
 
 
@@ -106,3 +107,10 @@ def test_a_row_of_several_runs_is_their_mean_with_its_interval(tmp_path):
     (cell,) = paper.averaged("full", several).cells.values()
     assert (cell.value, cell.runs) == (pytest.approx(0.7), 3)
     assert cell.low == pytest.approx(0.7 - 4.30265 * 0.1 / math.sqrt(3), abs=1e-5)
+
+
+def test_figures_through_random_weights_are_not_in_it(tmp_path):
+    result = Result("fvd_videogpt", {}, {"distance": 9.0}, source={"networks": {"i3d": "random, seed 0"}})
+    reports.suite(tmp_path / "Hallo", "video", result, None)
+    table = paper.table(published.TABLE_2, [paper.line(entries.read(str(tmp_path / "Hallo")))])
+    assert all(cell.published or cell.needs for _, cells in table.rows for cell in cells)
