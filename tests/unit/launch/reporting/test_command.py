@@ -51,7 +51,9 @@ def test_the_page_opens_only_before_a_screen(tmp_path, monkeypatch):
 
 def test_the_bars_are_a_table_of_the_page():
     found = bars.rows({
-        "tokenizer": [Result("p", {}, {"full_body": 0.02, "full_body/ratio": 0.12}), Result("c", {}, {"head/used": 0.4})],
+        "tokenizer": [
+            Result("p", {}, {"full_body": 0.02, "full_body/ratio": 0.12}), Result("c", {}, {"head/used": 0.4}),
+        ],
         "tokenizer_single_part": [Result("p", {}, {"full_body": 0.04})],
         "motion": [Result("b", {}, {"fraction": 0.7})],
     })  # fmt: skip
