@@ -55,6 +55,12 @@ def test_entries_of_different_data_are_named(tmp_path, other):
     entries.check_alike([one, one])
 
 
+def test_a_figure_of_another_format_is_refused(tmp_path):
+    reports.suite(tmp_path, "video", Result("psnr_float", {}, {"score": 20.0}), None, format=2)
+    with pytest.raises(ValueError, match="format 2, and this version reads 1"):
+        entries.read(str(tmp_path))
+
+
 @pytest.mark.parametrize("field", ["clips", "frames", "seed"])
 def test_so_are_those_of_other_parts_of_it(tmp_path, field):
     one, two = (

@@ -3,8 +3,11 @@
 import html.parser
 import re
 
+import numpy as np
 import pytest
 
+from data_pipeline import poses
+from data_pipeline.pose_files import save_poses
 from launch.reporting import page, samples, writing
 from tests import browser, reports
 from xdancer_jax import paths
@@ -133,6 +136,19 @@ def test_a_dance_that_is_none_is_named(tmp_path, content):
     (tmp_path / "a.npz").write_bytes(content)
     with pytest.raises(ValueError, match=f"{tmp_path}/a.npz: not a dance"):
         samples.read_dance(paths.at(tmp_path / "a.npz"))
+
+
+def test_a_pose_file_is_read_in_record_coordinates(tmp_path):
+    clip = reports.clip(tmp_path)
+    save_poses(tmp_path / "b.npz", poses.denormalise(clip, 56, 32), 25, 56, 32)
+    found = samples.read_dance(paths.at(tmp_path / "b.npz"))
+    np.testing.assert_allclose(found.poses, clip, atol=1e-5)
+    assert (found.fps, found.beats) == (25.0, None)
+
+
+def test_a_kept_clip_without_poses_has_no_time_line(tmp_path):
+    np.savez(tmp_path / "a.npz", fps=1.0, frame_00000=np.zeros(3, np.uint8))
+    assert samples.read_dance(paths.at(tmp_path / "a.npz")) is None
 
 
 @pytest.fixture(scope="module")
