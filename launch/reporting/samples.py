@@ -177,7 +177,7 @@ def all_of(folders: Sequence[epath.Path], most: int, shelf: Shelf) -> Iterator[s
     """HTML of the first `most` clips of each folder."""
     for folder in folders:
         clips = listed(folder)
-        drawn = folder.parent.name == "motion"
+        drawn = folder.parent.name in ("motion", "reconstruction")  # whose videos are skeletons
         yield from (shown(clip, shelf, drawn) for clip in clips[:most])
         if len(clips) > most:
             yield f"<p>{len(clips) - most} more in {text(folder)}</p>"
