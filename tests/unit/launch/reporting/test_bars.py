@@ -1,6 +1,6 @@
 import json
 
-from launch.figures import report
+from launch.reporting import bars as report
 from xdancer_jax.evals.protocols import Result
 
 

@@ -1,4 +1,4 @@
-"""The demo's report: figures beside their bars, loss curves, frames beside the truth."""
+"""What the demo must reach: its figures beside their bars, as lines, as a table of its page, as report.json."""
 
 import dataclasses
 import json
@@ -6,15 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-import numpy as np
-from PIL import Image
-
-from data_pipeline import poses
 from data_pipeline.files import write_atomically
-from launch.figures.data import Data
+from launch.reporting.tables import Cell, Head, Table
 from xdancer_jax.evals.protocols import Result
-from xdancer_jax.train import metrics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,40 +68,15 @@ def write(path: Path, found: Sequence[Row], results: Mapping[str, Sequence[Resul
     write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
-def curves(path: Path, workdirs: Sequence[Path]) -> None:
-    """The training loss of every run against its steps."""
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    columns = 3
-    count = -(-len(workdirs) // columns)
-    figure, axes = pyplot.subplots(count, columns, figsize=(4 * columns, 2.6 * count), squeeze=False)
-    for axis, workdir in zip(axes.flat, workdirs, strict=False):
-        lines = metrics.read(workdir)
-        points = [(line["step"], line["loss"]) for line in lines if "loss" in line]
-        axis.plot(*zip(*points, strict=True))
-        axis.set(title=workdir.name, xlabel="step", ylabel="loss", yscale="log")
-    for axis in axes.flat[len(workdirs) :]:
-        axis.set_axis_off()
-    figure.tight_layout()
-    figure.savefig(path, dpi=100)
-    pyplot.close(figure)
+def as_table(found: Sequence[Row]) -> Table:
+    """The same for a page."""
+    heads = (Head("reached"), Head("must be"), Head(""), Head("protocol"))
+    rows = [
+        (row.figure, (Cell(row.value), Cell(words=f"{row.sign} {row.bar:g}"),
+                      Cell(words="reached" if row.reached else "not reached"), Cell(words=row.protocol)))
+        for row in found
+    ]  # fmt: skip
+    return Table("bars", "What was learnt, beside what it must beat", heads, rows)
 
 
-def strips(path: Path, clips: Sequence[Sequence[np.ndarray]], every: int = 2, scale: int = 2) -> None:
-    """One picture: for each clip its strips (F, H, W, 3) uint8 one below the other, every `every`-th frame."""
-    grids = [np.concatenate([np.concatenate(strip[::every], axis=1) for strip in clip]) for clip in clips]
-    picture = Image.fromarray(np.concatenate(grids))
-    picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST).save(path)
-
-
-def beside_truth(painted: Mapping[str, Sequence[tuple]], data: Data, clips: int = 3) -> list[list[np.ndarray]]:
-    """Strips of the first `clips` clips: truth, skeletons, and what each run painted (videos.self_driven)."""
-    found = []
-    for i, record in enumerate(data.records(["poses"])[:clips]):
-        columns = [of[i] for of in painted.values()]
-        target = columns[0][1]
-        start = (len(record["poses"]) - data.frames) // 2
-        skeletons = poses.draw(record["poses"][start : start + data.frames], *target.shape[1:3])
-        found.append([target, skeletons, *(frames for frames, _, _ in columns)])
-    return found
+__all__ = ["Row", "as_table", "rows", "table", "write"]
