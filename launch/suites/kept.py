@@ -3,9 +3,9 @@
     FOLDER/SUITE/PROTOCOL.json
     FOLDER/SUITE/clips/NAME.npz, NAME.mp4, NAME_truth.npz, NAME_truth.mp4
 
-FOLDER is RUN/evaluation/step_N, or --out of videos from elsewhere. An .npz of a clip is a pose file (pose_files.py reads
-it): "poses" (F, 60, 3) in pixels, "height", "width", "fps", "tokens" (F, S, K); beside them "beats" (frames), "song",
-and "frame_00000", ...: each picture as the bytes of a PNG file, which loses nothing, as an .mp4 does.
+FOLDER is RUN/evaluation/step_N, or --out of videos from elsewhere. An .npz of a clip is a pose file (pose_files.py
+reads it): "poses" (F, 60, 3) in pixels, "height", "width", "fps", "tokens" (F, S, K); beside them "beats" (frames),
+"song", and "frame_00000", ...: each picture as the bytes of a PNG file, which loses nothing, as an .mp4 does.
 """
 
 import dataclasses

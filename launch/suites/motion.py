@@ -116,8 +116,8 @@ def figures(place: Place, names: Sequence[str], given: Given) -> list[Figure]:
         return MotionSet(Motions(place, names), ours[0], names), MotionSet(Motions(place, true), ours[0], names)
 
     silent = [name for name, each in zip(names, about, strict=True) if "beats" not in each]
-    lacking = f"no beats of {silent[0]} and {len(silent) - 1} more: name clips of a prepared set, --data" if silent else ""
-    found = [Figure((each.id,), functools.partial(_alignment, each, sets, about, names), lacking=lacking) for each in BEATS]
+    why = f"no beats of {silent[0]} and {len(silent) - 1} more: name clips of a prepared set, --data" if silent else ""
+    found = [Figure((each.id,), functools.partial(_alignment, each, sets, about, names), lacking=why) for each in BEATS]
     for each in DISTANCES:
         ids = tuple(f"{kind}_{each.prefix}_{each.features.id}" for kind in ("div", "fid"))
         found.append(Figure(ids, lambda each=each: each.report(*sets())))

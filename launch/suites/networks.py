@@ -83,7 +83,8 @@ def _wanted(kind: str) -> str:
 
 
 FLAGS = {
-    "i3d": "i3d", "resnet50_3d": "resnet50", "resnext101_3d": "resnext101", "arcface": "arcface", "scrfd": "face_finder",
+    "i3d": "i3d", "resnet50_3d": "resnet50", "resnext101_3d": "resnext101", "arcface": "arcface",
+    "scrfd": "face_finder",
     **dict.fromkeys(("alex", "vgg", "squeeze"), "lpips_backbone"),
     **dict.fromkeys(("alex_heads", "vgg_heads", "squeeze_heads"), "lpips_heads"),
 }

@@ -1,6 +1,5 @@
 """The suite `video`: clips painted for the true poses of held-out dancers, kept, and beside the true pictures."""
 
-import dataclasses
 import functools
 import io
 from collections.abc import Callable, Sequence
@@ -59,13 +58,14 @@ def keep(run: Run, data: Data, place: Place) -> Kept:
             _write(run, paint, data, place, views[i], names[i], i, heard)
 
     agreement.everywhere(lambda: [make(i) for i in sharing.mine(range(len(views)))])
-    notes = [f"{len(short)} clips left out, shorter than --frames={data.frames}: {', '.join(short[:5])}"] if short else []
-    return Kept([name for name, view in zip(names, views, strict=True) if view.frames >= data.frames], notes, len(short))
+    why = f"{len(short)} clips left out, shorter than --frames={data.frames}: {', '.join(short[:5])}"
+    long = [name for name, view in zip(names, views, strict=True) if view.frames >= data.frames]
+    return Kept(long, [why] if short else [], len(short))
 
 
 def _write(run, paint, data: Data, place: Place, view: ClipView, name: str, number: int, heard) -> None:
     record = {"poses": view.poses(0, view.frames), FRAMES: _Pictures(view)}
-    frames, target, photo = videos.drive(run, paint, record, dataclasses.replace(data, seed=data.seed + number))
+    frames, target, photo = videos.drive(run, paint, record, data)
     start = (view.frames - data.frames) // 2
     motion, sound = record["poses"][start : start + data.frames], sounds.of(view, heard, start, data.frames)
     decoded = run.config.pose_control == "motion_decoder"
@@ -116,8 +116,9 @@ def paired_figures(real, made, photos, given: Given, net: str) -> list[Figure]:
     kinds = (net, f"{net}_heads")
     for make in LPIPS.get(net, ()):
         network = functools.cache(lambda: given.lpips(net))
-        report = lambda a, b, m=make(), n=network: m.report(a, b, n())  # noqa: E731
-        found.append(Figure((make().id,), rowed(report), kinds, given.lacking(*kinds)))
+        metric = make()
+        report = lambda a, b, m=metric, n=network: m.report(a, b, n())  # noqa: E731
+        found.append(Figure((metric.id,), rowed(report), kinds, given.lacking(*kinds)))
     return found
 
 
