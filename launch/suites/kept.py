@@ -98,7 +98,7 @@ def _png(frame: np.ndarray) -> bytes:
 def frames(path: Path) -> Iterator[np.ndarray]:
     """The pictures (H, W, 3) uint8 of a kept clip, one at a time. Raises ValueError for a damaged file."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             for name in sorted(name for name in file.files if name.startswith("frame_")):
                 yield np.asarray(Image.open(io.BytesIO(file[name].tobytes())).convert("RGB"))
     except (OSError, KeyError, zipfile.BadZipFile) as error:
