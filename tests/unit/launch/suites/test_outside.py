@@ -42,7 +42,8 @@ def test_videos_beside_true_ones(tmp_path, capsys):
     result = found["frame_l1_mean"]["result"]
     assert (result["counts"]["videos"], result["counts"]["frames"], result["counts"]["clips_left_out"]) == (2, 12, 3)
     true, ours = (
-        np.stack([frame.picture for frame in video_files.iter_video(folder / "clip1.mp4")]) / 255 for folder in (truth, made)
+        np.stack([frame.picture for frame in video_files.iter_video(folder / "clip1.mp4")]) / 255
+        for folder in (truth, made)
     )
     assert result["values"]["score"] == pytest.approx(np.abs(true - ours).mean() / 2)  # clip0 has no error
     kept = {path.name for path in (out / "video" / "clips").iterdir()}
@@ -60,7 +61,8 @@ def test_pose_files_beside_true_ones(tmp_path):
     for name in ("a", "a_truth", "b", "b_truth"):
         motion = np.concatenate([rng.uniform(10, 90, (20, 60, 2)), np.ones((20, 60, 1))], -1).astype(np.float32)
         pose_files.save_poses(made / f"{name}.npz", motion, 30, 100, 100)
-    outside.run(outside.Outside(str(made), None, None), str(tmp_path / "out"), "motion", NONE, "alex", ("jerk_2d_body",))
+    what = outside.Outside(str(made), None, None)
+    outside.run(what, str(tmp_path / "out"), "motion", NONE, "alex", ("jerk_2d_body",))
     [result] = results(tmp_path / "out" / "motion").values()
     assert result["result"]["counts"]["motions"] == 2 and result["result"]["counts"]["clips_left_out"] == 0
 
