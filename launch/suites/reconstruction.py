@@ -23,7 +23,7 @@ from xdancer_jax.evals.pose_error import paper_groups
 from xdancer_jax.evals.protocols import Result
 from xdancer_jax.evals.reconstruction import MeanPose, Reconstruction
 from xdancer_jax.evals.second_pass import Pass
-from xdancer_jax.stages.motion_sampling import bucket
+from xdancer_jax.stages.lengths import bucket
 
 _CHUNK = 8  # frames that the autoencoder takes at a time, always so many
 IDS = ("pose_l1_half_height", "codebook_use", "second_pass_half_height")

@@ -19,6 +19,7 @@ from xdancer_jax.models import music_decoder
 from xdancer_jax.models.music_decoder import Cache, Weights
 from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.models.pose_tokenizer import PoseTokenizer
+from xdancer_jax.stages.lengths import bucket, filled
 from xdancer_jax.stages.tokenizer import check_tokens, decode, encode
 from xdancer_jax.typing import Array, Float, Int, Params, PyTree, typechecked
 
@@ -151,9 +152,7 @@ class _Run:
             raise ValueError(f"seeds {list(seeds)}: must lie in [0, 2^32)")
 
     def embed(self, music: np.ndarray) -> np.ndarray:
-        """What each frame's music adds. Later music changes nothing, so silence fills it up to a length that songs of
-        other lengths share: they compile nothing anew."""
-        whole = np.pad(music, ((0, 0), (0, bucket(music.shape[1]) - music.shape[1]), (0, 0)))
+        whole = filled(music)  # later music changes nothing
         return jax.device_get(_embed(self._model, self._params, _beside(self._params, whole)))[:, : music.shape[1]]
 
     def prefill(self, cache: Cache, *rows: np.ndarray) -> Cache:
@@ -272,25 +271,18 @@ _decode = functools.partial(jax.jit, static_argnums=0)(decode)
 
 @typechecked
 def tokens_of(tokenizer: PoseTokenizer, weights: PyTree, poses: Float[np.ndarray, "B n J 3"]) -> np.ndarray:
-    """Tokens (B, n, S, K) of n > 0 frames; before the first and after the last the dancer stands still, for as long as
-    fills a bucket of lengths. weights: the tokenizer's (stage.variables)."""
-    count = poses.shape[1]
-    whole = np.pad(poses, ((0, 0), (0, bucket(count) - count), (0, 0), (0, 0)), mode="edge")
-    return jax.device_get(_encode_ends(tokenizer, weights, _beside(weights, whole)))[:, :count]
+    """Tokens (B, n, S, K) of n > 0 frames; before the first and after the last the dancer stands still. weights: the
+    tokenizer's (stage.variables)."""
+    whole = _beside(weights, filled(poses, hold=True))
+    return jax.device_get(_encode_ends(tokenizer, weights, whole))[:, : poses.shape[1]]
 
 
 @typechecked
 def poses_of(tokenizer: PoseTokenizer, weights: PyTree, tokens: Int[np.ndarray, "B F S K"]) -> np.ndarray:
-    """Poses (B, F, J, 3) of a whole dance; before its first frame the dancer stands still, for as long as fills a
-    bucket of lengths."""
+    """Poses (B, F, J, 3) of a whole dance; before its first frame the dancer stands still."""
     before = bucket(tokens.shape[1] + tokenizer.reach) - tokens.shape[1]
     whole = np.concatenate([np.repeat(tokens[:, :1], before, axis=1), tokens], axis=1)
     return jax.device_get(_decode(tokenizer, weights, _beside(weights, whole)))[:, before:]
-
-
-def bucket(length: int) -> int:
-    """The power of two from `length` on: what is filled up to it is compiled once for all lengths of its kind."""
-    return 1 << max(0, length - 1).bit_length()
 
 
 def generate(
@@ -308,4 +300,4 @@ def generate(
     return np.concatenate(made, axis=1)
 
 
-__all__ = ["Sampling", "Segments", "bucket", "generate", "poses_of", "stream", "tokens_of"]
+__all__ = ["Sampling", "Segments", "generate", "poses_of", "stream", "tokens_of"]
