@@ -24,7 +24,11 @@ class Data:
     frames: int = 16
     seed: int = 0
 
-    def records(self, fields: Sequence[str]) -> list[dict]:
-        """The chosen clips of the split."""
+    def views(self, fields: Sequence[str]) -> list[clip_views.ClipView]:
+        """The chosen clips of the split, of which only what is asked for is read."""
         clips = sources.from_directory(self.directory, self.split, fields)
-        return [clip_views.record(clips[i], fields) for i in range(min(len(clips), self.clips or len(clips)))]
+        return [clips[i] for i in range(min(len(clips), self.clips or len(clips)))]
+
+    def records(self, fields: Sequence[str]) -> list[dict]:
+        """The chosen clips of the split, whole, in memory."""
+        return [clip_views.record(view, fields) for view in self.views(fields)]

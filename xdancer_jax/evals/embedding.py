@@ -1,5 +1,6 @@
 """Features of clips: what a Frechet distance between videos is computed over."""
 
+import collections
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -35,7 +36,8 @@ def embedded(
     videos: Sequence[Video], cut: Cut, prepare: Callable[[np.ndarray], np.ndarray], network: Embedder, batch: int,
     side: str,
 ) -> Embedded:
-    """Features of the clips that `cut` finds, `batch` of them at a time, whichever videos they are of.
+    """Features of the clips that `cut` finds, `batch` of them at a time, whichever videos they are of; a clip that it
+    finds several times, going round the videos, is looked at once.
 
     Raises ValueError for features that are not finite, naming the clips, and where no clip is left, naming why.
     """
@@ -48,7 +50,13 @@ def embedded(
             pixels = np.concatenate([pixels, np.zeros((batch - len(group), *pixels.shape[1:]), pixels.dtype)])
         rows.append(np.asarray(network.run(pixels))[: len(group)])
         sources += [clip._replace(frames=np.empty(0)) for clip in group]
-    kept = [i for i, clip in enumerate(sources) if clip.video not in left_out.names]
+    times = collections.Counter(
+        (video.name, start) for video, starts in zip(videos, cut.starts(videos), strict=True) for start in starts
+    )
+    kept = [
+        i for i, clip in enumerate(sources) if clip.video not in left_out.names
+        for _ in range(times[clip.video, clip.start])
+    ]
     if not kept:
         raise ValueError(f"{side}: no clip of {len(videos)} videos; " + " ".join(left_out.notes(side)))
     return Embedded(_finite(np.concatenate(rows)[kept], [sources[i] for i in kept], side),
@@ -62,7 +70,7 @@ def _readable(videos: Sequence[Video], cut: Cut, left_out: LeftOut) -> Iterator[
             left_out.short.append(f"{video.name} ({video.shape[0]} frames, {cut.length} needed)")
         elif starts:
             try:
-                yield from clips(video, starts, cut)
+                yield from clips(video, sorted(set(starts)), cut)
             except UnreadableVideo as error:
                 left_out.broken(video, error)
 

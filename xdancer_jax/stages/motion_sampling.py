@@ -19,6 +19,7 @@ from xdancer_jax.models import music_decoder
 from xdancer_jax.models.music_decoder import Cache, Weights
 from xdancer_jax.models.music_gpt import MusicGPT
 from xdancer_jax.models.pose_tokenizer import PoseTokenizer
+from xdancer_jax.stages import lengths
 from xdancer_jax.stages.tokenizer import check_tokens, decode, encode
 from xdancer_jax.typing import Array, Float, Int, Params, PyTree, typechecked
 
@@ -133,8 +134,7 @@ class _Run:
         features = self._params["music_projection"]["kernel"].shape[0]
         if music.shape[2] != features or song.shape[2] != features:
             raise ValueError(
-                f"music has {music.shape[2]} features a frame, the model was trained on {features}: give the features "
-                "of its training data"
+                f"music has {music.shape[2]} features a frame, the model was trained on {features}: give those"
             )
         size, overlap, span = self._model.segment_frames, self._segments.overlap, self._segments.context_span
         if not 0 < overlap < size or span < self._model.context_frames:
@@ -151,7 +151,8 @@ class _Run:
             raise ValueError(f"seeds {list(seeds)}: must lie in [0, 2^32)")
 
     def embed(self, music: np.ndarray) -> np.ndarray:
-        return jax.device_get(_embed(self._model, self._params, _beside(self._params, music)))
+        whole = lengths.filled(music)  # later music changes nothing
+        return jax.device_get(_embed(self._model, self._params, _beside(self._params, whole)))
 
     def prefill(self, cache: Cache, *rows: np.ndarray) -> Cache:
         return _prefill(self._model, self._mesh, cache, self._params, *self._put(rows, _SPLIT))
@@ -189,8 +190,6 @@ def _beside(weights: PyTree, values: PyTree) -> PyTree:
 
 
 _last = jax.jit(lambda drawn: drawn[:, -1])
-
-
 _arrange = functools.partial(jax.jit, static_argnums=0)(music_decoder.arrange)
 
 
@@ -271,15 +270,16 @@ _decode = functools.partial(jax.jit, static_argnums=0)(decode)
 def tokens_of(tokenizer: PoseTokenizer, weights: PyTree, poses: Float[np.ndarray, "B n J 3"]) -> np.ndarray:
     """Tokens (B, n, S, K) of n > 0 frames; before the first and after the last the dancer stands still. weights: the
     tokenizer's (stage.variables)."""
-    return jax.device_get(_encode_ends(tokenizer, weights, _beside(weights, poses)))
+    whole = _beside(weights, lengths.filled(poses, hold=True))
+    return jax.device_get(_encode_ends(tokenizer, weights, whole))[:, : poses.shape[1]]
 
 
 @typechecked
 def poses_of(tokenizer: PoseTokenizer, weights: PyTree, tokens: Int[np.ndarray, "B F S K"]) -> np.ndarray:
     """Poses (B, F, J, 3) of a whole dance; before its first frame the dancer stands still."""
-    still = np.repeat(tokens[:, :1], tokenizer.reach, axis=1)
-    whole = np.concatenate([still, tokens], axis=1)
-    return jax.device_get(_decode(tokenizer, weights, _beside(weights, whole)))[:, tokenizer.reach :]
+    before = lengths.bucket(tokens.shape[1] + tokenizer.reach) - tokens.shape[1]
+    whole = np.concatenate([np.repeat(tokens[:, :1], before, axis=1), tokens], axis=1)
+    return jax.device_get(_decode(tokenizer, weights, _beside(weights, whole)))[:, before:]
 
 
 def generate(
