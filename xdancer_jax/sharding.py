@@ -131,7 +131,7 @@ def _put(tree: PyTree, place: NamedSharding) -> PyTree:
 
 def one_device() -> Place:
     """This process's first device."""
-    return Place(make_mesh({"data": 1}, jax.local_devices()[:1]), ((axes.BATCH, "data"),))
+    return Place(make_mesh({"data": 1}, jax.local_devices()[:1]), ((axes.BATCH, "data"), (axes.FRAMES, None)))
 
 
 def here(tree: PyTree) -> PyTree:
