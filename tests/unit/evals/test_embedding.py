@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.unit.evals.test_clips import numbered
-from xdancer_jax.evals.clips import Cut, Video
+from xdancer_jax.evals.clips import Cut, Video, of_array
 from xdancer_jax.evals.embedding import Embedder, embedded, mean_by_video
 
 MEAN = Embedder("means", lambda pixels: pixels.mean(axis=(1, 2, 3)))
@@ -52,3 +52,17 @@ def test_features_that_are_not_finite_are_named():
     network = Embedder("log", lambda pixels: np.where(pixels.mean((1, 2, 3)) > 2, np.nan, 1.0))
     with pytest.raises(ValueError, match=r"real: features of 1 of 2 clips are not finite \(a from frame 2\)"):
         embedded([numbered("a", 4)], FIRST, prepare, network, 2, "real")
+
+
+def test_a_clip_that_is_found_several_times_is_looked_at_once_and_counts_each_time():
+    looked = []
+
+    def run(pixels):
+        looked.append(len(pixels))
+        return pixels.mean(axis=(1, 2, 3))
+
+    videos = [of_array(f"v{i}", 30, np.full((2, 4, 4, 3), 10 * i, np.uint8)) for i in range(2)]
+    cut = Cut(2, "random", total=5)  # of two videos that have one clip each
+    found = embedded(videos, cut, lambda frames: frames.astype(np.float64), Embedder("", run), 1, "made")
+    assert looked == [1, 1] and found.videos == ["v0"] * 3 + ["v1"] * 2
+    np.testing.assert_array_equal(found.rows[:, 0], [0, 0, 0, 10, 10])
