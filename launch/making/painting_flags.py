@@ -18,7 +18,9 @@ from xdancer_jax.diffusion import prediction, schedules, solvers, windows
 _SAMPLER = {
     "solver": flags.DEFINE_enum("solver", None, solvers.NAMES, "The run's if not given."),
     "guidance": flags.DEFINE_float("guidance", None, "Scale; 1 for none; the run's if not given.", lower_bound=0.0),
-    "weights": flags.DEFINE_enum("weights", None, windows.WEIGHTS, "Of windows that meet; the run's if not given."),
+    "weights": flags.DEFINE_enum(
+        "window_weights", None, windows.WEIGHTS, "Where windows meet; the run's if not given."
+    ),
     "shift": flags.DEFINE_bool("shift", None, "Whether windows begin elsewhere at each step; the run's if not given."),
 }
 _TRAINED = {
