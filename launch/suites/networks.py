@@ -55,7 +55,7 @@ class Given:
         return loading.embedder(module, arrays, f"{Path(self.files[backbone]).name}, {Path(self.files[heads]).name}")
 
     def face_networks(self) -> tuple[FaceFinder, Embedder]:
-        """What finds a face, and what embeds it. On random weights: a face in the middle of every frame, and a random
+        """What finds a face, and what embeds it. On random weights: a face in the corner of every frame, and a random
         projection of its pixels."""
         if not self.random:
             return faces.scrfd(self.files["scrfd"]), faces.arcface(self.files["arcface"])
