@@ -24,7 +24,7 @@ def play(monkeypatch, capsys):
     yield made
     for group in made.groups:
         group._over = True
-        asyncio.run_coroutine_threadsafe(closed(group), group._loop).result(10)
+        asyncio.run_coroutine_threadsafe(closed(group), group._loop).result(60)
         group._loop.call_soon_threadsafe(group._loop.stop)
         group._thread.join()
         group._loop.close()
