@@ -113,12 +113,14 @@ def paired_figures(real, made, photos, given: Given, net: str) -> list[Figure]:
     found = [Figure((metric.id,), rowed(lambda a, b, m=metric: paired_report(m, a, b, each(m)))) for metric in plain]
     for metric in (ssim.SSIM(), ssim.disco(), video_legacy.PSNRUint8(), video_legacy.L1PerPixel()):
         found.append(Figure((metric.id,), rowed(metric.report)))
-    kinds = (net, f"{net}_heads")
+    kinds, network = (net, f"{net}_heads"), functools.cache(lambda: given.lpips(net))  # read and compiled once
+
+    def by_network(metric) -> Callable:
+        return lambda real, made: metric.report(real, made, network())
+
     for make in LPIPS.get(net, ()):
-        network = functools.cache(lambda: given.lpips(net))
         metric = make()
-        report = lambda a, b, m=metric, n=network: m.report(a, b, n())  # noqa: E731
-        found.append(Figure((metric.id,), rowed(report), kinds, given.lacking(*kinds)))
+        found.append(Figure((metric.id,), rowed(by_network(metric)), kinds, given.lacking(*kinds)))
     return found
 
 

@@ -2,22 +2,20 @@
 
 Ours are named after theirs (xdancer_jax/evals/networks), so a name map is a rule: "/" for ".", "_0" for ".0", and the
 last part by LEAVES. Nothing of these files may be shipped: `FILES` says which file, from where, and under which
-licence. A torch file is read by torch with weights_only, so that it runs no code; torch itself is asked for only then.
+licence. Files are opened as all public weights are (tensors.py); .npz as well.
 """
 
 import dataclasses
-import importlib
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
+
+from xdancer_jax.pretrained import tensors
 
 LEAVES = {"kernel": "weight", "bias": "bias", "scale": "weight", "mean": "running_mean", "var": "running_var"}
-CHECKPOINTS = ("state_dict", "model")  # keys under which training code keeps the weights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,27 +83,27 @@ def read(path: str | Path | None, kind: str, ours: Mapping[str, tuple[int, ...]]
     if path is None or not Path(path).is_file():
         shown = "no file given" if path is None else f"{path}: no such file"
         raise FileNotFoundError(f"{shown}; {kind} wants {file.name} from {file.source} ({file.licence})")
-    tensors = {name.removeprefix(file.prefix): array for name, array in tensors_of(Path(path)).items()}
+    found = {name.removeprefix(file.prefix): array for name, array in tensors_of(Path(path)).items()}
     try:
-        return taken_over(tensors, kind, ours)
+        return taken_over(found, kind, ours)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
 def taken_over(
-    tensors: Mapping[str, np.ndarray], kind: str, ours: Mapping[str, tuple[int, ...]]
+    theirs: Mapping[str, np.ndarray], kind: str, ours: Mapping[str, tuple[int, ...]]
 ) -> dict[str, np.ndarray]:
     """Their arrays by their names, as arrays by path of ours. Raises ValueError as `read` does."""
     file, heads = FILES[kind], kind.endswith("_heads")
     names = {path: name_of(path, heads) for path in ours}
-    problems = [f"missing {name}" for name in names.values() if name not in tensors]
+    problems = [f"missing {name}" for name in names.values() if name not in theirs]
     known = set(names.values())
-    problems += [f"extra {name}" for name in tensors if name not in known and not re.fullmatch(file.left_out, name)]
+    problems += [f"extra {name}" for name in theirs if name not in known and not re.fullmatch(file.left_out, name)]
     found = {}
     for path, name in names.items():
-        if name not in tensors:
+        if name not in theirs:
             continue
-        array = turned(tensors[name], path.split("/")[-1])
+        array = turned(theirs[name], path.split("/")[-1])
         if array.shape != tuple(ours[path]):
             problems.append(f"mis-shaped {name}: {array.shape}, {tuple(ours[path])} expected")
         elif not np.isfinite(array).all():
@@ -118,34 +116,13 @@ def taken_over(
 
 def tensors_of(path: Path) -> dict[str, np.ndarray]:
     """Every array of a .safetensors, .npz or torch file by its name. Raises ValueError or ImportError, see `read`."""
-    readers: dict[str, Callable[[Path], Mapping[str, np.ndarray]]] = {".safetensors": load_file, ".npz": _npz}
+    if path.suffix != ".npz":
+        return {name: tensor.get() for name, tensor in tensors.opened(path).items()}
     try:
-        return dict(readers.get(path.suffix, _torch)(path))
-    except (SafetensorError, zipfile.BadZipFile, OSError, EOFError, KeyError, RuntimeError, ValueError) as error:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (zipfile.BadZipFile, OSError, EOFError, KeyError, ValueError) as error:
         raise ValueError(f"{path}: not a whole file of weights ({str(error).splitlines()[0]})") from error
-
-
-def _npz(path: Path) -> Mapping[str, np.ndarray]:
-    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
-
-
-def _torch(path: Path) -> Mapping[str, np.ndarray]:
-    try:
-        torch = importlib.import_module("torch")  # not a dependency of this package
-    except ImportError as error:
-        raise ImportError(f"{path}: a torch file; pip install torch, or save it as .safetensors") from error
-    unpickling = importlib.import_module("pickle").UnpicklingError
-    try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
-    except unpickling as error:
-        raise ValueError(f"holds more than weights ({str(error).splitlines()[0]})") from error
-    for key in CHECKPOINTS:
-        if isinstance(held, Mapping) and isinstance(held.get(key), Mapping):
-            held = held[key]
-    if not isinstance(held, Mapping) or not all(torch.is_tensor(value) for value in held.values()):
-        raise ValueError("holds no weights by name")
-    return {name: value.float().numpy() for name, value in held.items()}
 
 
 __all__ = ["FILES", "File", "name_of", "read", "taken_over", "tensors_of"]

@@ -92,7 +92,7 @@ def test_a_missing_file_says_which_from_where_and_under_which_licence(kind):
 @pytest.mark.parametrize("name", ["w.safetensors", "w.npz"])
 def test_a_file_that_is_cut_off_is_a_line(tmp_path, name):
     (tmp_path / name).write_bytes(b"PK\x03\x04" + bytes(40))
-    with pytest.raises(ValueError, match="not a whole file of weights") as error:
+    with pytest.raises(ValueError, match="not a whole (safetensors )?file") as error:
         features.read(tmp_path / name, "i3d", OURS)
     assert len(str(error.value).splitlines()) == 1
 
@@ -111,7 +111,7 @@ def test_torch_files_are_read_without_running_them(tmp_path):
             return (Path(tmp_path, "ran").touch, ())
 
     torch.save({"state_dict": Evil()}, tmp_path / "evil.pth")
-    with pytest.raises(ValueError, match=r"evil.pth: not a whole file of weights \(.*holds more than weights"):
+    with pytest.raises(ValueError, match=r"evil.pth: not a whole torch file of weights \(.*holds more than weights"):
         features.read(tmp_path / "evil.pth", "resnet50_3d", OURS)
     assert not (tmp_path / "ran").exists()
     torch.save([1], tmp_path / "list.pth")
