@@ -47,6 +47,7 @@ class Row(NamedTuple):
             f"--config=configs/{stage}.py:{variant}", f"--topology={self.topology}",
             *(f"--config.{field}={value}" for field, value in changes.items()),
             *(() if self.compiled else ("--count",)),
+            *(("--effort=O1",) if self.compiled and stage == "video" else ()),
         ]
 
 

@@ -16,8 +16,9 @@ No TPU has run any of it. A compiled row is what the compiler says of the traine
 follows from shapes alone, so that its temporaries are not known: it fits but for them. "state": weights, moments,
 frozen weights and batch of one device. "left": of its memory. A step takes its model FLOPs at 45% of the peak of its
 devices; memory and network are not in it. "days": of the steps times the batch of the paper's config, whatever the
-row's batch. On tpu7x a chip is two devices. "how": minutes and memory of the host that compiled. Video with its frozen
-parts computed beforehand (launch.precompute).
+row's batch. On tpu7x a chip is two devices. "how": minutes and memory of the host that compiled; O1: with the
+compiler's effort of this name (launch.compile --effort). Video with its frozen parts computed beforehand
+(launch.precompute).
 """
 
 
@@ -53,7 +54,8 @@ def _cells(row: Figures) -> tuple[str, ...]:
 def _how(row: Figures) -> str:
     if "compile_seconds" not in row:
         return "counted"
-    return f"compiled, {row['compile_seconds'] / 60:.0f} min, {row['host_bytes'] / 1e9:.1f} GB"
+    effort = f" {row['effort']}" if row.get("effort") else ""
+    return f"compiled{effort}, {row['compile_seconds'] / 60:.0f} min, {row['host_bytes'] / 1e9:.1f} GB"
 
 
 def _scaling(compiled: Sequence[Figures]) -> list[str]:

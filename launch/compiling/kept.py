@@ -13,7 +13,7 @@ import jax
 
 from data_pipeline.files import write_atomically
 
-_FLAGS = ("XLA_FLAGS", "LIBTPU_INIT_ARGS", "JAX_OPTIMIZATION_LEVEL", "JAX_MEMORY_FITTING_LEVEL")  # what compilers read
+_FLAGS = ("XLA_FLAGS", "LIBTPU_INIT_ARGS")  # what compilers read, beside jax.config's levels
 
 
 def figures(folder: str | None, program: str, topology: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -44,7 +44,8 @@ def versions() -> dict[str, str]:
 
 
 def _key(program: str, topology: str) -> str:
-    parts = [program, topology, json.dumps(versions()), *(os.environ.get(name, "") for name in _FLAGS)]
+    levels = [str(jax.config.jax_optimization_level), str(jax.config.jax_memory_fitting_level)]
+    parts = [program, topology, json.dumps(versions()), *levels, *(os.environ.get(name, "") for name in _FLAGS)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 

@@ -14,6 +14,7 @@ def test_every_row_has_a_config_and_a_name_of_its_own():
     ))
     assert "--config.batch_size=64" in motion.flags and "--count" not in motion.flags
     assert {"--config.mesh.tensor=16", "--config.sharding=fsdp_frames", "--config.batch_size=16"} <= set(video.flags)
+    assert "--effort=O1" in video.flags and "--effort=O1" not in motion.flags
 
 
 @pytest.mark.process

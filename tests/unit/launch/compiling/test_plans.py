@@ -80,6 +80,14 @@ def test_what_the_compiler_said_is_kept_by_program_and_versions(tmp_path, monkey
         assert plans.plan(_config(), "local", cache=cache) == first
         with pytest.raises(TypeError):
             plans.plan(_config(accumulate=2), "local", cache=cache)
+        for level in ("jax_optimization_level", "jax_memory_fitting_level"):
+            before = getattr(jax.config, level)
+            try:
+                jax.config.update(level, "O1")
+                with pytest.raises(TypeError):
+                    plans.plan(_config(), "local", cache=cache)
+            finally:
+                jax.config.update(level, before)
         patched.setattr(kept, "versions", lambda: {"jax": "0"})
         with pytest.raises(TypeError):
             plans.plan(_config(), "local", cache=cache)
