@@ -1,11 +1,7 @@
 """Public weight files become a run: whole (the autoencoder's, AnimateAnyone's), or of the one part that a file holds,
 for --config.parts.PART.source=run:DIR."""
 
-import contextlib
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import jax
@@ -15,6 +11,7 @@ from ml_collections import ConfigDict
 from data_pipeline import files
 from launch.converting.places import MOORE, MOORE_KINDS, PLACES, Place, config_of
 from launch.runs import loading
+from launch.shell import outputs
 from xdancer_jax import sharding
 from xdancer_jax.pretrained import table
 from xdancer_jax.pretrained.kinds import KINDS
@@ -36,10 +33,9 @@ def convert(kind: str, source: str, out: str) -> list[str]:
       OSError: `out` cannot be written.
     """
     files.check_here(source)
-    files.check_here(out)
     place, sources = _opened(kind, source)
     config = config_of(place, sources)
-    with _appearing(Path(out)) as folder:
+    with outputs.appearing(out) as folder:
         mesh = sharding.make_mesh({"data": 1, "fsdp": 1, "tensor": 1}, jax.local_devices()[:1])
         alone = None if place.part in ("", "gpt") else sources  # the gpt's tables are made of the tokenizer's codes
         wanted = loading.placed(config, mesh, "data", alone)
@@ -84,25 +80,6 @@ def _save(folder: Path, config: ConfigDict, tree: Mapping, lacks: list[str]) -> 
         "stage": config.name, "config": config.to_dict(), "facts": facts, "changes": [], "starts": [], "lacks": lacks,
     })
     checkpoint.stored(folder)
-
-
-@contextlib.contextmanager
-def _appearing(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that takes its name at the end, or goes."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"--out={out}: is there already; give another, or move it away")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    except OSError as error:
-        raise OSError(f"--out={out}: cannot make this folder: {error.strerror}") from error
-    try:
-        yield folder
-        os.chmod(folder, 0o755)
-        os.replace(folder, out)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
 __all__ = ["convert"]

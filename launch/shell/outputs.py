@@ -1,7 +1,10 @@
 """Files that a command is to write, tried before the long work starts."""
 
+import contextlib
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from data_pipeline import files
@@ -49,4 +52,28 @@ def make_folder(out: str) -> None:
         raise OSError(f"--out={out}: cannot make this folder: {error.strerror}") from error
 
 
-__all__ = ["check_out", "make_folder"]
+@contextlib.contextmanager
+def appearing(out: str | Path) -> Iterator[Path]:
+    """A folder beside that of the flag --out, whose name it takes at the end, or it goes.
+
+    Raises ValueError where something is there already, OSError where no folder can be made.
+    """
+    files.check_here(str(out))
+    out = Path(out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"--out={out}: is there already; give another, or move it away")
+    try:
+        out.absolute().parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=out.absolute().parent, prefix=f".{out.name}."))
+    except OSError as error:
+        raise OSError(f"--out={out}: cannot make this folder: {error.strerror}") from error
+    try:
+        yield folder
+        os.chmod(folder, 0o755)
+        os.replace(folder, out)  # onto an empty folder too
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+__all__ = ["appearing", "check_out", "make_folder"]

@@ -4,19 +4,15 @@ The page must not tell the systems apart. So copies have random names, lie in th
 what remains to be seen from outside (lengths, sizes, sound) is compared, and told where it differs.
 """
 
-import contextlib
 import hashlib
-import os
 import secrets
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from data_pipeline import browser_videos, image_files
 from data_pipeline.browser_videos import Shown
-from data_pipeline.files import check_here
+from launch.shell import outputs
 from launch.studies import key as keys
 from launch.studies import page, questions
 from launch.studies.key import Item, Key
@@ -38,14 +34,11 @@ def make(paired: Paired, out: str, seed: int | None) -> Iterator[str]:
       ValueError: `out` holds something or is not of this machine; a video that browsers do not play.
       OSError: `out` cannot be written.
     """
-    check_here(out)
     folder = Path(out)
     if (folder / "key.json").exists():
         raise ValueError(f"--out={out}: a study is there: --serve, --results; or name another folder")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ValueError(f"--out={out}: something is there already; name a new folder")
     key = blinded(paired, secrets.token_hex(16) if seed is None else f"seed {seed}")
-    with _whole(folder) as making:
+    with outputs.appearing(out) as making:
         (making / "page" / "media").mkdir(parents=True)
         (making / "answers").mkdir()
         shown = _copy(paired.items, key, making / "page" / "media")
@@ -75,23 +68,6 @@ def blinded(paired: Paired, salt: str) -> Key:
 def _name(*of: object) -> str:
     """16 hexadecimal digits that say nothing of what they are made of to whom the salt is unknown."""
     return hashlib.sha256("\0".join(map(str, of)).encode()).hexdigest()[:16]
-
-
-@contextlib.contextmanager
-def _whole(folder: Path) -> Iterator[Path]:
-    """A folder that gets its name when all is in it."""
-    try:
-        folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=folder.absolute().parent, prefix=f".{folder.name}."))
-    except OSError as error:
-        raise OSError(f"--out={folder}: cannot make this folder: {error.strerror}") from error
-    try:
-        yield made
-        os.chmod(made, 0o755)
-        os.replace(made, folder)  # onto an empty folder too
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
 
 
 def _copy(compared: Sequence[Compared], key: Key, media: Path) -> dict[str, Shown]:

@@ -77,7 +77,7 @@ def test_a_study_is_made_whole_or_not_at_all(study, videos, tmp_path):
         list(making.make(pairing.pair(videos, None), "gs://bucket/study", 1))
     (tmp_path / "other").mkdir()  # an empty one may be there
     list(making.make(pairing.pair(videos, None), str(tmp_path / "other"), 1))
-    with pytest.raises(ValueError, match="something is there already"):
+    with pytest.raises(ValueError, match="is there already; give another"):
         list(making.make(pairing.pair(videos, None), str(broken), 1))
 
 
