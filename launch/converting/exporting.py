@@ -57,7 +57,7 @@ def _part(stored: Stored, kind: Kind, part: str, path: Path, dtype: str) -> str:
         prefix + ours: jax.ShapeDtypeStruct(shape, stored.leaves[prefix + ours].dtype, sharding=place)
         for ours, shape in shapes.items()
     }
-    arrays = ((path.removeprefix(prefix), _checked(path, np.asarray(array), dtype))
+    arrays = ((path.removeprefix(prefix), checked(path, np.asarray(array), dtype))
               for path, array in stored.each(wanted))
     names = table.write(kind, path, shapes, arrays, dtype)
     return f"{path}: {part}, {len(names)} tensors, {kind.about}"
@@ -75,7 +75,7 @@ def _shapes(stored: Stored, part: str) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def _checked(path: str, array: np.ndarray, dtype: str) -> np.ndarray:
+def checked(path: str, array: np.ndarray, dtype: str) -> np.ndarray:
     """Raises ValueError where numbers are larger than those of `dtype`."""
     with np.errstate(over="ignore"):
         found = array.astype(jnp.dtype(dtype), copy=False)

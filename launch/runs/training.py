@@ -16,7 +16,7 @@ from launch.figures import results, samples
 from launch.runs import agreement, build, changes, computed, features, resolve, skeleton, sources, versions
 from launch.shell import compile_cache, devices, on_demand, signals
 from xdancer_jax import paths, sharding
-from xdancer_jax.train import accounting, checkpoint, damage, hooks, lock, loop, record, wandb_writer
+from xdancer_jax.train import accounting, checkpoint, damage, hooks, lock, loop, packed, record, wandb_writer
 from xdancer_jax.train.parts import Parts
 from xdancer_jax.train.settings import Summary, Surroundings, Writer
 
@@ -71,6 +71,11 @@ def _prepared(
 ) -> tuple[int, ConfigDict, Parts, dict[str, Any], FeatureSet | None]:
     """(step to go on from, resolved config, parts, rest of config.json, music features)."""
     before = record.read(workdir, config.name) if record.exists(workdir) else {}
+    if packed.file_of(workdir) or "lacks" in before:
+        raise ValueError(
+            f"{workdir}: holds weights to start from, and no training that could go on; give another --workdir, and "
+            f"these as a source: --config.start={workdir}, or --config.parts.PART.source=run:{workdir}"
+        )
     newest = checkpoint.newest(workdir)
     start = newest if before else 0
     if start:

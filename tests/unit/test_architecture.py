@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "xdancer_jax.train": (
         "xdancer_jax.typing", "xdancer_jax.axes", "xdancer_jax.rng", "xdancer_jax.stage", "xdancer_jax.sharding",
         "xdancer_jax.boxes", "xdancer_jax.flops", "xdancer_jax.paths", "xdancer_jax.train",
+        "xdancer_jax.pretrained.safetensors_files",
     ),
     "xdancer_jax.pretrained": ("xdancer_jax.typing", "xdancer_jax.pretrained"),
     "xdancer_jax.evals": ("xdancer_jax.typing", "xdancer_jax.stage", "xdancer_jax.evals", "xdancer_jax.paths"),

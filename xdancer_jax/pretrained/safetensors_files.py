@@ -27,19 +27,29 @@ _NAMES: Final = {dtype: name for name, dtype in _DTYPES.items()}
 
 def opened(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype, Callable[[], np.ndarray]]]:
     """(shape, dtype, get) of every array by name. Raises ValueError for a file that is cut off or not what it says."""
-    try:
-        with safe_open(path, "numpy"):  # checks lengths, offsets and shapes
-            pass
-        with open(path, "rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length))
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ValueError(f"{path}: not a whole safetensors file ({error}); copy it anew") from error
+    header, length = _header(path)
     header.pop("__metadata__", None)
     unknown = sorted({entry["dtype"] for entry in header.values()} - _DTYPES.keys())
     if unknown:
         raise ValueError(f"{path}: holds arrays of {', '.join(unknown)}, which is not read; convert it to float32")
     return {name: _entry(path, 8 + length, entry) for name, entry in header.items()}
+
+
+def metadata(path: Path) -> dict[str, str]:
+    """What a file says of itself beside its arrays. Raises as `opened`."""
+    return _header(path)[0].get("__metadata__", {})
+
+
+def _header(path: Path) -> tuple[dict[str, Any], int]:
+    """The header and its length."""
+    try:
+        with safe_open(path, "numpy"):  # checks lengths, offsets and shapes
+            pass
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            return json.loads(file.read(length)), length
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ValueError(f"{path}: not a whole safetensors file ({error}); copy it anew") from error
 
 
 def _entry(path: Path, start: int, entry: Mapping[str, Any]):
@@ -57,18 +67,20 @@ def _entry(path: Path, start: int, entry: Mapping[str, Any]):
 
 
 def write(
-    path: str | Path, shapes: Mapping[str, tuple[int, ...]], dtype: str, arrays: Iterable[tuple[str, np.ndarray]]
+    path: str | os.PathLike, leaves: Mapping[str, Any], arrays: Iterable[tuple[str, np.ndarray]],
+    facts: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes `arrays`, each by its name in the order of `shapes`, in `dtype`: one in memory at a time. The file appears
-    whole or not at all.
+    """Writes `arrays`, each by its name in the order of `leaves`, which say shape and dtype: one in memory at a time.
+    The file appears whole or not at all. facts: what it says of itself, see `metadata`.
 
     Raises OSError, which names the file.
     """
-    path, kind = Path(path), np.dtype(dtype)
-    header, end = {"__metadata__": {"format": "pt"}}, 0
-    for name, shape in shapes.items():
-        begin, end = end, end + math.prod(shape) * kind.itemsize
-        header[name] = {"dtype": _NAMES[kind], "shape": list(shape), "data_offsets": [begin, end]}
+    path = Path(path)
+    header, end = {"__metadata__": {"format": "pt", **(facts or {})}}, 0
+    for name, leaf in leaves.items():
+        kind = np.dtype(leaf.dtype)
+        begin, end = end, end + math.prod(leaf.shape) * kind.itemsize
+        header[name] = {"dtype": _NAMES[kind], "shape": list(leaf.shape), "data_offsets": [begin, end]}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     temporary = None
@@ -76,10 +88,10 @@ def write(
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = Path(file.name)
             file.write(len(text).to_bytes(8, "little") + text)
-            for (wanted, shape), (name, array) in zip(shapes.items(), arrays, strict=True):
-                if (wanted, shape) != (name, array.shape):
-                    raise ValueError(f"{path}: {name} {array.shape} comes where {wanted} {shape} belongs")
-                file.write(np.ascontiguousarray(array, kind).reshape(-1).view(np.uint8).data)
+            for (wanted, leaf), (name, array) in zip(leaves.items(), arrays, strict=True):
+                if (wanted, leaf.shape) != (name, array.shape):
+                    raise ValueError(f"{path}: {name} {array.shape} comes where {wanted} {leaf.shape} belongs")
+                file.write(np.ascontiguousarray(array, leaf.dtype).reshape(-1).view(np.uint8).data)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException as error:
@@ -91,4 +103,4 @@ def write(
         raise
 
 
-__all__ = ["opened", "write"]
+__all__ = ["metadata", "opened", "write"]

@@ -182,7 +182,10 @@ def write(
     Returns the names written. Raises OSError, which names the file.
     """
     entries = {ours: kind.entry(ours, shape) for ours, shape in shapes.items() if kept(kind, ours)}
-    theirs = {name: _theirs(entry, shapes[ours]) for ours, entry in entries.items() for name in entry.names}
+    theirs = {
+        name: jax.ShapeDtypeStruct(_theirs(entry, shapes[ours]), dtype)
+        for ours, entry in entries.items() for name in entry.names
+    }
 
     def named() -> Iterator[tuple[str, np.ndarray]]:
         for ours, whole in arrays:
@@ -190,7 +193,7 @@ def write(
             for name, array in zip(entries[ours].names, rows, strict=True):
                 yield name, array.transpose(np.argsort(entries[ours].axes))
 
-    safetensors_files.write(path, theirs, dtype, named())
+    safetensors_files.write(path, theirs, named())
     return list(theirs)
 
 

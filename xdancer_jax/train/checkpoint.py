@@ -17,8 +17,9 @@ from etils.epath import Path
 from orbax.checkpoint import v1 as ocp
 
 from xdancer_jax import paths
-from xdancer_jax.train import damage, disk, saving, together
+from xdancer_jax.train import damage, disk, packed, saving, together
 from xdancer_jax.train.leaves import check_leaves
+from xdancer_jax.train.packed import Packed
 from xdancer_jax.typing import Array
 
 ITEM = "state"  # the checkpointable's name inside Orbax
@@ -85,12 +86,17 @@ def _bytes(leaf: Any) -> int:
     return math.prod(leaf.shape) * leaf.dtype.itemsize
 
 
-def stored(workdir: str | Path, step: int | None = None) -> Stored:
-    """The newest finished checkpoint of the run in `workdir`, or that of `step`.
+def stored(workdir: str | Path, step: int | None = None) -> Stored | Packed:
+    """The newest finished checkpoint of the run in `workdir`, or that of `step`; the one of a packed run.
 
     Raises:
       ValueError: there is none, or it is damaged.
     """
+    if file := packed.file_of(workdir):
+        found = packed.stored(file)
+        if step not in (None, found.step):
+            raise ValueError(f"{file}: holds step {found.step} alone, not {step}")
+        return found
     step = _find(folder(workdir), step)
     directory = folder(workdir) / str(step)
     leaves, custom = metadata(directory)
@@ -133,6 +139,8 @@ def leaves(workdir: str | Path, step: int) -> dict[str, np.ndarray]:
 
 def steps(workdir: str | Path) -> list[int]:
     """Of all finished checkpoints in `workdir`, oldest first."""
+    if file := packed.file_of(workdir):
+        return [packed.stored(file).step]
     return sorted(_steps(folder(workdir)))
 
 

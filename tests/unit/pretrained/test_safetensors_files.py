@@ -1,5 +1,6 @@
 import json
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -24,8 +25,10 @@ def test_what_the_library_writes_is_read(tmp_path):
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 def test_what_is_written_the_library_reads(tmp_path, dtype):
     path = tmp_path / "a.safetensors"
-    shapes = {name: array.shape for name, array in ARRAYS.items()}
-    safetensors_files.write(path, shapes, dtype, ((name, array.T.T) for name, array in ARRAYS.items()))
+    leaves = {name: jax.ShapeDtypeStruct(array.shape, dtype) for name, array in ARRAYS.items()}
+    facts = {"step": "7"}
+    safetensors_files.write(path, leaves, ((name, array.T.T) for name, array in ARRAYS.items()), facts)
+    assert safetensors_files.metadata(path)["step"] == "7"
     assert [file.name for file in tmp_path.iterdir()] == ["a.safetensors"]
     if dtype != "bfloat16":  # which the library's numpy reader may lack
         for name, array in load_file(path).items():
@@ -39,9 +42,9 @@ def test_what_is_written_the_library_reads(tmp_path, dtype):
 def test_arrays_out_of_turn_leave_no_file(tmp_path):
     path = tmp_path / "a.safetensors"
     with pytest.raises(ValueError, match=r"a.safetensors: b \(3,\) comes where a \(2,\) belongs"):
-        safetensors_files.write(path, {"a": (2,)}, "float32", [("b", np.zeros(3))])
+        safetensors_files.write(path, {"a": np.zeros(2)}, [("b", np.zeros(3))])
     with pytest.raises(OSError, match="cannot write"):
-        safetensors_files.write(tmp_path / "no" / "a.safetensors", {}, "float32", [])
+        safetensors_files.write(tmp_path / "no" / "a.safetensors", {}, [])
     assert list(tmp_path.iterdir()) == []
 
 
