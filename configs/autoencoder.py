@@ -2,8 +2,8 @@
 
     python -m launch.train --config=configs/autoencoder.py:tiny --config.data.dir=DATA --workdir=out/autoencoder
 
-Variants: "paper" (Stable Diffusion 1.x sizes) and "tiny" (toy dancers of 112 x 64). Latents are 8 times smaller than
-the frames in both.
+Variants: "paper" (Stable Diffusion 1.x sizes), "tiny" (toy dancers of 112 x 64) and "shipped", of the weights that come
+with the project (toy dancers of 224 x 128, docs/toy_model.md). Latents are 8 times smaller than the frames in all.
 """
 
 from ml_collections import ConfigDict
@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from configs.base import get_base, part
 from configs.ranges import DECAY, NOT_NEGATIVE, REMAT, SHARE, OneOf, Range, whole
 
-VARIANTS = ("paper", "tiny")
+VARIANTS = ("paper", "tiny", "shipped")
 RANGES = {
     "model.block_out_channels": whole(1), "model.layers_per_block": whole(1), "model.latent_channels": whole(1),
     "model.norm_groups": whole(1), "model.remat": REMAT,
@@ -50,6 +50,8 @@ def get_config(variant: str = "paper") -> ConfigDict:
     config.ema_decay = 0.999
     if variant == "tiny":
         _make_tiny(config)
+    if variant == "shipped":
+        _make_shipped(config)
     return config
 
 
@@ -65,3 +67,14 @@ def _make_tiny(config: ConfigDict) -> None:
     config.ema_decay = 0.0
     config.log_every, config.eval_every, config.eval_batches = 20, 0, 2
     config.checkpoint.every = 0
+
+
+def _make_shipped(config: ConfigDict) -> None:
+    """Fine enough for fingers: each latent is of a cell half as large, of the dancer, as with "tiny"."""
+    _make_tiny(config)
+    config.model.update(block_out_channels=(16, 32, 64, 64), latent_channels=16)
+    config.data.height, config.data.width = 64, 64
+    config.steps, config.batch_size = 6000, 8
+    config.optimizer.learning_rate, config.optimizer.warmup_steps = 2e-3, 100
+    config.ema_decay = 0.995
+    config.checkpoint.every = 500

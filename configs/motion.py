@@ -4,10 +4,11 @@ r"""Stage 2, music to pose tokens (paper, section 3.3), over a trained tokenizer
         --config.parts.tokenizer.source=run:out/tokenizer [--config.parts.gpt.source=gpt2:model.safetensors]
 
 Variants: "medium" (GPT-2 medium, the paper's model, 2224 positions); "small" (GPT-2 small, its ablation); "tiny" for
-the toy dancers on a laptop. The paper's ablations: --config.model.global_music=False,
---config.model.motion_context=False, and sub-datasets with --config.data.share=0.1 over "medium" and "small".
-num_parts, tokens_per_part and codebook_size must be those of the tokenizer (single_part: 1 and 30; another is refused).
-"medium" and "small" are the paper's; what goes beyond it is off there: --config.model.music_kernel=16 filters music.
+the toy dancers on a laptop, "shipped" of the weights that come with the project. The paper's ablations:
+--config.model.global_music=False, --config.model.motion_context=False, and sub-datasets with --config.data.share=0.1
+over "medium" and "small". num_parts, tokens_per_part and codebook_size must be those of the tokenizer (single_part: 1
+and 30; another is refused). "medium" and "small" are the paper's; what goes beyond it is off there:
+--config.model.music_kernel=16 filters music.
 
 "finetune" and "tiny_finetune" adapt a trained run to the few clips of one choreography (paper: 30), with its tokenizer:
 
@@ -23,7 +24,7 @@ from ml_collections import ConfigDict
 from configs.base import earlier_part, get_base, part
 from configs.ranges import DECAY, FREE, POSITIVE, REMAT, SHARE, Range, whole
 
-VARIANTS = ("medium", "small", "tiny", "finetune", "tiny_finetune")
+VARIANTS = ("medium", "small", "tiny", "shipped", "finetune", "tiny_finetune")
 RANGES = {
     "model.num_layers": whole(1), "model.width": whole(1), "model.num_heads": whole(1), "model.num_parts": whole(1),
     "model.tokens_per_part": whole(1), "model.codebook_size": whole(2), "model.segment_frames": whole(1),
@@ -76,6 +77,8 @@ def get_config(variant: str = "medium") -> ConfigDict:
         config.model.update(num_layers=12, width=768, num_heads=12)
     if variant.startswith("tiny"):
         _make_tiny(config)
+    if variant == "shipped":
+        _make_shipped(config)
     if variant.endswith("finetune"):
         _make_finetune(config, steps=300 if variant.startswith("tiny") else 5000)
     return config
@@ -96,6 +99,14 @@ def _make_tiny(config: ConfigDict) -> None:
     config.optimizer.warmup_steps = 20
     config.log_every, config.eval_every, config.eval_batches = 50, 0, 2
     config.checkpoint.every = 0
+
+
+def _make_shipped(config: ConfigDict) -> None:
+    _make_tiny(config)
+    config.model.update(num_layers=4, width=128, tokens_per_part=2)
+    config.parts.tokenizer.variant = "shipped"
+    config.steps, config.optimizer.learning_rate, config.optimizer.warmup_steps = 8000, 2e-3, 100
+    config.checkpoint.every = 500
 
 
 def _make_finetune(config: ConfigDict, steps: int) -> None:

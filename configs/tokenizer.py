@@ -3,7 +3,7 @@
     python -m launch.train --config=configs/tokenizer.py:paper --config.data.dir=DATA --workdir=out/tokenizer
 
 Variants: "paper"; "single_part", its ablation: one encoder and one codebook for the whole body, as many tokens a frame;
-"tiny" and "tiny_single_part" for the toy dancers on a laptop.
+"tiny" and "tiny_single_part" for the toy dancers on a laptop; "shipped", of the weights that come with the project.
 """
 
 from ml_collections import ConfigDict
@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from configs.base import get_base, part
 from configs.ranges import DECAY, FREE, NOT_NEGATIVE, REMAT, SHARE, whole
 
-VARIANTS = ("paper", "single_part", "tiny", "tiny_single_part")
+VARIANTS = ("paper", "single_part", "tiny", "tiny_single_part", "shipped")
 RANGES = {
     "single_part": FREE,
     "model.tokens_per_part": whole(1), "model.codebook_size": whole(2), "model.code_dim": whole(1),
@@ -49,6 +49,8 @@ def get_config(variant: str = "paper") -> ConfigDict:
     config.optimizer.learning_rate = 2e-4  # paper
     if variant.startswith("tiny"):
         _make_tiny(config)
+    if variant == "shipped":
+        _make_shipped(config)
     if config.single_part:
         config.model.tokens_per_part *= 5
     return config
@@ -63,3 +65,11 @@ def _make_tiny(config: ConfigDict) -> None:
     config.optimizer.learning_rate, config.optimizer.schedule = 4e-3, "cosine"
     config.log_every, config.eval_every, config.eval_batches = 50, 250, 2
     config.checkpoint.every = 250
+
+
+def _make_shipped(config: ConfigDict) -> None:
+    _make_tiny(config)
+    config.model.update(tokens_per_part=2, encoder_width=96, decoder_width=256, depth=2)
+    config.data.length = 32
+    config.steps, config.optimizer.learning_rate, config.optimizer.warmup_steps = 4000, 2e-3, 100
+    config.eval_every = config.checkpoint.every = 500

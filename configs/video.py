@@ -5,14 +5,16 @@ r"""Stage 3, latent video diffusion (paper, section 3.5), in two phases.
     python -m launch.train --config=configs/video.py:paper_motion --config.data.dir=DATA --workdir=out/video \
         --config.start=out/appearance --config.parts.tokenizer.source=run:out/tokenizer
 
-Variants: {paper, animate_anyone, moore, tiny}_{appearance, motion}. "paper" is Stable Diffusion 1.5 at 896 x 512,
-trained as the paper says: the appearance phase has no pose control, the motion phase trains it with the motion modules
-over a frozen U-Net and ReferenceNet. "pose_guider_motion" is the paper's ablation: the same with a pose guider in place
-of the motion decoder, from the same appearance run. "animate_anyone" is that project's recipe at the paper's size and
-steps: a pose guider in both phases, noise offset and min-SNR weights. "moore" is the same as Moore-AnimateAnyone trains
-it, with v-prediction and zero terminal SNR: its public weights become a run of it by `launch.convert --kind moore`
-(docs/weights.md). "tiny" are toy dancers at 112 x 64, with what helps so small a model beyond the paper: the motion
-decoder learns in both phases, and the photo's latents join the U-Net's input.
+Variants: {paper, animate_anyone, moore, tiny, shipped}_{appearance, motion}. "paper" is Stable Diffusion 1.5 at 896 x
+512, trained as the paper says: the appearance phase has no pose control, the motion phase trains it with the motion
+modules over a frozen U-Net and ReferenceNet. "pose_guider_motion" is the paper's ablation: the same with a pose guider
+in place of the motion decoder, from the same appearance run. "animate_anyone" is that project's recipe at the paper's
+size and steps: a pose guider in both phases, noise offset and min-SNR weights. "moore" is the same as
+Moore-AnimateAnyone trains it, with v-prediction and zero terminal SNR: its public weights become a run of it by
+`launch.convert --kind moore` (docs/weights.md). "tiny" are toy dancers at 112 x 64, with what helps so small a model
+beyond the paper: the motion decoder learns in both phases, and the photo's latents join the U-Net's input. "shipped"
+is of the weights that come with the project: the same at 224 x 128, with a pose guider, which learns where limbs are
+in hours of two cores.
 """
 
 from ml_collections import ConfigDict
@@ -20,7 +22,7 @@ from ml_collections import ConfigDict
 from configs.base import earlier_part, get_base, part
 from configs.ranges import FREE, NOT_NEGATIVE, REMAT, SHARE, OneOf, Range, whole
 
-SIZES, PHASES = ("paper", "animate_anyone", "moore", "tiny"), ("appearance", "motion")
+SIZES, PHASES = ("paper", "animate_anyone", "moore", "tiny", "shipped"), ("appearance", "motion")
 VARIANTS = (*(f"{size}_{phase}" for size in SIZES for phase in PHASES), "pose_guider_motion")
 RANGES = {
     "phase": OneOf(PHASES), "pose_control": OneOf(("none", "motion_decoder", "pose_guider")), "photo_latents": FREE,
@@ -97,6 +99,8 @@ def get_config(variant: str = "paper_appearance") -> ConfigDict:
         _make_moore(config)
     if size == "tiny":
         _make_tiny(config)
+    if size == "shipped":
+        _make_shipped(config)
     return config
 
 
@@ -194,3 +198,19 @@ def _make_tiny(config: ConfigDict) -> None:
         config.parts.image_encoder.trainable = (".*",)  # no CLIP weights at this size: learn it
     else:
         config.parts.tokenizer.source = config.parts.pose.source = "start"
+
+
+def _make_shipped(config: ConfigDict) -> None:
+    """28 x 16 cells of latents, at two levels."""
+    _make_tiny(config)
+    widths = (64, 128)
+    config.model.unet.update(block_out_channels=widths, attention_levels=(True, True))
+    config.model.motion_decoder.update(block_out_channels=widths, latent_size=(28, 16), channels=(96, 128))
+    config.model.pose_guider.update(block_out_channels=widths, channels=(16, 32, 64, 64))
+    config.pose_control = "pose_guider"
+    config.data.height, config.data.width = 224, 128
+    config.parts.autoencoder.variant = config.parts.tokenizer.variant = "shipped"
+    config.steps, config.batch_size = (8000, 8) if config.phase == "appearance" else (800, 1)
+    config.optimizer.learning_rate, config.optimizer.warmup_steps = 1e-3, 100
+    config.ema_decay = 0.995
+    config.checkpoint.every = 250
