@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from configs import autoencoder, video
+from configs import autoencoder, motion, video
 from launch.converting import exporting, importing
 from launch.runs import loading, resolve, sources
 from tests import public_sets
@@ -121,6 +121,38 @@ def test_an_autoencoder_alone_is_a_whole_run(moore, tmp_path):
     config.parts.autoencoder.source = f"sd15:{moore[0]}/sd-vae-ft-mse"
     with pytest.raises(ValueError, match=r"another autoencoder: block_out_channels \(4, 4, 4, 4\) there, \(128, "):
         sources.parts(resolve.resolve(config))
+
+
+def test_gpt2_is_a_source_of_the_motion_stage(tmp_path):
+    """Its size is the file's; what words are to GPT-2, poses and music are here, and stay as they are made."""
+    rng, width = np.random.default_rng(0), 64
+    shapes = {"wpe.weight": (1024, width), "wte.weight": (50, width), "ln_f.weight": (width,), "ln_f.bias": (width,)}
+    for name, out in (("attn.c_attn", 3), ("attn.c_proj", 1), ("mlp.c_fc", 4)):
+        shapes |= {f"h.0.{name}.weight": (width, out * width), f"h.0.{name}.bias": (out * width,)}
+    shapes |= {"h.0.mlp.c_proj.weight": (4 * width, width), "h.0.mlp.c_proj.bias": (width,)}
+    shapes |= {f"h.0.{norm}.{name}": (width,) for norm in ("ln_1", "ln_2") for name in ("weight", "bias")}
+    arrays = {name: rng.standard_normal(shape, np.float32) for name, shape in shapes.items()}
+    save_file(arrays, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps({"n_head": 4}))
+    importing.convert("gpt2", str(tmp_path), str(tmp_path / "run"))
+    kept = sources.read_config(tmp_path / "run", "motion").model
+    assert (kept.num_layers, kept.width, kept.num_heads) == (1, width, 4)
+    config = motion.get_config("medium")
+    config.model.update(num_layers=1, width=width, num_heads=4)
+    config.parts.tokenizer.source, config.parts.gpt.source = "random", f"run:{tmp_path / 'run'}"
+    config = resolve.resolve(config)
+    wanted = {path: leaf for path, leaf in loading.placed(config, loading.all_devices(), "data").items()
+              if path.startswith("params/gpt/")}
+    found = sources.parts(config)["gpt"].read(wanted)
+    np.testing.assert_array_equal(found["params/gpt/h/mlp/c_fc/kernel"][0], arrays["h.0.mlp.c_fc.weight"])
+    np.testing.assert_array_equal(np.asarray(found["params/gpt/wpe"])[[0, -1]], arrays["wpe.weight"][[0, -1]])
+    made = {path.split("/")[2] for path in wanted.keys() - found.keys()}
+    assert {"token_table", "slot_table", "music_projection"} <= made and not made & {"h", "ln_f", "wpe"}
+    told = exporting.export("gpt2", str(tmp_path / "run"), str(tmp_path / "back.safetensors"), "float32")
+    assert "GPT-2" in told[0]
+    back = load_file(tmp_path / "back.safetensors")
+    for name in arrays.keys() - {"wte.weight", "wpe.weight"}:
+        np.testing.assert_array_equal(back[name], arrays[name])
 
 
 @pytest.mark.parametrize("part, source, message", [
