@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from data_pipeline.files import existing, stamp
-from xdancer_jax.evals.embedding import Embedder
+from xdancer_jax.evals.embedding import Embedder, remembering
 from xdancer_jax.evals.identity import SIDE, TEMPLATE, FaceFinder
 from xdancer_jax.evals.networks import faces, loading, resnet3d
 from xdancer_jax.evals.networks.i3d import I3D
@@ -19,7 +19,8 @@ _RESNETS = {"resnet50_3d": resnet3d.resnet50, "resnext101_3d": resnet3d.resnext1
 
 @dataclasses.dataclass(frozen=True)
 class Given:
-    """Files of weights by kind (features.FILES, and "arcface", "scrfd"); random: in place of all of them."""
+    """Files of weights by kind (features.FILES, and "arcface", "scrfd"); random: in place of all of them. Networks over
+    clips look at each once."""
 
     files: dict[str, str]
     random: bool = False
@@ -38,10 +39,10 @@ class Given:
 
     def i3d(self, epsilon: float, pool_frames: int) -> Embedder:
         module = I3D(pool_frames=pool_frames, epsilon=epsilon)
-        return self._embedder(module, "i3d")
+        return remembering(self._embedder(module, "i3d"))
 
     def resnet(self, kind: str) -> Embedder:
-        return self._embedder(_RESNETS[kind](), kind)
+        return remembering(self._embedder(_RESNETS[kind](), kind))
 
     def lpips(self, backbone: str) -> Embedder:
         module, heads = LPIPSNetwork(backbone), f"{backbone}_heads"

@@ -33,6 +33,16 @@ def others(made: Sequence[Video]) -> tuple[list[int], list[Video]]:
     return [i for i, _ in found], [video for _, video in found]
 
 
+def shuffled(real: Sequence[Video], seed: int = 0) -> list[Video]:
+    """Chance where a set has no pairs to shuffle: each video with its frames in random order."""
+    return [dataclasses.replace(v, read=lambda i=i, v=v: _in_disorder(v, (seed, i))) for i, v in enumerate(real)]
+
+
+def _in_disorder(video: Video, seed: tuple[int, int]):
+    frames = list(video.read())
+    yield from (frames[i] for i in np.random.default_rng(seed).permutation(len(frames)))
+
+
 def beside(result: Result, rows: Mapping[str, Callable[[], Result]], value: str) -> Result:
     """`result` with the figure `value` of each row; NaN for a row that cannot be had (too few clips), with a note."""
     values, notes = dict(result.values), list(result.notes)
@@ -55,12 +65,14 @@ def paired(report: Callable[[Sequence[Video], Sequence[Video]], Result], real, m
 
 
 def distance(protocol: Callable[[Sequence[Video], Sequence[Video]], Result], real, made, photos) -> Result:
-    """With the rows "ground_truth", the distance of one half of the real videos from the other, and "repeat_photo"."""
+    """With the rows "ground_truth", the distance of one half of the real videos from the other, "chance", theirs from
+    themselves with their frames in random order, and "repeat_photo"."""
     half = len(real) // 2
     return beside(protocol(real, made), {
         "ground_truth": lambda: protocol(real[:half], real[half:]),
+        "chance": lambda: protocol(real, shuffled(real)),
         "repeat_photo": lambda: protocol(real, held(real, photos)),
     }, "distance")
 
 
-__all__ = ["beside", "distance", "held", "others", "paired"]
+__all__ = ["beside", "distance", "held", "others", "paired", "shuffled"]

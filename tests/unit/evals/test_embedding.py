@@ -3,7 +3,7 @@ import pytest
 
 from tests.unit.evals.test_clips import numbered
 from xdancer_jax.evals.clips import Cut, Video, of_array
-from xdancer_jax.evals.embedding import Embedder, embedded, mean_by_video
+from xdancer_jax.evals.embedding import Embedder, embedded, mean_by_video, remembering
 
 MEAN = Embedder("means", lambda pixels: pixels.mean(axis=(1, 2, 3)))
 FIRST = Cut(2, "every", stride=2)
@@ -34,6 +34,23 @@ def test_rows_follow_videos_whatever_the_batch():
     assert found.left_out.counts("real") == {"real_too_short": 1, "real_unreadable": 0}
     assert found.left_out.notes("real") == ["real: 1 left out, too short: c (1 frames, 2 needed)"]
     assert mean_by_video(found)[:, 0].tolist() == [1.5, 0.5]
+
+
+def test_a_clip_is_looked_at_once_by_a_network_that_remembers():
+    looked = []
+
+    def run(pixels):
+        looked.append(pixels[:, 0, 0, 0, 0].tolist())
+        return pixels.mean(axis=(1, 2, 3))
+
+    network = remembering(Embedder("means", run))
+    videos = [numbered("a", 6), numbered("b", 4)]
+    first, again = (embedded(of, FIRST, prepare, network, 2, "real") for of in (videos, videos[:1]))
+    assert looked == [[0, 2], [4, 0], [2, 0]]  # the last for its padding; nothing of the second time
+    plain = embedded(videos, FIRST, prepare, MEAN, 2, "real")
+    np.testing.assert_array_equal(first.rows, plain.rows)
+    np.testing.assert_array_equal(again.rows, plain.rows[:3])
+    assert network.weights == "means"
 
 
 def test_a_video_that_breaks_off_counts_for_nothing():

@@ -50,6 +50,16 @@ def test_distance_rows(sides):
         return Result("d", {}, {"distance": float(len(seen))})
 
     found = rows.distance(protocol, real, made, photos)
-    assert found.values == {"distance": 1.0, "ground_truth": 2.0, "repeat_photo": 3.0}
-    assert [names for names, _ in seen] == [["clip0", "clip1", "clip2"], ["clip0"], ["clip0", "clip1", "clip2"]]
-    np.testing.assert_array_equal(seen[2][1], np.repeat(photos[0]()[None], 3, axis=0))
+    assert found.values == {"distance": 1.0, "ground_truth": 2.0, "chance": 3.0, "repeat_photo": 4.0}
+    everyone = ["clip0", "clip1", "clip2"]
+    assert [names for names, _ in seen] == [everyone, ["clip0"], everyone, everyone]
+    np.testing.assert_array_equal(seen[3][1], np.repeat(photos[0]()[None], 3, axis=0))
+
+
+def test_frames_in_disorder_are_the_same_frames_in_another_order_each_time_the_same():
+    frames = np.arange(40, dtype=np.uint8).reshape(40, 1, 1, 1)
+    one, other = rows.shuffled([of_array("a", 30, frames), of_array("b", 30, frames)])
+    read = [np.stack(list(video.read())).ravel() for video in (one, one, other)]
+    np.testing.assert_array_equal(np.sort(read[0]), frames.ravel())
+    np.testing.assert_array_equal(read[0], read[1])
+    assert np.any(read[0] != frames.ravel()) and np.any(read[0] != read[2])
