@@ -22,7 +22,7 @@ def write(out: Path, workdirs: Sequence[Path], found: Sequence[bars.Row]) -> Pat
         first.append((page.Section("frames", "Frames beside the truth", _strips(frames)), []))
     dances = [str(out / "dance.mp4")] if (out / "dance.mp4").is_file() else []
     runs = [entries.read(str(workdir)) for workdir in workdirs]
-    return writing.write(out / "report.html", page.Contents(runs, {}, dances, 1, _MEGABYTES, first))[0]
+    return writing.write(out / "report.html", page.Contents(runs, {}, dances, 1, _MEGABYTES, first=first))[0]
 
 
 def _strips(frames: Path) -> str:

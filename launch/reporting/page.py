@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
-from launch.reporting import codebooks, curves, figures, paper, samples, sweeps, tables
+from launch.reporting import codebooks, curves, figures, paper, preferences, samples, sweeps, tables
 from launch.reporting.entries import Entry
 from launch.reporting.markup import fold, text, url
 from launch.reporting.published import TABLES
@@ -34,6 +34,7 @@ class Contents:
       dances: folders of dances, see samples.listed.
       clips: of each folder that are shown, from its first.
       megabytes: of videos and pictures that the page may hold.
+      studies: folders of user studies.
       first: sections before all others, with the tables in them.
     """
 
@@ -42,6 +43,7 @@ class Contents:
     dances: Sequence[Any]
     clips: int
     megabytes: float
+    studies: Sequence[str] = ()
     first: Sequence[tuple[Section, Sequence[Table]]] = ()
 
     def swept(self) -> list[Entry]:
@@ -57,13 +59,14 @@ def build(contents: Contents) -> tuple[str, list[Table]]:
     lines += [each for name, (_, rows) in contents.sweeps.items() for each in sweeps.lines(name, rows)]
     published = [paper.table(each, lines) for each in TABLES]
     swept = {name: sweeps.tables(name, rows) for name, (_, rows) in contents.sweeps.items()}
-    codebook = codebooks.table(shown)
+    codebook, asked = codebooks.table(shown), preferences.tables(contents.studies)
     overview, everything = figures.overview(shown), [figures.of_entry(entry) for entry in contents.entries]
     everything = [each for each in everything if each.rows]
     sections = [
         *(section for section, _ in contents.first),
         Section("runs", "What is shown", _table(overview)),
         Section("paper", "The paper's tables", "".join(map(_titled, published))),
+        Section("studies", "User studies", "".join(map(_titled, asked))),
         Section("sweeps", "Sweeps", "".join(_swept(contents, swept))),
         Section("curves", "Learning curves", _curves(contents)),
         Section("samples", "Samples", "".join(_samples(contents, shelf))),
@@ -72,7 +75,7 @@ def build(contents: Contents) -> tuple[str, list[Table]]:
         Section("protocols", "Protocols in full", "".join(figures.protocols(shown))),
     ]  # fmt: skip
     all_tables = [
-        *(table for _, several in contents.first for table in several), overview, *published,
+        *(table for _, several in contents.first for table in several), overview, *published, *asked,
         *(table for several in swept.values() for table in several), *([codebook] if codebook else []), *everything,
     ]  # fmt: skip
     return _whole([section for section in sections if section.content], shelf), all_tables

@@ -11,18 +11,19 @@ from xdancer_jax import paths
 
 
 def gather(
-    runs: Sequence[str], swept: Sequence[str], dances: Sequence[str], clips: int, megabytes: float
+    runs: Sequence[str], swept: Sequence[str], dances: Sequence[str], clips: int, megabytes: float,
+    studies: Sequence[str] = (),
 ) -> page.Contents:
-    """What stands in the folders of runs, sweeps and dances.
+    """What stands in the folders of runs, sweeps, dances and user studies.
 
     Raises:
       ValueError: nothing is given, or something twice; a folder that is none of these; a damaged file; figures of
         different data. It names the folder or file.
       FileNotFoundError: a folder of dances that is not there, or holds none.
     """
-    if not [*runs, *swept, *dances]:
-        raise ValueError("nothing to report of: give --run, --sweep or --dances")
-    for flag, given in (("run", runs), ("sweep", swept), ("dances", dances)):
+    if not [*runs, *swept, *dances, *studies]:
+        raise ValueError("nothing to report of: give --run, --sweep, --study or --dances")
+    for flag, given in (("run", runs), ("sweep", swept), ("dances", dances), ("study", studies)):
         places = [str(paths.at(each)).rstrip("/") for each in given]
         if twice := [place for place in places if places.count(place) > 1]:
             raise ValueError(f"--{flag}={twice[0]} is given twice; give it once")
@@ -32,7 +33,7 @@ def gather(
             raise FileNotFoundError(f"--dances={folder}: neither a folder with NAME.mp4 or NAME.npz nor one of these")
     found = [entries.read(run) for run in runs]
     sweep = {paths.at(each).name: sweeps.entries(each) for each in swept}
-    contents = page.Contents(_told_apart(found), sweep, dances, clips, megabytes)
+    contents = page.Contents(_told_apart(found), sweep, dances, clips, megabytes, studies)
     entries.check_alike([*found, *contents.swept()])
     return contents
 

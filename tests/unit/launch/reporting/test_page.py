@@ -106,7 +106,7 @@ def test_runs_of_one_name_are_told_apart(folder):
 @pytest.mark.parametrize(
     "runs, sweeps, dances, told",
     [
-        ([], [], [], "nothing to report of: give --run, --sweep or --dances"),
+        ([], [], [], "nothing to report of: give --run, --sweep, --study or --dances"),
         (["motion", "motion/"], [], [], "--run=.*motion is given twice"),
         (["nowhere"], [], [], "nowhere: no such directory"),
         ([], ["motion"], [], "--sweep=.*motion: no sweep there"),
