@@ -5,9 +5,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from data_pipeline.toy.dance import make_motion
+from data_pipeline.toy.dance import Motion, make_motion
 from data_pipeline.toy.figure import Color, Dancer
-from data_pipeline.toy.music import GENRES, make_song
+from data_pipeline.toy.music import GENRES, Song, make_song
 from data_pipeline.toy.render import render
 
 SPLITS: Final = ("train", "test")
@@ -57,14 +57,7 @@ def make_clip(
     Raises:
       ValueError: if split is neither "train" nor "test".
     """
-    if split not in SPLITS:
-        raise ValueError(f"toy clip: split {split!r} is not one of {SPLITS}")
-    entropy = (seed, SPLITS.index(split), index)
-    streams = range(3, 6) if choreography else range(3)
-    song_rng, dancer_rng, dance_rng = (np.random.default_rng((*entropy, stream)) for stream in streams)
-    song = make_song(song_rng, index % len(GENRES), num_frames / _FPS)
-    dancer = make_dancer(dancer_rng)
-    motion = make_motion(dance_rng, song, dancer, num_frames, _FPS, width / height, choreography)
+    song, dancer, motion = performed(seed, index, split, num_frames, width / height, choreography)
     name = f"toy-{'choreography-' if choreography else ''}{seed}-{split}-{index:05d}"
     clip = {
         "id": name, "song": f"{name}-song", "dancer": f"{name}-dancer", "style": song.genre, "fps": _FPS,
@@ -74,3 +67,17 @@ def make_clip(
     if render_frames:
         clip["frames"] = render(motion.joints, dancer, height, width)
     return clip
+
+
+def performed(
+    seed: int, index: int, split: str, num_frames: int, aspect: float, choreography: bool = False
+) -> tuple[Song, Dancer, Motion]:
+    """What a clip is drawn from. Raises ValueError as make_clip does."""
+    if split not in SPLITS:
+        raise ValueError(f"toy clip: split {split!r} is not one of {SPLITS}")
+    entropy = (seed, SPLITS.index(split), index)
+    streams = range(3, 6) if choreography else range(3)
+    song_rng, dancer_rng, dance_rng = (np.random.default_rng((*entropy, stream)) for stream in streams)
+    song = make_song(song_rng, index % len(GENRES), num_frames / _FPS)
+    dancer = make_dancer(dancer_rng)
+    return song, dancer, make_motion(dance_rng, song, dancer, num_frames, _FPS, aspect, choreography)

@@ -11,6 +11,7 @@ from tests import command_line
 MAINS = {
     "accelerator": (), "motion": (), "state_bytes": (), "video": (), "video_metrics": (), "evaluation": (),
     "tokenizer_parts": ("--data=nothing",), "data": (), "trainer": (), "diffusion": (),
+    "toy_model": ("--clips=nothing",),
     "finetune": ("--run=nothing", "--data=nothing", "--choreography=nothing"),
 }
 
