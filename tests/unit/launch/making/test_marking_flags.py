@@ -21,7 +21,7 @@ def write(tmp_path):
 
     def write(**given):
         frames = np.full((4, *SIZE, 3), 200, np.uint8)
-        poses = np.random.default_rng(0).uniform(-0.5, 0.5, (4, 60, 3)).astype(np.float32)
+        poses = np.random.default_rng(0).uniform(0, 0.5, (4, 60, 3)).astype(np.float32)
         dance = Dance(poses, np.zeros((4, 5, 6), np.int64))
         song = dances.Song(np.zeros(5880, np.int16), np.zeros((4, 35)))
         with flagsaver.flagsaver(**given):
