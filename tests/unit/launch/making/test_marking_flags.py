@@ -37,9 +37,9 @@ def write(tmp_path):
 
 
 def test_a_visible_mark_is_on_every_frame_of_the_video_and_only_where_asked_for(write):
-    (plain, drawn), (labelled, drawn_again) = write(), write(visible_mark=True)
-    np.testing.assert_array_equal(drawn, drawn_again)
+    (plain, _), (labelled, drawn) = write(), write(visible_mark=True)
     letters, top, left = marking.label(*SIZE)
+    assert np.max(drawn) > 100 and np.max(np.array(drawn)[:, : top + letters.shape[0]]) < 40  # black, and no label
     for before, frame in zip(plain, labelled, strict=True):
         assert np.ptp(before) < 8  # what was given
         box = frame[top : top + letters.shape[0], left : left + letters.shape[1]].mean(-1)
