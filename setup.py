@@ -44,9 +44,10 @@ EXTRAS = {
     "heic": ["pillow-heif>=1.8.1"],  # its wheels hold x265 (GPL 2): not for everyone
     "gcs": ["gcsfs>=2026.10.1"],  # runs and data sets on gs://
     "slurm": ["submitit>=1.5.4"],  # launch.sweep --backend=slurm
+    "c2pa": ["c2pa-python>=0.38.1"],  # content credentials in generated videos
     "dev": [
-        "beartype>=0.22.9", "gcsfs>=2026.10.1", "jsonschema>=4.26", "pillow-heif>=1.8.1", "pytest>=9.2",
-        "pytest-xdist>=3.8", "ruff>=0.17.6", "submitit>=1.5.4",
+        "beartype>=0.22.9", "c2pa-python>=0.38.1", "gcsfs>=2026.10.1", "jsonschema>=4.26", "pillow-heif>=1.8.1",
+        "pytest>=9.2", "pytest-xdist>=3.8", "ruff>=0.17.6", "submitit>=1.5.4",
     ],
 }
 

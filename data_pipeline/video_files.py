@@ -16,7 +16,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from data_pipeline import frame_times
+from data_pipeline import frame_times, provenance
 from data_pipeline.containers import opened
 from data_pipeline.cut_files import lost_frames
 from data_pipeline.files import existing, write_atomically
@@ -149,6 +149,7 @@ def write_video(
     audio_rate: int | None = None,
     *,
     times: Sequence[float] | None = None,
+    source: str | None = None,
 ) -> None:
     """Writes an MP4: H.264 yuv420p (crf 18) and AAC. The file appears under its name only when it is complete.
 
@@ -159,6 +160,7 @@ def write_video(
         audio: (N,) mono, int16 or float in [-1, 1]; cut at the end of the video.
         audio_rate: of `audio`, in Hz.
         times: (F,) seconds at which each frame is shown, increasing from 0, in place of a constant rate.
+        source: provenance.GENERATED or COMPOSITE of pictures that a model made; the file then says so. None of others.
 
     Raises:
         ValueError: no frames, odd or changing size, wrong dtype, audio without a rate.
@@ -180,13 +182,11 @@ def write_video(
         if times is not None:
             video.codec_context.time_base = Fraction(1, _TICKS)
         sound = None if audio is None else _audio_stream(container, audio_rate)
+        if source is not None:
+            container.metadata.update(provenance.tags(source))
         count = 0
         for picture in _chain(first, frames):
-            if picture.shape != first.shape or picture.dtype != np.uint8:
-                raise ValueError(
-                    f"frames: frame {count} is {picture.dtype} {picture.shape}, expected uint8 {first.shape}"
-                )
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            frame = _frame(picture, first.shape, count)
             if times is not None:
                 if count == len(times):
                     raise ValueError(f"times: {count} for more frames; give each one")
@@ -197,6 +197,8 @@ def write_video(
         end = count / fps if times is None else times[count - 1] + 1 / fps
         if sound is not None:
             _encode_audio(container, sound, audio[: round(end * audio_rate)], audio_rate)
+    if source is not None:
+        provenance.append(memory, source)
     write_atomically(path, memory.getbuffer())
 
 
@@ -208,6 +210,12 @@ def even(picture: np.ndarray) -> np.ndarray:
 def _chain(first, rest):
     yield first
     yield from rest
+
+
+def _frame(picture: np.ndarray, shape: tuple[int, ...], number: int) -> Any:
+    if picture.shape != shape or picture.dtype != np.uint8:
+        raise ValueError(f"frames: frame {number} is {picture.dtype} {picture.shape}, expected uint8 {shape}")
+    return av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
 
 
 def _video_stream(container, picture: np.ndarray, fps: float):

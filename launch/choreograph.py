@@ -5,7 +5,7 @@
         [--pose_weights DIR | --estimator rtm --pose_model FILE --detector FILE]
 
 Of each dance DIR/SONG_SEED.npz holds poses and tokens, and DIR/SONG_SEED.mp4 shows it with its song. In place of
---image, --continue_from FILE goes on from all frames of such a file, or of a pose file (see README). Processes that
+--image, --continue_from FILE goes on from all frames of such a file, or of a pose file (docs/data.md). Processes that
 --coordinator HOST:PORT --num_processes N --process_id I connect divide the dances.
 """
 

@@ -9,7 +9,7 @@ import numpy as np
 from etils import epath
 from PIL import Image
 
-from data_pipeline import music, poses, video_files
+from data_pipeline import music, poses, provenance, video_files
 from data_pipeline.files import write_atomically
 from xdancer_jax import paths
 
@@ -45,7 +45,8 @@ def tile(panels: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def write(stem: epath.Path, grid: np.ndarray) -> epath.Path:
-    """STEM.png of a picture, STEM.mp4 of frames at 15 fps, whole or not at all. Raises OSError where it cannot be."""
+    """STEM.png of a picture, STEM.mp4 of frames at 15 fps, whole or not at all. Raises OSError where it cannot be.
+    A video says that some of its pictures, if not all, were made by a model (provenance.COMPOSITE)."""
     if paths.in_store(stem):
         with tempfile.TemporaryDirectory() as folder:
             made = write(epath.Path(folder) / stem.name, grid)
@@ -54,7 +55,7 @@ def write(stem: epath.Path, grid: np.ndarray) -> epath.Path:
     stem.parent.mkdir(parents=True, exist_ok=True)
     if grid.ndim == 4:
         path = stem.with_name(f"{stem.name}.mp4")
-        video_files.write_video(path, grid, music.FPS / _EVERY)
+        video_files.write_video(path, grid, music.FPS / _EVERY, source=provenance.COMPOSITE)
         return path
     path, file = stem.with_name(f"{stem.name}.png"), io.BytesIO()
     Image.fromarray(grid).save(file, "png")

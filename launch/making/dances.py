@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from data_pipeline import audio_files, music, pose_files, poses, video_files
+from data_pipeline import audio_files, music, pose_files, poses, provenance, video_files
 from data_pipeline.feature_sets import refuse_other
 from launch.runs.loading import Run
 from launch.shell.progress import Bar
@@ -166,7 +166,7 @@ def write_poses(path: Path, dance: Dance, height: int, width: int) -> None:
 def write_preview(path: Path, dance: Dance, song: Song, height: int, width: int) -> None:
     """A video of the skeleton with its song."""
     drawn = (poses.draw(pose, height, width) for pose in dance.poses)  # all at once would fill the memory
-    video_files.write_video(path, drawn, music.FPS, song.audio, AUDIO_RATE)
+    video_files.write_video(path, drawn, music.FPS, song.audio, AUDIO_RATE, source=provenance.GENERATED)
 
 
 def write(path: Path, dance: Dance, song: Song, height: int, width: int) -> list[Path]:

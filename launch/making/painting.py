@@ -11,7 +11,7 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from data_pipeline import image_files, music, pose_estimation, pose_files, poses, video_files
+from data_pipeline import image_files, music, pose_estimation, pose_files, poses, provenance, video_files
 from data_pipeline.skeleton import PARTS
 from launch import stages
 from launch.making import dances
@@ -147,7 +147,9 @@ def write(out: str, frames: Iterable[np.ndarray], dancer: Dancer, dance: Dance, 
     height, width = dancer.photo.shape[:2]
     paths = outputs(out)
     with Bar("write", "file") as progress:
-        video_files.write_video(paths[0], frames, music.FPS, song.audio, dances.AUDIO_RATE)
+        video_files.write_video(
+            paths[0], frames, music.FPS, song.audio, dances.AUDIO_RATE, source=provenance.GENERATED
+        )
         progress(1, 3)
         dances.write_poses(paths[1], dance, height, width)
         progress(2, 3)

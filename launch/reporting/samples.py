@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from etils import epath
 
-from data_pipeline import audio_files, music, poses, video_files
+from data_pipeline import audio_files, music, poses, provenance, video_files
 from data_pipeline.files import one_line
 from data_pipeline.music.timing import SAMPLE_RATE
 from launch.reporting import beats as time_lines
@@ -144,7 +144,8 @@ def _heard(video: epath.Path | None, frames: int) -> np.ndarray | None:
 def _skeleton(clip: np.ndarray) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "skeleton.mp4"
-        video_files.write_video(path, (poses.draw(pose, *_SKELETON) for pose in clip[::_EVERY]), music.FPS / _EVERY)
+        drawn = (poses.draw(pose, *_SKELETON) for pose in clip[::_EVERY])
+        video_files.write_video(path, drawn, music.FPS / _EVERY, source=provenance.GENERATED)
         return path.read_bytes()
 
 

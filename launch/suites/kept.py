@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from data_pipeline import npz_files
+from data_pipeline import npz_files, provenance
 from data_pipeline.files import write_atomically
 from xdancer_jax.evals.protocols import Result
 
@@ -28,6 +28,11 @@ FORMAT = 1
 TRUTH = "_truth"
 HEIGHT, WIDTH = 512, 288  # of the picture that kept poses without pictures are in
 _MADE_OF = "made_of"  # member of an .npz: what the clip depends on, as JSON
+
+
+def source(file: str, name: str) -> str | None:
+    """What `file` of the clip `name`, its made one or the true one, says of where its pictures come from."""
+    return provenance.GENERATED if file == name else None
 
 
 @dataclasses.dataclass(frozen=True)

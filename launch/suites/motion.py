@@ -67,7 +67,7 @@ def _write(place: Place, name: str, number: int, view: Any, dance: dances.Dance,
     beside = {"beats": beats[beats < count], "song": np.array(view.value("song"))}
     sound = sounds.of(view, heard, 0, count)
     for each, motion, tokens in ((name + TRUTH, view.poses(0, count), None), (name, dance.poses, dance.tokens)):
-        preview(place, each, motion, sound)
+        preview(place, each, motion, sound, source=kept.source(each, name))
         place.write(each, {**pose_arrays(motion, kept.HEIGHT, kept.WIDTH), "tokens": tokens, **beside}, number=number)
 
 
@@ -78,10 +78,12 @@ def pose_arrays(motion: np.ndarray, height: int, width: int, fps: float = music.
     return {"poses": pixels, "height": np.array(height), "width": np.array(width), "fps": np.array(float(fps))}
 
 
-def preview(place: Place, name: str, motion: np.ndarray, sound=(None, None), fps: float = music.FPS) -> None:
-    """NAME.mp4, the skeleton, with its song where there is one."""
+def preview(
+    place: Place, name: str, motion: np.ndarray, sound=(None, None), fps: float = music.FPS, *, source: str | None
+) -> None:
+    """NAME.mp4, the skeleton, with its song where there is one; source: as video_files.write_video takes it."""
     drawn = (poses.draw(pose, kept.HEIGHT, kept.WIDTH) for pose in motion)
-    video_files.write_video(place.clip(name, ".mp4"), drawn, fps, *sound)
+    video_files.write_video(place.clip(name, ".mp4"), drawn, fps, *sound, source=source)
 
 
 class Motions(Sequence):

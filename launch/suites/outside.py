@@ -145,7 +145,8 @@ def _take_video(place: Place, name: str, path: Path, true: Path | ClipView) -> t
             if isinstance(file, Path) and file.suffix.lower() == ".mp4":
                 shutil.copyfile(file, shown)
             else:
-                video_files.write_video(shown, map(video_files.even, video_.read()), video_.fps)
+                source = kept.source(each, name)
+                video_files.write_video(shown, map(video_files.even, video_.read()), video_.fps, source=source)
             place.write(each, {"fps": np.array(video_.fps)})
     return real, made
 
@@ -188,7 +189,8 @@ def _take_motion(place: Place, name: str, path: Path, true: Path | ClipView) -> 
     for each, arrays in ((name + TRUTH, real), (name, made)):
         place.write(each, arrays)
         clip = pose_files.load_poses(place.clip(each))
-        motion.preview(place, each, poses.normalise(clip.poses, clip.height, clip.width), fps=float(arrays["fps"]))
+        drawn, source = poses.normalise(clip.poses, clip.height, clip.width), kept.source(each, name)
+        motion.preview(place, each, drawn, fps=float(arrays["fps"]), source=source)
 
 
 def _motion_file(path: Path) -> dict[str, np.ndarray]:

@@ -58,7 +58,7 @@ def _poses(run: Run, place: Place) -> Callable[..., None]:
         second = in_windows(once, first.poses, reach)
         beside = {"poses_again": second.poses, "tokens_again": second.tokens}
         for each, motion, more in ((name + TRUTH, true, {}), (name, first.poses, {"tokens": first.tokens, **beside})):
-            preview(place, each, motion)
+            preview(place, each, motion, source=kept.source(each, name))
             place.write(each, {**pose_arrays(motion, kept.HEIGHT, kept.WIDTH), **more}, number=number)
 
     return make
@@ -93,8 +93,9 @@ def _pictures(run: Run, place: Place) -> Callable[..., None]:
         true = (view.image(i) for i in places)
         chunks = ([view.image(i) for i in places[first : first + _CHUNK]] for first in range(0, len(places), _CHUNK))
         frames = [frame for chunk in chunks for frame in made(np.stack(chunk))]
-        video_files.write_video(place.clip(name + TRUTH, ".mp4"), (video_files.even(frame) for frame in true), 1)
-        video_files.write_video(place.clip(name, ".mp4"), (video_files.even(frame) for frame in frames), 1)
+        for each, pictures in ((name + TRUTH, true), (name, frames)):
+            shown, source = map(video_files.even, pictures), kept.source(each, name)
+            video_files.write_video(place.clip(each, ".mp4"), shown, 1, source=source)
         place.write(name + TRUTH, {"fps": np.array(1.0)}, (view.image(i) for i in places), number=number)
         place.write(name, {"fps": np.array(1.0)}, frames, number=number)
 

@@ -74,7 +74,8 @@ def _write(run, paint, data: Data, place: Place, view: ClipView, name: str, numb
     for each_name, pictures, more in (
         (name + TRUTH, target, {"photo": _photo(photo)}), (name, frames, {"tokens": tokens}),
     ):
-        video_files.write_video(place.clip(each_name, ".mp4"), map(video_files.even, pictures), music.FPS, *sound)
+        shown, source = map(video_files.even, pictures), kept.source(each_name, name)
+        video_files.write_video(place.clip(each_name, ".mp4"), shown, music.FPS, *sound, source=source)
         place.write(each_name, {**arrays, **more}, pictures, number)
 
 

@@ -2,7 +2,7 @@ import av
 import numpy as np
 import pytest
 
-from data_pipeline import browser_videos
+from data_pipeline import browser_videos, provenance
 from data_pipeline.video_files import iter_video, write_video
 from tests import media
 
@@ -45,6 +45,12 @@ def test_a_copy_starts_before_it_is_loaded_and_tells_nothing(tmp_path):
     content = (tmp_path / "b.mp4").read_bytes()
     assert b"ours" not in content and b"Lavf" not in content
     assert content.index(b"moov") < content.index(b"mdat")
+
+
+def test_a_copy_for_raters_does_not_say_which_one_is_generated(tmp_path):
+    write_video(tmp_path / "a.mp4", np.zeros((4, 32, 32, 3), np.uint8), source=provenance.GENERATED)
+    browser_videos.copy(tmp_path / "a.mp4", tmp_path / "b.mp4")
+    assert provenance.source_of(tmp_path / "b.mp4") is None and b"AI-generated" not in (tmp_path / "b.mp4").read_bytes()
 
 
 @pytest.mark.parametrize(("codec", "options"), [

@@ -2,7 +2,7 @@ import av
 import numpy as np
 import pytest
 
-from data_pipeline import frame_times, pose_files, video_files, video_poses
+from data_pipeline import frame_times, pose_files, provenance, video_files, video_poses
 
 TIMES = np.array([0, 0.1, 0.15, 0.4, 0.45, 0.9])
 
@@ -41,6 +41,7 @@ def test_poses_have_the_times_of_their_pictures(video, tmp_path):
 def test_the_overlay_runs_in_step_with_its_video(video, tmp_path):
     clip = video_poses.estimate_video(Estimator(), video)
     video_poses.write_overlay(tmp_path / "look.mp4", video, clip)
+    assert provenance.source_of(tmp_path / "look.mp4") is None  # drawn over a recording
     times, pictures = zip(*video_files.iter_video(tmp_path / "look.mp4"), strict=True)
     np.testing.assert_allclose(times, TIMES, atol=1e-4)
     assert np.ptp(pictures[1], axis=(0, 1)).max() > 60 and np.ptp(pictures[3], axis=(0, 1)).max() < 20  # nobody drawn

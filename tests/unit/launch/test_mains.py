@@ -105,6 +105,19 @@ def test_generate_hands_on_every_flag(making, tmp_path):
     assert (given, frames, seeds) == (["given"], 60, [5])
     assert options["sampling"] == dances.Sampling((0.5,), (3,), (0.9,))
     assert making.calls["paint"][2] == 5  # the video's seed too
+    assert calls["write"][1] is None  # what paint gave, as it is
+    done = command_line.run(
+        "launch.generate", "--image=i.png", "--music=m.wav", "--runs=r", f"--out={out}", "--visible_mark"
+    )
+    assert done.returncode == 0 and making.calls["write"][0][1].__name__ == "marked", done.stderr
+
+
+def test_generate_refuses_half_a_signature_before_anything_is_read(making, tmp_path):
+    done = command_line.run(
+        "launch.generate", "--image=i.png", "--music=m.wav", "--runs=r", f"--out={tmp_path}/d.mp4", "--c2pa_key=k.pem"
+    )
+    assert (done.returncode, done.stderr) == (1, "error: --c2pa_certificate and --c2pa_key go together\n")
+    assert making.calls == {}
 
 
 def test_choreograph_hands_on_every_flag(making, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from configs import autoencoder
-from data_pipeline import image_files, video_files
+from data_pipeline import image_files, provenance, video_files
 from data_pipeline.schema import FRAMES
 from launch import stages
 from launch.figures import grids
@@ -139,6 +139,7 @@ def test_a_grid_is_written_whole_by_its_kind(tmp_path):
     assert path == Path(tmp_path / "a" / "step_1.png")
     np.testing.assert_array_equal(np.asarray(Image.open(path)), picture)
     assert grids.write(tmp_path / "b", np.zeros((2, 4, 6, 3), np.uint8)).name == "b.mp4"
+    assert provenance.source_of(tmp_path / "b.mp4") == provenance.COMPOSITE
     assert sorted(x.name for x in tmp_path.rglob("*") if x.is_file()) == ["b.mp4", "step_1.png"]
     with pytest.raises(ValueError, match="a grid of no examples"):
         grids.tile([])

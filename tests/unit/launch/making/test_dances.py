@@ -8,7 +8,7 @@ from absl.testing import flagsaver
 from scipy.io import wavfile
 
 from configs import motion, tokenizer
-from data_pipeline import audio_files, pose_files, poses, video_files
+from data_pipeline import audio_files, pose_files, poses, provenance, video_files
 from launch.making import dances, sampling_flags
 from launch.runs import loading
 from launch.shell import outputs
@@ -86,6 +86,7 @@ def test_every_song_is_danced_with_every_seed_at_its_own_length(workdir, run, so
     tokens = {key: pose_files.load_poses(path).tokens for key, path in files.items()}
     assert {key: len(x) for key, x in tokens.items()} == {(s, d): {"one": 45, "two": 60}[s] for s, d in tokens}
     assert (tokens["one", 0] != tokens["one", 7]).any() and (tokens["one", 0] != tokens["two", 0][:45]).any()
+    assert {provenance.source_of(path.with_suffix(".mp4")) for path in files.values()} == {provenance.GENERATED}
     times, pictures = zip(*video_files.iter_video(out / "two_7.mp4"), strict=True)
     assert np.shape(pictures) == (60, 64, 32, 3) and np.max(pictures) > 100
     np.testing.assert_allclose(times, np.arange(60) / 30, atol=1e-6)

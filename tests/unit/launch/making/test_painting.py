@@ -11,7 +11,7 @@ from PIL import Image
 from scipy.io import wavfile
 
 from configs import autoencoder, tokenizer, video
-from data_pipeline import image_files, music, pose_files, poses, video_files
+from data_pipeline import image_files, music, pose_files, poses, provenance, video_files
 from data_pipeline.feature_sets import FeatureSet
 from data_pipeline.schema import FRAMES
 from data_pipeline.skeleton import PARTS
@@ -196,13 +196,14 @@ def test_skeletons_are_drawn_when_asked_for():
 def test_the_video_is_written_from_a_stream_of_frames(tmp_path, monkeypatch):
     written = {}
 
-    def write_video(path, frames, *rest):
-        written[path.name] = len(list(frames))
+    def write_video(path, frames, *rest, source):
+        written[path.name] = (len(list(frames)), source)
 
     monkeypatch.setattr(video_files, "write_video", write_video)
     song = dances.Song(np.zeros(100, np.int16), np.zeros((5, 35)))
     paths = painting.write(str(tmp_path / "d.mp4"), iter(np.zeros((5, *SIZE, 3), np.uint8)), dancer(), dance(5), song)
-    assert written == {"d.mp4": 5, "d_skeleton.mp4": 5} and paths[1].exists()
+    generated = (5, provenance.GENERATED)
+    assert written == {"d.mp4": generated, "d_skeleton.mp4": generated} and paths[1].exists()
 
 
 def test_steps_are_those_asked_for(run, paint):

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from data_pipeline import poses
+from data_pipeline import poses, provenance
 from data_pipeline.pose_files import save_poses
 from launch.reporting import page, samples, writing
 from tests import browser, reports
@@ -129,6 +129,11 @@ def test_a_clip_has_its_truth_and_its_skeleton_beside_it(folder):
     labels = [each["aria-label"] for each in Elements(samples.shown(clip, samples.Shelf(60), False)).of("video")]
     assert labels == ["song_0, made", "song_0, the real one", "song_0, skeleton"]
     assert "beats of its music unknown" in samples.shown(clip, samples.Shelf(60), True)
+
+
+def test_a_skeleton_drawn_for_the_page_says_that_a_model_made_the_dance(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(samples._skeleton(reports.clip(tmp_path)))
+    assert provenance.source_of(tmp_path / "a.mp4") == provenance.GENERATED
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x93NUMPY"])

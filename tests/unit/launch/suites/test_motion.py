@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from data_pipeline import sources, video_files
+from data_pipeline import provenance, sources, video_files
 from launch.figures.data import Data
 from launch.making import dances
 from launch.stages import motion as stage
@@ -68,6 +68,9 @@ def test_kept_dances_have_the_figures_of_dances_in_memory(asked, place):
     assert figures[-1].ids == ("fvd_poses",) and "--i3d" in figures[-1].lacking
     frames = list(video_files.iter_video(place.clip("clip_1", ".mp4")))
     assert len(frames) == 21 and frames[0].picture.shape == (kept.HEIGHT, kept.WIDTH, 3)
+    for name in clips.names:
+        assert provenance.source_of(place.clip(name, ".mp4")) == provenance.GENERATED
+        assert provenance.source_of(place.clip(name + TRUTH, ".mp4")) is None
 
 
 def test_only_what_is_missing_is_made_again_by_the_same_seeds(asked, place):

@@ -3,10 +3,11 @@
 import json
 import shutil
 
+import av
 import numpy as np
 import pytest
 
-from data_pipeline import pose_files, video_files
+from data_pipeline import pose_files, provenance, video_files
 from launch.suites import outside
 from launch.suites.networks import Given
 
@@ -65,6 +66,27 @@ def test_pose_files_beside_true_ones(tmp_path):
     outside.run(what, str(tmp_path / "out"), "motion", NONE, "alex", ("jerk_2d_body",))
     [result] = results(tmp_path / "out" / "motion").values()
     assert result["result"]["counts"]["motions"] == 2 and result["result"]["counts"]["clips_left_out"] == 0
+    videos = (tmp_path / "out" / "motion" / "clips").glob("*.mp4")
+    said = {path.stem: provenance.source_of(path) for path in videos}
+    assert said == {"a": provenance.GENERATED, "a_truth": None, "b": provenance.GENERATED, "b_truth": None}
+
+
+def test_videos_that_are_shown_in_another_format_say_whose_pictures_they_are(tmp_path):
+    video(tmp_path / "clip.mp4")
+    video(tmp_path / "clip_truth.mp4", seed=1)
+    made, shown = tmp_path / "made", tmp_path / "out" / "video" / "clips"
+    made.mkdir()
+    for name in ("clip", "clip_truth"):  # another container of the same streams, which are encoded anew to be shown
+        with av.open(str(tmp_path / f"{name}.mp4")) as source, av.open(str(made / f"{name}.mkv"), "w") as out:
+            stream = out.add_stream_from_template(source.streams.video[0])
+            for packet in source.demux(video=0):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    out.mux(packet)
+    only = ("frame_l1_mean",)
+    outside.run(outside.Outside(str(made), None, None), str(tmp_path / "out"), "video", NONE, "alex", only)
+    assert provenance.source_of(shown / "clip.mp4") == provenance.GENERATED
+    assert provenance.source_of(shown / "clip_truth.mp4") is None
 
 
 def test_nothing_to_measure_is_a_line(tmp_path):

@@ -7,15 +7,23 @@ import numpy as np
 import pytest
 
 from configs import autoencoder
-from data_pipeline import sources
+from data_pipeline import provenance, sources
 from launch.figures.data import Data
 from launch.runs import loading
 from launch.stages import autoencoder as autoencoder_stage
 from launch.stages import tokenizer as stage
 from launch.suites import kept, reconstruction, running
+from launch.suites.kept import TRUTH
 from launch.suites.networks import Given
 from tests import untrained_run
 from xdancer_jax.evals.second_pass import Pass
+
+
+def said_by(videos):
+    """Reconstructions say that a model made them, the true ones say nothing."""
+    assert len(videos) == 4
+    for path in videos:
+        assert provenance.source_of(path) == (None if path.stem.endswith(TRUTH) else provenance.GENERATED), path
 
 
 def test_a_tokenizers_suite_is_its_figures_and_goes_on_where_it_stopped(trained, data, tmp_path, capsys):
@@ -35,6 +43,7 @@ def test_a_tokenizers_suite_is_its_figures_and_goes_on_where_it_stopped(trained,
             value = None if np.isnan(value) else value
             assert ours["result"]["values"][name] == (value and pytest.approx(value, rel=1e-5)), name
     files = {path: path.stat().st_mtime_ns for path in place.rglob("*") if path.is_file()}
+    said_by([path for path in files if path.suffix == ".mp4"])
     assert len(files) == 3 + 2 * 4  # two clips: made and true, .npz and .mp4
     running.run(workdir, chosen, "2", "reconstruction", Given({}), "alex", ())
     assert files == {path: path.stat().st_mtime_ns for path in files}
@@ -84,6 +93,7 @@ def test_an_autoencoders_suite_is_its_figures(tmp_path, monkeypatch):
     place = kept.Place(tmp_path, "reconstruction", 1, {})
     place.clips.mkdir(parents=True)
     clips = reconstruction.keep(run, Data("nowhere"), place)
+    said_by(sorted(place.clips.glob("*.mp4")))
     figures = reconstruction.figures(run, Data("nowhere"), place, clips.names, Given({}))
     assert figures[0].ids == ("psnr_float",)
     [psnr] = figures[0].measure()

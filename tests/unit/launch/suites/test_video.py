@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from data_pipeline import sources
+from data_pipeline import provenance, sources
 from launch.figures import videos
 from launch.figures.data import Data
 from launch.suites import kept, sounds, video
-from launch.suites.kept import Place
+from launch.suites.kept import TRUTH, Place
 from launch.suites.networks import Given
 from xdancer_jax.evals.embedding import Embedder
 from xdancer_jax.evals.identity import TEMPLATE, FaceFinder
@@ -75,6 +75,9 @@ def test_what_is_kept_is_measured_and_short_clips_are_named(painted, place):
     clips = video.keep(RUN, data, place)
     assert clips == (["c0", "c1", "c2", "c3"], ["1 clips left out, shorter than --frames=18: short"], 1)
     assert painted == [7] * 4
+    for name in clips.names:
+        assert provenance.source_of(place.clip(name, ".mp4")) == provenance.GENERATED
+        assert provenance.source_of(place.clip(name + TRUTH, ".mp4")) is None
     assert video.keep(RUN, data, place) == clips and len(painted) == 4
     figures = video.figures(*video.kept_sides(place, clips.names), Stand({}), "vgg", Seam(length=8, overlap=2))
     assert len(figures) == 19
