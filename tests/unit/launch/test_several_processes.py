@@ -1,6 +1,7 @@
 """Two real processes, connected by gloo, evaluate, choreograph and generate what one does."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -70,6 +71,43 @@ def test_two_processes_evaluate_as_one_does(runs, toy, tmp_path, name):
     for a, b in zip(one, two, strict=True):
         assert a["source"].pop("time") < b["source"].pop("time")
         assert a == b
+
+
+def _suite(folder):
+    """(results by protocol, arrays of its clips by name) of a suite's folder."""
+    found = {path.name: json.loads(path.read_text())["result"] for path in sorted(folder.glob("*.json"))}
+    clips = {}
+    for path in sorted((folder / "clips").glob("*.npz")):
+        with np.load(path, allow_pickle=False) as file:
+            clips |= {f"{path.name}/{name}": file[name] for name in ("poses", "tokens") if name in file}
+    return found, clips
+
+
+@pytest.mark.parametrize("name", ["motion", "video"])
+def test_a_suite_by_two_processes_and_over_four_devices_is_that_of_one(runs, toy, tmp_path, name):
+    for each in ("one", "two", "four"):
+        shutil.copytree(runs / name, tmp_path / each)
+    arguments = ("--suite=all", f"--data={toy}", "--frames=18", "--weights=random")
+    arguments += ("--protocols=psnr_float,flicker_second_difference",) if name == "video" else ()
+    done = command_line.run("launch.evaluate", f"--run={tmp_path / 'one'}", *arguments)
+    assert done.returncode == 0, done.stderr
+    status, _, wrong = processes.run("launch.evaluate", f"--run={tmp_path / 'two'}", *arguments)
+    assert status == [0, 0], "\n".join(wrong)
+    four = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    with processes.started([[f"--run={tmp_path / 'four'}", *arguments]], [four], "launch.evaluate") as started:
+        assert processes.ended(started).statuses == [0]
+    folders = [tmp_path / each / "evaluation" / "step_1" / name for each in ("one", "two", "four")]
+    (results, clips), *others = map(_suite, folders)
+    assert results and clips
+    for their_results, their_clips in others:
+        assert their_results.keys() == results.keys() and their_clips.keys() == clips.keys()
+        for key, array in clips.items():
+            np.testing.assert_allclose(their_clips[key], array, atol=1e-4)
+        for protocol, result in results.items():
+            assert their_results[protocol]["counts"] == result["counts"]
+            for value, figure in result["values"].items():
+                found = np.float64(their_results[protocol]["values"][value])
+                np.testing.assert_allclose(found, np.float64(figure), rtol=1e-3, err_msg=f"{protocol} {value}")
 
 
 def test_two_processes_divide_dances(runs, files, tmp_path):
