@@ -50,18 +50,19 @@ def privacy(limits: Limits) -> str:
 
 
 CSS = """
-.gradio-container { max-width: 1080px !important; margin: 0 auto; }
+.gradio-container { width: 100%; min-width: 0; max-width: min(1080px, 100%) !important; margin: 0 auto; }
 .note { color: #b42318; font-weight: 600; margin: 0.2rem 0; overflow-wrap: anywhere; }
 .dark .note { color: #ff9a8f; }
 .hint { margin: 0.2rem 0; overflow-wrap: anywhere; }
 .mark { border-left: 4px solid currentColor; padding-left: 0.6rem; margin: 0.3rem 0; font-weight: 600; }
 .pose { margin: 0; text-align: center; }
-.pose img { max-height: 420px; max-width: 100%; display: inline-block; border-radius: 6px; }
-.line { margin: 0; }
-.line svg { width: 100%; height: auto; }
+.pose img { height: min(320px, 50vh); width: auto; max-width: 100%; display: inline-block; border-radius: 6px; }
+.line { margin: 0 auto; max-width: 760px; padding-left: 1rem; }
+.line svg { width: 100%; height: auto; overflow: visible; }
 .line figcaption, .pose figcaption { font-size: 0.9rem; opacity: 0.85; }
 progress { width: 100%; height: 0.8rem; }
-button { min-height: 44px; }
+#examples button, #make, #cancel, #made button { min-height: 44px; }
+[id$="-note"]:not(:has(p)), #status:not(:has(p)), #preview:not(:has(img)) { display: none; }
 """
 
 # A line on the time line says where the video is, and a click there takes the video to it.
