@@ -13,23 +13,26 @@ from launch.apps.refusals import Refused
 def jobs():
     """Worked off by a thread."""
     made, stop = Jobs(2), threading.Event()
-    worker = threading.Thread(target=made.run_forever, args=(stop,))
+    worker = threading.Thread(target=made.run_forever, args=(stop,), daemon=True)
     worker.start()
     yield made
     stop.set()
+    for owner in ("a", "b", "c", "owner 0", "owner 1", "owner 2"):
+        made.cancel(owner)
     worker.join(10)
     assert not worker.is_alive()
 
 
 class Work:
-    """Tells how far it is until it may end."""
+    """Tells how far it is until it may end, at most for some seconds."""
 
     def __init__(self):
         self.begun, self.may_end, self.told = threading.Event(), threading.Event(), 0
 
     def __call__(self, job):
         self.begun.set()
-        while not self.may_end.is_set():
+        until = time.monotonic() + 30
+        while not self.may_end.is_set() and time.monotonic() < until:
             job.tell("painting", self.told, 100)
             self.told += 1
             time.sleep(0.001)
@@ -45,14 +48,14 @@ def wait(condition):
 
 def test_one_is_worked_off_at_a_time_and_the_others_know_their_place(jobs):
     works = [Work() for _ in range(3)]
-    first, second, third = [jobs.add(Job(f"owner {n}", work)) for n, work in enumerate(works[:1])] + [None, None]
-    works[0].begun.wait(10)
+    first = jobs.add(Job("owner 0", works[0]))
+    assert works[0].begun.wait(10)
     second, third = (jobs.add(Job(f"owner {n}", works[n])) for n in (1, 2))
     assert first.state == RUNNING and (jobs.before(first), jobs.before(second), jobs.before(third)) == (0, 1, 2)
     wait(lambda: first.done > 2)
     assert (first.phase, first.total) == ("painting", 100) and not works[1].begun.is_set()
     works[0].may_end.set()
-    works[1].begun.wait(10)
+    assert works[1].begun.wait(10)
     assert (first.state, first.result, jobs.before(third)) == (DONE, "made", 1)
     for work in works:
         work.may_end.set()
@@ -63,10 +66,10 @@ def test_one_is_worked_off_at_a_time_and_the_others_know_their_place(jobs):
 def test_a_running_job_ends_where_it_is_cancelled_and_the_next_begins(jobs):
     works, left = [Work(), Work()], []
     first = jobs.add(Job("a", works[0], lambda: left.append("a")))
-    works[0].begun.wait(10)
+    assert works[0].begun.wait(10)
     second = jobs.add(Job("b", works[1], lambda: left.append("b")))
     jobs.cancel("a")
-    works[1].begun.wait(10)
+    assert works[1].begun.wait(10)
     assert (first.state, first.result, left) == (CANCELLED, None, ["a"])
     told = works[0].told
     time.sleep(0.05)
@@ -79,14 +82,14 @@ def test_a_running_job_ends_where_it_is_cancelled_and_the_next_begins(jobs):
 def test_a_waiting_job_never_begins_once_it_is_cancelled(jobs):
     running, waiting, left = Work(), Work(), []
     jobs.add(Job("a", running))
-    running.begun.wait(10)
+    assert running.begun.wait(10)
     job = jobs.add(Job("b", waiting, lambda: left.append("b")))
     jobs.cancel("b")
     assert (job.state, left) == (CANCELLED, ["b"])
     running.may_end.set()
     last = Work()
     jobs.add(Job("b", last))
-    last.begun.wait(10)
+    assert last.begun.wait(10)
     assert not waiting.begun.is_set()
     last.may_end.set()
 
@@ -94,7 +97,7 @@ def test_a_waiting_job_never_begins_once_it_is_cancelled(jobs):
 def test_who_has_one_and_who_finds_too_many_are_told(jobs):
     work = Work()
     jobs.add(Job("a", work))
-    work.begun.wait(10)
+    assert work.begun.wait(10)
     with pytest.raises(Refused, match="Your dance before is not finished"):
         jobs.add(Job("a", work))
     jobs.add(Job("b", work)), jobs.add(Job("c", work))
