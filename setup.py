@@ -34,6 +34,7 @@ EXTRAS = {
     "tpu": ["jax[tpu]>=0.10.2"],
     "pose": ["mediapipe>=1.2.2"],
     "quality": ["onnxruntime>=1.32"],  # networks that score pictures, and that find and tell faces
+    "app": ["gradio>=6.31"],  # launch.app; it wants pillow<13
     "rtm": ["rtmlib>=0.0.16", "onnxruntime>=1.32"],  # pose estimation by the user's ONNX files
     "beam": ["apache-beam>=2.77"],
     "parity": [

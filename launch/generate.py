@@ -51,8 +51,7 @@ def _read():
     sampling, song = sampling_flags.sampling(motion.config), dances.read_song(motion, _MUSIC.value)
     size = painting.video_size(_SIZE.value, video.config)
     dancer = painting.read_dancer(_IMAGE.value, _POSE.value, estimator_flags.estimator, size)
-    frames, given = dances.frame_count(_SECONDS.value, len(song.features)), dances.tokens_of(motion, dancer.pose[None])
-    [dance] = dances.choreograph(motion, [song], [given], frames, [_SEED.value], sampling=sampling)
+    dance = dances.of_photo(motion, song, dancer.pose, _SECONDS.value, _SEED.value, sampling)
     return painting_flags.applied(video), song, dancer, dance
 
 

@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from data_pipeline import audio_files, music, pose_files, poses, provenance, video_files
 from data_pipeline.feature_sets import refuse_other
 from launch.runs.loading import Run
-from launch.shell.progress import Bar
+from launch.shell.progress import Bar, Shows
 from xdancer_jax import sharding
 from xdancer_jax.stages import motion_sampling
 from xdancer_jax.stages.motion_sampling import Sampling
@@ -102,13 +102,13 @@ def read_tokens(run: Run, path: str, size: tuple[int, int]) -> np.ndarray:
 
 def choreograph(
     run: Run, songs: Sequence[Song], given: Sequence[np.ndarray], num_frames: int, seeds: Sequence[int], *,
-    sampling: Sampling | None = None, quiet: bool = False,
+    sampling: Sampling | None = None, quiet: bool = False, shows: Shows | None = None,
 ) -> list[Dance]:
     """A dance a song by the motion run, for the first `num_frames` of each or all that it has.
 
     given: tokens (n, S, K) from which each dance goes on, all of one n (motion_sampling.stream). sampling: instead of
-    the run's own. Of several processes each makes its own dances on its own devices; where the run's weights lie on
-    those of all, all must call it.
+    the run's own. shows: instead of a bar. Of several processes each makes its own dances on its own devices; where the
+    run's weights lie on those of all, all must call it.
     """
     config = run.config
     features = [run.features.normalise(song.features) for song in songs]
@@ -124,7 +124,7 @@ def choreograph(
         np.pad(song[:count], ((0, longest - count), (0, 0))) for song, count in zip(features, frames, strict=True)
     ])
     mesh = _mesh(len(songs))
-    with Bar("motion", "frame", quiet) as progress:
+    with shows("motion", "frame") if shows else Bar("motion", "frame", quiet) as progress:
         tokens = motion_sampling.generate(
             run.modules["gpt"], _on(mesh, sharding.here(run.params["gpt"])), made,
             np.stack([music.pool(song, config.model.global_tokens) for song in features]), np.stack(given),
@@ -135,6 +135,15 @@ def choreograph(
     # One by one at their own lengths: a frame's pose depends on the frames after it.
     kept = [row[:count] for row, count in zip(tokens, frames, strict=True)]
     return [Dance(motion_sampling.poses_of(*_tokenizer(run), row[None])[0], row) for row in kept]
+
+
+def of_photo(
+    run: Run, song: Song, pose: np.ndarray, seconds: float | None, seed: int, sampling: Sampling,
+    shows: Shows | None = None,
+) -> Dance:
+    """The dance of a photo's pose (60, 3) to a song, of `seconds`, or else of all of it (`choreograph`)."""
+    frames, given = frame_count(seconds, len(song.features)), tokens_of(run, pose[None])
+    return choreograph(run, [song], [given], frames, [seed], sampling=sampling, shows=shows)[0]
 
 
 def _tokenizer(run: Run):

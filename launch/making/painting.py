@@ -17,7 +17,7 @@ from launch import stages
 from launch.making import dances
 from launch.making.dances import Dance, Song
 from launch.runs.loading import Run
-from launch.shell.progress import Bar
+from launch.shell.progress import Bar, Shows
 from xdancer_jax.stages import video_sampling
 from xdancer_jax.stages.video_sampling import Sampler
 
@@ -48,12 +48,17 @@ def read_dancer(image: str, pose_file: str | None, estimator: MakesEstimator, si
     else:
         picture, pose = pose_estimation.estimate_file(estimator(), image)
     box, cropped = dances.crop(pose, picture.shape[:2], size, pose_file or image)
-    if np.mean(pose[list(PARTS["lower_body"]), 2] > poses.VISIBLE) < 0.5:
+    if not legs_in_sight(pose):
         logging.warning(
             "%s: hips, knees and ankles are hardly in sight, so the legs are guessed; give a photo of the whole person",
             image,
         )
     return Dancer(poses.crop_image(picture, box, *size), cropped)
+
+
+def legs_in_sight(pose: np.ndarray) -> bool:
+    """Whether a pose (60, 3) shows at least half of the legs' joints."""
+    return bool(np.mean(pose[list(PARTS["lower_body"]), 2] > poses.VISIBLE) >= 0.5)
 
 
 def first_tokens(
@@ -83,17 +88,22 @@ class Painter:
     def __call__(self, dancer: Dancer, dance: Dance, seed: int, quiet: bool = True) -> np.ndarray:
         return np.stack(list(self._painted(dancer, dance, seed, quiet)))
 
-    def stream(self, dancer: Dancer, dance: Dance, seed: int, quiet: bool = True) -> Iterator[np.ndarray]:
-        frames = self._painted(dancer, dance, seed, quiet)
+    def stream(
+        self, dancer: Dancer, dance: Dance, seed: int, quiet: bool = True, shows: Shows | None = None
+    ) -> Iterator[np.ndarray]:
+        """shows: instead of a bar."""
+        frames = self._painted(dancer, dance, seed, quiet, shows)
         return frames if jax.process_count() == 1 else iter(list(frames))  # all decode, whoever looks at them
 
-    def _painted(self, dancer: Dancer, dance: Dance, seed: int, quiet: bool) -> Iterator[np.ndarray]:
+    def _painted(
+        self, dancer: Dancer, dance: Dance, seed: int, quiet: bool, shows: Shows | None = None
+    ) -> Iterator[np.ndarray]:
         run, conditions = self._run, {"poses": dance.poses}
         if run.config.pose_control == "pose_guider":
             conditions["pose_images"] = _Drawn(dance.poses, *dancer.photo.shape[:2])
         if run.config.pose_control == "motion_decoder":
             conditions["tokens"] = dance.tokens
-        with Bar("video", "window", quiet) as progress:
+        with shows("video", "window") if shows else Bar("video", "window", quiet) as progress:
             for chunk in self._generate.stream(
                 run.params, run.extra, _key(run.place.whole(np.uint32(seed))), reference=dancer.photo,
                 progress=progress, **conditions,
@@ -141,12 +151,14 @@ def parse_size(size: str, multiple: int) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def write(out: str, frames: Iterable[np.ndarray], dancer: Dancer, dance: Dance, song: Song) -> list[Path]:
+def write(
+    out: str, frames: Iterable[np.ndarray], dancer: Dancer, dance: Dance, song: Song, shows: Shows = Bar
+) -> list[Path]:
     """The video with its song, and beside it OUT_poses.npz and OUT_skeleton.mp4; each appears whole or not at all.
     frames: (H, W, 3) uint8, one after the other, of the size of the dancer's photo."""
     height, width = dancer.photo.shape[:2]
     paths = outputs(out)
-    with Bar("write", "file") as progress:
+    with shows("write", "file") as progress:
         video_files.write_video(
             paths[0], frames, music.FPS, song.audio, dances.AUDIO_RATE, source=provenance.GENERATED
         )

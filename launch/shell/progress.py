@@ -1,9 +1,14 @@
-"""The progress bar of the commands that generate."""
+"""The progress bar of the commands that generate, and what else may stand in its place."""
 
 import functools
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from tqdm import tqdm
+
+Progress = Callable[[int, int], None]  # (done, total)
+# (name, unit) -> what is entered while a phase runs. What its callback raises ends the work that calls it.
+Shows = Callable[[str, str], AbstractContextManager[Progress]]
 
 
 class Bar:
@@ -13,7 +18,7 @@ class Bar:
         self._make = functools.partial(tqdm, desc=name, unit=unit, disable=quiet)
         self._bar = None
 
-    def __enter__(self) -> Callable[[int, int], None]:
+    def __enter__(self) -> Progress:
         return self._update
 
     def __exit__(self, *unused) -> None:
