@@ -61,7 +61,7 @@ def test_a_dance_is_made_and_its_files_go_with_the_page(visits, uploads):
     assert present(visits) == []
 
 
-def test_the_dance_is_the_one_that_generate_makes(visits, uploads, files, maker, tmp_path, monkeypatch):
+def test_the_dance_is_the_one_that_generate_makes_with_its_mark(visits, uploads, files, maker, tmp_path, monkeypatch):
     job = visits.ask("a", uploads, NUMBERS | {"temperature": 1.5})
     visits.jobs.run_one(0)
     monkeypatch.setattr(painting, "painter", lambda run, steps: maker.paint)  # compiled once
@@ -69,6 +69,7 @@ def test_the_dance_is_the_one_that_generate_makes(visits, uploads, files, maker,
     done = command_line.run(
         "launch.generate", f"--image={files['photo']}", f"--pose={files['pose']}", f"--music={files['song']}",
         f"--runs={runs}", f"--out={tmp_path / 'd.mp4'}", "--seconds=2", "--seed=3", "--temperature=1.5",
+        "--visible_mark",
     )
     assert done.returncode == 0, done.stderr
     theirs = pose_files.load_poses(tmp_path / "d_poses.npz")
