@@ -2,8 +2,8 @@
 
     python -m launch.train --config=configs/autoencoder.py:tiny --config.data.dir=DATA --workdir=out/autoencoder
 
-Variants: "paper" (Stable Diffusion 1.x sizes), "tiny" (toy dancers of 112 x 64) and "shipped", of the weights that come
-with the project (toy dancers of 224 x 128, docs/toy_model.md). Latents are 8 times smaller than the frames in all.
+Variants: "paper" (Stable Diffusion 1.x sizes), "tiny" (toy dancers of 112 x 64) and "shipped" (of 224 x 128,
+for a checkpoint that is to come with the project; docs/status.md). Latents are 8 times smaller than the frames in all.
 """
 
 from ml_collections import ConfigDict

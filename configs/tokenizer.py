@@ -3,7 +3,8 @@
     python -m launch.train --config=configs/tokenizer.py:paper --config.data.dir=DATA --workdir=out/tokenizer
 
 Variants: "paper"; "single_part", its ablation: one encoder and one codebook for the whole body, as many tokens a frame;
-"tiny" and "tiny_single_part" for the toy dancers on a laptop; "shipped", of the weights that come with the project.
+"tiny" and "tiny_single_part" for the toy dancers on a laptop; "shipped" for a checkpoint that is
+to come with the project.
 """
 
 from ml_collections import ConfigDict

@@ -13,8 +13,8 @@ size and steps: a pose guider in both phases, noise offset and min-SNR weights. 
 Moore-AnimateAnyone trains it, with v-prediction and zero terminal SNR: its public weights become a run of it by
 `launch.convert --kind moore` (docs/weights.md). "tiny" are toy dancers at 112 x 64, with what helps so small a model
 beyond the paper: the motion decoder learns in both phases, and the photo's latents join the U-Net's input. "shipped"
-is of the weights that come with the project: the same at 224 x 128, with a pose guider, which learns where limbs are
-in hours of two cores.
+is for a checkpoint that is to come with the project: the same at 224 x 128, with a pose guider, which learns where
+limbs are in hours of two cores.
 """
 
 from ml_collections import ConfigDict
