@@ -44,6 +44,7 @@ def workdir(config: ConfigDict, directory: str, first: bool) -> Finding:
     if not record.exists(directory):
         return Finding("work dir", OK, f"{directory}: no run yet, begins at step 0")
     before = record.read(directory, config.name)
+    training.check_goes_on(directory, before)
     step = checkpoint.newest(directory)
     if not step:
         return Finding("work dir", OK, f"{directory}: a run without a checkpoint, begins anew")

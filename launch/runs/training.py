@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +71,7 @@ def _prepared(
 ) -> tuple[int, ConfigDict, Parts, dict[str, Any], FeatureSet | None]:
     """(step to go on from, resolved config, parts, rest of config.json, music features)."""
     before = record.read(workdir, config.name) if record.exists(workdir) else {}
-    if packed.file_of(workdir) or "lacks" in before:
-        raise ValueError(
-            f"{workdir}: holds weights to start from, and no training that could go on; give another --workdir, and "
-            f"these as a source: --config.start={workdir}, or --config.parts.PART.source=run:{workdir}"
-        )
+    check_goes_on(workdir, before)
     newest = checkpoint.newest(workdir)
     start = newest if before else 0
     if start:
@@ -87,6 +83,16 @@ def _prepared(
         content = {"facts": _facts(config, parts), "changes": [], "starts": _starts([], 0)}
     computed.check(config, parts)
     return start, config, parts, content, features.check(config, workdir, start)
+
+
+def check_goes_on(workdir: str | Path, before: Mapping[str, Any]) -> None:
+    """Raises ValueError where the run in `workdir`, with what its config.json holds, was converted or packed: it has no
+    optimizer."""
+    if packed.file_of(workdir) or "lacks" in before:
+        raise ValueError(
+            f"{workdir}: holds weights to start from, and no training that could go on; give another --workdir, and "
+            f"these as a source: --config.start={workdir}, or --config.parts.PART.source=run:{workdir}"
+        )
 
 
 def _run(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from configs import motion, tokenizer
+from launch.checks import run
 from launch.converting import packing
 from launch.runs import features, loading, resolve, sources, training
 from tests import untrained_run
@@ -75,6 +76,8 @@ def test_its_parts_are_sources(runs):
 def test_no_training_goes_on_in_it(runs, small):
     with pytest.raises(ValueError, match="holds weights to start from, .* give another --workdir, and these as a sou"):
         training.train(motion.get_config("tiny").lock(), runs / "float32")
+    with pytest.raises(ValueError, match="no training that could go on"):
+        run.workdir(motion.get_config("tiny").lock(), str(runs / "float32"), first=True)
 
 
 def test_bad_input_is_one_line_and_leaves_nothing(runs, tmp_path):
