@@ -77,11 +77,14 @@ _OF_VIDEO = {
     "v4:2x2x4": 16, "v4:4x4x4": 64, "v5e:4x4": 16, "v5e:16x16": 256, "v5p:2x2x4": 16, "v5p:4x4x4": 64, "v6e:4x4": 16,
     "v6e:16x16": 256, "tpu7x:2x2x2": 16, "tpu7x:4x4x4": 128,
 }
-_COMPILED = {"motion": ("v5e:2x4", "v5e:8x8", "v5e:16x16"), "video": ("v5e:16x16", "v5p:4x4x4", "v6e:16x16")}
+_COMPILED = {  # of the appearance phase the compiler did not end for v5p (docs/performance.md)
+    "motion": ("v5e:2x4", "v5e:8x8", "v5e:16x16"), "video appearance": ("v5e:16x16", "v6e:16x16"),
+    "video motion": ("v5e:16x16", "v5p:4x4x4", "v6e:16x16"),
+}
 ROWS = (
     *(_motion(name, devices, name in _COMPILED["motion"]) for name, devices in _OF_MOTION.items()),
-    *(_video("appearance", name, devices, name in _COMPILED["video"]) for name, devices in _OF_VIDEO.items()),
-    *(_video("motion", name, devices, name in _COMPILED["video"]) for name, devices in _OF_VIDEO.items()),
+    *(_video("appearance", name, count, name in _COMPILED["video appearance"]) for name, count in _OF_VIDEO.items()),
+    *(_video("motion", name, count, name in _COMPILED["video motion"]) for name, count in _OF_VIDEO.items()),
 )
 
 
