@@ -8,7 +8,6 @@ data set; beside it that of the true frames (`truth`: sleeves are darker than th
 (`chance`). A line a clip, and how many keep all three within 15.
 """
 
-import io
 import json
 import re
 from collections.abc import Mapping
@@ -20,12 +19,12 @@ from absl import flags
 from PIL import Image, ImageCms
 
 from benchmarks.training_flags import OUT
-from data_pipeline import npz_files
 from data_pipeline.files import write_atomically
 from data_pipeline.toy.masks import GARMENTS, garments
 from launch.shell import cli, outputs
-from launch.suites import kept
-from launch.suites.kept import TRUTH
+from launch.suites.kept import TRUTH, Place
+from launch.suites.video import kept_sides
+from xdancer_jax.evals.clips import Video
 
 NEAR: Final = 15.0  # CIE Lab
 _CLIPS = flags.DEFINE_string("clips", None, "Folder of kept clips.")
@@ -49,23 +48,21 @@ def lab(colour: np.ndarray) -> np.ndarray:
     return np.array([found[0] * 100 / 255, found[1] - 128, found[2] - 128])
 
 
-def seen(folder: Path, name: str, length: int) -> Seen:
+def seen(name: str, truth: Video, made: Video, photo: np.ndarray, length: int) -> Seen:
     """Of a kept clip. Raises ValueError for one that is none of the toy data set."""
     match = re.fullmatch(r"toy-(\d+)-(train|test)-(\d+)", name)
     if not match:
-        raise ValueError(f"--clips={folder}: {name} is no clip of the toy data set")
-    made, truth = (np.stack(list(kept.frames(folder / f"{name}{end}.npz"))) for end in ("", TRUTH))
-    photo = npz_files.read(folder / f"{name}{TRUTH}.npz", ["photo"])["photo"]
-    photo = np.asarray(Image.open(io.BytesIO(photo.tobytes())).convert("RGB"))
+        raise ValueError(f"--clips: {name} is no clip of the toy data set")
     masks = garments(int(match[1]), int(match[3]), match[2], length, *photo.shape[:2])
-    first = (length - len(made)) // 2
-    return Seen(*(
-        {part: pictures[mask].mean(axis=0) for part, mask in chosen.items()} for pictures, chosen in (
-            (photo[None], {part: mask[:1] for part, mask in masks.items()}),
-            (made, {part: mask[first : first + len(made)] for part, mask in masks.items()}),
-            (truth, {part: mask[first : first + len(made)] for part, mask in masks.items()}),
-        )
-    ))  # fmt: skip
+    first = (length - made.shape[0]) // 2
+    middle = {part: mask[first : first + made.shape[0]] for part, mask in masks.items()}
+    return Seen(
+        {part: photo[mask[0]].mean(axis=0) for part, mask in masks.items()},
+        *(
+            {part: frames[mask].mean(axis=0) for part, mask in middle.items()}
+            for frames in (np.stack(list(video.read())) for video in (made, truth))
+        ),
+    )  # fmt: skip
 
 
 def distances(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> dict[str, float]:
@@ -79,7 +76,9 @@ def measured(folder: Path, length: int) -> dict:
     names = sorted(path.stem.removesuffix(TRUTH) for path in folder.glob(f"*{TRUTH}.npz"))
     if not names:
         raise ValueError(f"--clips={folder}: no kept clips; make them with launch.evaluate --suite video")
-    found = {name: seen(folder, name, length) for name in names}
+    sides = kept_sides(Place(folder.parents[1], folder.parent.name, None, {}), names)
+    clips = zip(names, *sides, strict=True)
+    found = {name: seen(name, truth, made, photo(), length) for name, truth, made, photo in clips}
     rows = {}
     for i, (name, clip) in enumerate(found.items()):
         other = found[names[(i + 1) % len(names)]]
@@ -87,8 +86,7 @@ def measured(folder: Path, length: int) -> dict:
             "made": distances(clip.photo, clip.made), "truth": distances(clip.photo, clip.truth),
             "chance": distances(clip.photo, other.photo),
         }
-    sides = ("made", "truth", "chance")
-    near = {side: sum(max(row[side].values()) <= NEAR for row in rows.values()) for side in sides}
+    near = {side: sum(max(row[side].values()) <= NEAR for row in rows.values()) for side in ("made", "truth", "chance")}
     return {"near": near, "clips": rows}
 
 

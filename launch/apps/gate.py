@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import unquote
 
-from launch.studies import origins
+from launch.shell import origins
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -16,8 +16,7 @@ from launch.apps.limits import MEGA, Limits
 from launch.apps.making import Maker
 from launch.apps.rooms import Rooms
 from launch.apps.visits import Visits
-from launch.shell import tunnels
-from launch.studies import origins
+from launch.shell import origins, tunnels
 
 _SWEEP = 30.0  # s between looks at old files
 _STORED = 4000 * MEGA  # bytes of all files, beyond which no upload is taken

@@ -6,7 +6,8 @@ import secrets
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from launch.studies import answers, byte_ranges, origins
+from launch.shell import origins
+from launch.studies import answers, byte_ranges
 
 if TYPE_CHECKING:
     from launch.studies.server import Server

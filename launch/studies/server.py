@@ -14,12 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from launch.shell.origins import is_loopback, is_origin
 from launch.studies import page
 from launch.studies.answer_log import AnswerLog
 from launch.studies.handler import Handler
 from launch.studies.key import Key
 from launch.studies.limits import Bucket
-from launch.studies.origins import is_loopback, is_origin
 
 _RATE, _BURST = 20, 200  # answers' requests a second, and at once: of all raters
 _MEDIA: Final = {".mp4": "video/mp4", ".jpg": "image/jpeg"}

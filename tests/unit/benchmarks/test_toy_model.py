@@ -20,8 +20,8 @@ def clips(tmp_path):
     place.clips.mkdir(parents=True)
     for i, painted in enumerate((made[0], made[1][..., ::-1])):
         name = f"toy-0-test-{i:05d}"
-        place.write(f"{name}_truth", {"photo": _photo(made[i][0])}, made[i][10:20])
-        place.write(name, {}, painted[10:20])
+        place.write(f"{name}_truth", {"photo": _photo(made[i][0]), "fps": np.float64(30)}, made[i][10:20])
+        place.write(name, {"fps": np.float64(30)}, painted[10:20])
     return place.clips
 
 
@@ -36,6 +36,7 @@ def test_colours_are_kept_or_not(clips):
 def test_other_folders_are_one_line(clips, tmp_path):
     with pytest.raises(ValueError, match="no kept clips"):
         toy_model.measured(tmp_path, 30)
-    (clips / "toy-0-test-00000_truth.npz").rename(clips / "dance_truth.npz")
+    for end in ("", "_truth"):
+        (clips / f"toy-0-test-00000{end}.npz").rename(clips / f"dance{end}.npz")
     with pytest.raises(ValueError, match="dance is no clip of the toy data set"):
         toy_model.measured(clips, 30)

@@ -1,6 +1,6 @@
 import pytest
 
-from launch.studies import origins
+from launch.shell import origins
 
 
 @pytest.mark.parametrize(("header", "here"), [
