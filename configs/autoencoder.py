@@ -3,7 +3,7 @@
     python -m launch.train --config=configs/autoencoder.py:tiny --config.data.dir=DATA --workdir=out/autoencoder
 
 Variants: "paper" (Stable Diffusion 1.x sizes), "tiny" (toy dancers of 112 x 64) and "shipped" (of 224 x 128,
-for a checkpoint that is to come with the project; docs/status.md). Latents are 8 times smaller than the frames in all.
+of the model that comes with the project: docs/toy_model.md). Latents are 8 times smaller than the frames in all.
 """
 
 from ml_collections import ConfigDict
@@ -74,7 +74,7 @@ def _make_shipped(config: ConfigDict) -> None:
     _make_tiny(config)
     config.model.update(block_out_channels=(16, 32, 64, 64), latent_channels=16)
     config.data.height, config.data.width = 64, 64
-    config.steps, config.batch_size = 6000, 8
+    config.steps, config.batch_size = 3000, 8
     config.optimizer.learning_rate, config.optimizer.warmup_steps = 2e-3, 100
     config.ema_decay = 0.995
     config.checkpoint.every = 500

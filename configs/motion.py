@@ -4,7 +4,7 @@ r"""Stage 2, music to pose tokens (paper, section 3.3), over a trained tokenizer
         --config.parts.tokenizer.source=run:out/tokenizer [--config.parts.gpt.source=gpt2:model.safetensors]
 
 Variants: "medium" (GPT-2 medium, the paper's model, 2224 positions); "small" (GPT-2 small, its ablation); "tiny" for
-the toy dancers on a laptop, "shipped" for a checkpoint that is to come with the project. The paper's ablations:
+the toy dancers on a laptop, "shipped" of the model that comes with the project. The paper's ablations:
 --config.model.global_music=False, --config.model.motion_context=False, and sub-datasets with --config.data.share=0.1
 over "medium" and "small". num_parts, tokens_per_part and codebook_size must be those of the tokenizer (single_part: 1
 and 30; another is refused). "medium" and "small" are the paper's; what goes beyond it is off there:

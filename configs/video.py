@@ -13,8 +13,8 @@ size and steps: a pose guider in both phases, noise offset and min-SNR weights. 
 Moore-AnimateAnyone trains it, with v-prediction and zero terminal SNR: its public weights become a run of it by
 `launch.convert --kind moore` (docs/weights.md). "tiny" are toy dancers at 112 x 64, with what helps so small a model
 beyond the paper: the motion decoder learns in both phases, and the photo's latents join the U-Net's input. "shipped"
-is for a checkpoint that is to come with the project: the same at 224 x 128, with a pose guider, which learns where
-limbs are in hours of two cores.
+is the model that comes with the project (docs/toy_model.md): the same at 224 x 128, with a pose guider, which learns
+where limbs are in hours of two cores.
 """
 
 from ml_collections import ConfigDict
@@ -201,16 +201,18 @@ def _make_tiny(config: ConfigDict) -> None:
 
 
 def _make_shipped(config: ConfigDict) -> None:
-    """28 x 16 cells of latents, at two levels."""
+    """28 x 16 cells of latents, at two levels; the photo is attended to at the coarser. More time steps than with
+    "tiny" are close to pure noise, from which sampling goes in one."""
     _make_tiny(config)
     widths = (64, 128)
-    config.model.unet.update(block_out_channels=widths, attention_levels=(True, True))
+    config.model.unet.update(block_out_channels=widths, attention_levels=(False, True))
     config.model.motion_decoder.update(block_out_channels=widths, latent_size=(28, 16), channels=(96, 128))
-    config.model.pose_guider.update(block_out_channels=widths, channels=(16, 32, 64, 64))
+    config.model.pose_guider.update(block_out_channels=widths)
+    config.schedule.beta_end, config.objective.condition_dropout = 0.5, 0.0
     config.pose_control = "pose_guider"
     config.data.height, config.data.width = 224, 128
     config.parts.autoencoder.variant = config.parts.tokenizer.variant = "shipped"
-    config.steps, config.batch_size = (8000, 8) if config.phase == "appearance" else (800, 1)
+    config.steps, config.batch_size = (7000, 4) if config.phase == "appearance" else (400, 1)
     config.optimizer.learning_rate, config.optimizer.warmup_steps = 1e-3, 100
     config.ema_decay = 0.995
     config.checkpoint.every = 250

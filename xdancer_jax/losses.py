@@ -33,6 +33,26 @@ def pose_norm(
 
 
 @typechecked
+def change_norm(
+    predicted: Float[Array, "B T J 3"], target: Float[Array, "B T J 3"], order: int, *, visible_above: float = 0.3
+) -> Float[Array, ""]:
+    """sum over joints of ||error of the `order`-th difference between frames||_2, of x and y, averaged over B and T.
+
+    1: of velocities, 2: of accelerations (Bailando, which takes all joints and |.|); each joint counts for itself, so
+    that those that hardly move learn to be still. Joints are left out in frames around which they are not visible
+    (confidence in `target` above `visible_above`). In half frame heights a frame. 0 for clips of `order` frames.
+    """
+    if target.shape[1] <= order:
+        return jnp.zeros(())
+    error = jnp.diff(predicted[..., :2].astype(jnp.float32) - target[..., :2].astype(jnp.float32), order, axis=1)
+    seen = target[..., 2] > visible_above
+    frames = error.shape[1]
+    seen = jnp.all(jnp.stack([seen[:, i : i + frames] for i in range(order + 1)]), axis=0)
+    norms = jnp.sqrt(jnp.sum(jnp.square(error), axis=-1) + _SMALLEST)
+    return jnp.mean(jnp.sum(norms * seen, axis=-1))
+
+
+@typechecked
 def pose_l1(
     predicted: Float[Array, "B T J 3"],
     target: Float[Array, "B T J 3"],
@@ -70,4 +90,4 @@ def cross_entropy(logits: Float[Array, "*shape V"], tokens: Int[Array, "*shape"]
     return optax.softmax_cross_entropy_with_integer_labels(logits.astype(jnp.float32), tokens)
 
 
-__all__ = ["cross_entropy", "pose_l1", "pose_l1_sums", "pose_norm"]
+__all__ = ["change_norm", "cross_entropy", "pose_l1", "pose_l1_sums", "pose_norm"]

@@ -1,8 +1,9 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from xdancer_jax.losses import cross_entropy, pose_l1, pose_norm
+from xdancer_jax.losses import change_norm, cross_entropy, pose_l1, pose_norm
 
 PARTS = ((0, 2), (1,))
 
@@ -33,6 +34,23 @@ def test_pose_norm_has_a_finite_gradient_at_a_perfect_pose():
     target = jnp.asarray(_pair()[1])
     gradient = jax.jit(jax.grad(lambda x: pose_norm(x, target, PARTS)))(target)
     assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_change_norm_counts_joints_that_are_seen_all_along(order):
+    predicted, target = _pair()
+    error = np.diff((predicted - target)[..., :2], order, axis=1)
+    seen = target[..., 2] > 0.3
+    seen = np.stack([seen[:, i : i + error.shape[1]] for i in range(order + 1)]).all(axis=0)
+    expected = (np.linalg.norm(error, axis=-1) * seen).sum(axis=-1).mean()
+    assert 0 < seen.mean() < 1
+    np.testing.assert_allclose(change_norm(jnp.asarray(predicted), jnp.asarray(target), order), expected, rtol=1e-5)
+
+
+def test_change_norm_knows_no_place_and_has_a_finite_gradient():
+    target = jnp.asarray(_pair()[1])
+    assert change_norm(target + 0.5, target, 1) < 1e-4 and change_norm(target[:, :1], target[:, :1], 1) == 0
+    assert np.isfinite(jax.jit(jax.grad(lambda x: change_norm(x, target, 1)))(target)).all()
 
 
 def test_pose_l1_counts_visible_joints_and_leaves_confidence_out():

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from xdancer_jax.losses import pose_l1_sums, pose_norm
+from xdancer_jax.losses import change_norm, pose_l1_sums, pose_norm
 from xdancer_jax.models.pose_tokenizer import PoseTokenizer
 from xdancer_jax.models.quantizer import usage_of
 from xdancer_jax.rng import Chance
@@ -17,25 +17,32 @@ from xdancer_jax.typing import Array, Batch, Extra, Float, Int, Metrics, Params,
 
 
 def make(
-    model: PoseTokenizer, part_names: Sequence[str], *, commitment_weight: float, confidence_weighted: bool
+    model: PoseTokenizer, part_names: Sequence[str], *, commitment_weight: float, confidence_weighted: bool,
+    velocity_weight: float = 0.0, acceleration_weight: float = 0.0,
 ) -> Stage:
     """The stage; its one part is "tokenizer". Batches are {"poses": (B, T, J, 3)}.
 
     loss = sum over parts of ||p_hat - p||_2 + commitment_weight * commitment (see losses.pose_norm, which also says
-    what `confidence_weighted` does, and Quantizer). `part_names` name the metrics, in the order of `model.parts`.
+    what `confidence_weighted` does, and Quantizer) + velocity_weight * velocity + acceleration_weight * acceleration
+    (losses.change_norm; none in the paper). `part_names` name the metrics, in the order of `model.parts`.
     functions: "reconstruct" -> {"poses": (B, T, J, 3), "tokens": (B, T, S, K)}.
     """
     if len(part_names) != len(model.parts):
         raise ValueError(f"part_names: {len(part_names)} names for the {len(model.parts)} parts of the tokenizer")
 
+    changes = {"velocity": velocity_weight, "acceleration": acceleration_weight}
     groups = {"full": None, **dict(zip(part_names, model.parts, strict=True))}
 
     def loss(params: Params, extra: Extra, batch: Batch, chance: Chance, train: bool):
         poses, own = batch["poses"], variables(params, extra, "tokenizer")
         predicted, _, commitment, statistics = model.apply(own, poses, chance if train else None)
         pose = pose_norm(predicted, poses, model.parts, confidence_weighted=confidence_weighted)
-        total = pose + commitment_weight * commitment
-        metrics = {"loss": total, "pose": pose, "commitment": commitment}
+        total, metrics = pose + commitment_weight * commitment, {"pose": pose, "commitment": commitment}
+        for order, (name, weight) in enumerate(changes.items(), 1):
+            if weight:
+                metrics[name] = change_norm(predicted, poses, order)
+                total += weight * metrics[name]
+        metrics["loss"] = total
         errors = {name: pose_l1_sums(predicted, poses, joints) for name, joints in groups.items()}
         return total, (metrics, {"codebook": statistics, "errors": errors})
 

@@ -6,6 +6,7 @@ import optax
 import pytest
 
 from tests import parts
+from xdancer_jax.losses import change_norm
 from xdancer_jax.models.pose_tokenizer import PoseTokenizer
 from xdancer_jax.stage import variables
 from xdancer_jax.stages import tokenizer
@@ -106,6 +107,19 @@ def test_evaluation_leaves_the_codebook_alone_and_needs_no_chance(loss, state, b
     jax.tree.map(np.testing.assert_array_equal, extra, after)
     assert {"loss", "pose", "pose_l1/full", "pose_l1/lower", "usage/upper", "perplexity/upper"} <= set(metrics)
     np.testing.assert_allclose(one, metrics["pose"] + 0.25 * metrics["commitment"], rtol=1e-6)
+
+
+def test_velocity_and_acceleration_count_by_their_weights(model, state, batch):
+    weights = {"velocity_weight": 2.0, "acceleration_weight": 3.0}
+    weighted = tokenizer.make(model, NAMES, commitment_weight=0.25, confidence_weighted=False, **weights)
+    total, (metrics, _) = jax.jit(parts.loss(weighted), static_argnames="train")(
+        *state, batch, jax.random.key(0), train=False
+    )
+    predicted = jax.jit(weighted.functions["reconstruct"])(*state, batch, jax.random.key(0))["poses"]
+    for order, name in enumerate(("velocity", "acceleration"), 1):
+        np.testing.assert_allclose(metrics[name], change_norm(predicted, batch["poses"], order), rtol=1e-4)
+    expected = metrics["pose"] + 0.25 * metrics["commitment"] + 2 * metrics["velocity"] + 3 * metrics["acceleration"]
+    np.testing.assert_allclose(total, expected, rtol=1e-6)
 
 
 def test_reconstruct_agrees_with_the_metrics(stage, loss, state, batch):
