@@ -1,8 +1,9 @@
-# Two commands do everything: `make demo` and `make test`. Both create the virtual environment themselves.
+# Two commands to begin with: `make demo` and `make test`. Both create the virtual environment themselves.
 PYTHON ?= python3
 VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
 SETTING ?= demo
-OUT ?= out/demo
+OUT ?= out/$(subst -,_,$(firstword $(MAKECMDGOALS) demo))
+YOURS := $(if $(PHOTO),--photo="$(PHOTO)") $(if $(SONG),--song="$(SONG)") $(if $(POSE),--pose="$(POSE)")
 EXTRAS ?= pose,dev
 COMMA := ,
 RUN := $(VENV)/bin/python
@@ -11,13 +12,16 @@ INSTALLED := $(VENV)/.installed-$(subst $(COMMA),-,$(EXTRAS))
 export JAX_PLATFORMS ?= cpu
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help demo test lint unit slow parity .parity multidevice pods install clean
+.PHONY: help demo train-demo test lint unit slow parity .parity multidevice pods install clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(INSTALLED)  ## train every stage at tiny size on toy dances and make a video (out/demo; SETTING=smoke is the smallest)
-	$(RUN) -m launch.demo --setting $(SETTING) --out $(OUT)
+demo: $(INSTALLED)  ## a drawn dancer dances, and yours: PHOTO=... SONG=... [POSE=...] (out/demo; SETTING=smoke is the shortest)
+	$(RUN) -m launch.demo --setting $(SETTING) --out $(OUT) $(YOURS)
+
+train-demo: $(INSTALLED)  ## train every stage at tiny size on toy dances and make a video (out/train_demo; SETTING=smoke)
+	$(RUN) -m launch.train_demo --setting $(SETTING) --out $(OUT)
 
 test: lint unit multidevice  ## lint and all tests but those that need what is not installed (EXTRAS=pose,dev,parity)
 

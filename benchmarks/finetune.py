@@ -22,7 +22,7 @@ from configs import motion
 from data_pipeline import loaders
 from data_pipeline.files import write_atomically
 from launch import stages
-from launch.figures import demo_steps
+from launch.figures import train_demo_steps
 from launch.runs import loading, training
 from launch.shell import cli, outputs
 from xdancer_jax.evals.bootstrap import Bootstrap
@@ -115,7 +115,7 @@ def show(rows: list[dict[str, Any]]) -> None:
 def main(argv: list[str]) -> None:
     del argv
     outputs.check_out(OUT.value, ".json")
-    demo_steps.set_environment()
+    train_demo_steps.set_environment()
     base, data, choreography, passes = _RUN.value, _DATA.value, _CHOREOGRAPHY.value, _PASSES.value
     config = configured(base, data, choreography)
     if not config.data.replay_rate:

@@ -21,7 +21,7 @@ from benchmarks.training_flags import OUT, STEPS
 from configs import tokenizer
 from data_pipeline.files import write_atomically
 from launch import stages
-from launch.figures import demo_steps
+from launch.figures import train_demo_steps
 from launch.figures.data import Data
 from launch.runs import loading, training
 from launch.shell import cli, outputs
@@ -96,7 +96,7 @@ def main(argv: list[str]) -> None:
     if len(set(_SEEDS.value)) < max(2, len(_SEEDS.value)):
         raise ValueError(f"--seed, given as {_SEEDS.value}: give two numbers at least, and each once")
     outputs.check_out(OUT.value, ".json")
-    demo_steps.set_environment()
+    train_demo_steps.set_environment()
     found = benchmark(_DATA.value, _SEEDS.value, STEPS.value)
     constants = {"protocol": "pose_l1_half_height", "interval": "95% t, paired by seed", "seeds": _SEEDS.value}
     write_atomically(Path(OUT.value), (json.dumps(constants | {"data": found}, indent=2) + "\n").encode())

@@ -42,9 +42,14 @@ def tags(source: str) -> dict[str, str]:
     return {"comment": said, "description": f"{said} IPTC digital source type: {source}", "encoding_tool": MAKER}
 
 
+def xmp(source: str) -> bytes:
+    """The XMP packet that says the same, for pictures of other formats."""
+    return _PACKET.format(iptc=_IPTC, maker=MAKER, source=source).encode()
+
+
 def append(file: BinaryIO, source: str) -> None:
     """Adds the XMP packet to a finished MP4, after its last box, where it moves nothing."""
-    packet = _PACKET.format(iptc=_IPTC, maker=MAKER, source=source).encode()
+    packet = xmp(source)
     file.seek(0, os.SEEK_END)
     file.write(struct.pack(">I4s", 8 + len(_XMP_BOX) + len(packet), b"uuid") + _XMP_BOX + packet)
 
@@ -65,4 +70,4 @@ def source_of(path: str | os.PathLike) -> str | None:
     return next((each.get(name) for each in root.iter() if name in each.attrib), None)
 
 
-__all__ = ["COMPOSITE", "GENERATED", "MAKER", "append", "source_of", "tags"]
+__all__ = ["COMPOSITE", "GENERATED", "MAKER", "append", "source_of", "tags", "xmp"]

@@ -48,6 +48,7 @@ class Maker:
     look: Looker
     limits: Limits
     hidden: dict[str, str]  # paths of this machine -> what stands for them where errors name them
+    toy: bool = False  # whether the runs have seen drawn dancers alone
 
     @property
     def temperature(self) -> float:

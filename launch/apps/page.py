@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from launch.apps import words
-from launch.apps.examples import Example
 from launch.apps.jobs import CANCELLED, DONE, Job
 from launch.apps.refusals import Refused
 from launch.apps.visits import Visits
+from launch.making.examples import Example
 
 _LOOK = 0.3  # s between looks at a job
 # Handlers get what the page sends: Gradio's own readers of photos and sounds would show errors in a corner, far from
@@ -42,7 +42,7 @@ class Fields(NamedTuple):
 def build(visits: Visits, examples: Sequence[Example]) -> gr.Blocks:
     """The page, not yet served."""
     with gr.Blocks(title="X-Dancer: a photo and a song become a dance", analytics_enabled=False) as page:
-        gr.Markdown(words.HEAD)
+        gr.Markdown(words.HEAD + (words.TOY if visits.maker.toy else ""))
         with gr.Row(elem_id="examples"):
             buttons = [gr.Button(f"Example: {each.name}", icon=each.photo, min_width=150) for each in examples]
         fields = _fields(visits)

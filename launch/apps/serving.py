@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from launch.apps import examples
 from launch.apps.gate import Gate
 from launch.apps.jobs import Jobs
 from launch.apps.limits import MEGA, Limits
 from launch.apps.making import Maker
 from launch.apps.rooms import Rooms
 from launch.apps.visits import Visits
+from launch.making import examples
 from launch.shell import origins, tunnels
 
 _SWEEP = 30.0  # s between looks at old files

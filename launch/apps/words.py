@@ -10,6 +10,10 @@ from launch.reporting.markup import text, url
 
 HEAD = """# A photo and a song become a dance
 One person, the whole body in sight; a song; some minutes of computing."""
+TOY = """
+
+This is the toy model that comes with the project: it has seen drawn dancers alone, and paints no people. Click an
+example; with a photo of yours look at the skeleton. `--runs` gives the page another model (docs/weights.md)."""
 SYNTHETIC = "<p class='mark'>Synthetic video: a computer made it of a photo and a song. The dancer never moved so.</p>"
 
 
@@ -88,4 +92,4 @@ SCRIPT = """<script>
 })();
 </script>"""
 
-__all__ = ["CSS", "HEAD", "SCRIPT", "SYNTHETIC", "hint", "note", "picture", "privacy", "status", "time_line"]
+__all__ = ["CSS", "HEAD", "SCRIPT", "SYNTHETIC", "TOY", "hint", "note", "picture", "privacy", "status", "time_line"]

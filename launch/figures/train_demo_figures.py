@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from launch import stages
-from launch.figures import demo_steps, results, videos
+from launch.figures import results, train_demo_steps, videos
 from launch.figures.data import Data
 from launch.runs import loading
 from launch.runs.loading import Run
@@ -16,12 +16,12 @@ _NAMES = ("tokenizer", "tokenizer_single_part", "motion", "autoencoder")
 
 
 def measure(
-    setting: demo_steps.Setting, out: Path, data: Data
+    setting: train_demo_steps.Setting, out: Path, data: Data
 ) -> tuple[dict[str, Sequence[Result]], dict[str, list[tuple]]]:
     """(results by run, what each video run painted by run, see videos.self_driven) of the demo under `out`."""
-    runs = {name: loading.load(out / name) for name in (*_NAMES, *demo_steps.video_runs(setting))}
+    runs = {name: loading.load(out / name) for name in (*_NAMES, *train_demo_steps.video_runs(setting))}
     found = {name: stages.find(runs[name].config.name).figures(runs[name], data) for name in _NAMES}
-    painting = demo_steps.video_runs(setting)
+    painting = train_demo_steps.video_runs(setting)
     with ThreadPoolExecutor(2) as pool:  # most of it compiles, on one core each
         clips = pool.map(lambda name: videos.self_driven(runs[name], data), painting)
         painted = dict(zip(painting, clips, strict=True))

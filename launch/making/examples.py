@@ -1,6 +1,7 @@
-"""Dancers and songs to click: made here, so that the app shows something where nobody has a photo at hand.
+"""Dancers and songs that are made here, so that something dances where nobody has a photo at hand.
 
-Each comes with the dancer's pose, so that no pose estimator is needed either.
+Each comes with the dancer's pose, so that no pose estimator is needed either. No training set has them: theirs are
+drawn from other seeds (data_pipeline.toy.clip).
 """
 
 from pathlib import Path
@@ -12,8 +13,8 @@ from scipy.io import wavfile
 
 from data_pipeline import music, pose_files, poses, toy
 
+GENRES: Final = (0, 1, 3)  # of toy.GENRES
 _SEED: Final = 2025
-_GENRES: Final = (0, 1, 3)  # of toy.GENRES
 _SECONDS: Final = 20.0
 _HEIGHT: Final = 448
 
@@ -26,21 +27,23 @@ class Example(NamedTuple):
 
 
 def make(folder: Path, size: tuple[int, int], seconds: float = _SECONDS) -> list[Example]:
-    """Examples in `folder`, which exists. size: (height, width) of the video, whose shape the photos have."""
-    width = 2 * round(_HEIGHT * size[1] / size[0] / 2)
-    made = []
-    for genre in _GENRES:
-        name = toy.GENRES[genre].name
-        rng = np.random.default_rng((_SEED, genre))
-        song, dancer = toy.make_song(rng, genre, seconds), toy.make_dancer(rng)
-        motion = toy.make_motion(rng, song, dancer, 2, aspect=width / _HEIGHT)
-        files = Example(name, *(folder / f"{name}{suffix}" for suffix in (".png", ".npz", ".wav")))
-        Image.fromarray(toy.render(motion.joints, dancer, _HEIGHT, width)[0]).save(files.photo)
-        pose = poses.denormalise(motion.poses[:1], _HEIGHT, width)
-        pose_files.save_poses(files.pose, np.asarray(pose, np.float32), music.FPS, _HEIGHT, width)
-        wavfile.write(files.song, song.sample_rate, np.round(song.audio * 32767).astype(np.int16))
-        made.append(files)
-    return made
+    """An example of each of GENRES in `folder`, which exists. size: (height, width) of the video; photos have its
+    shape."""
+    return [make_one(folder, size, genre, seconds) for genre in GENRES]
 
 
-__all__ = ["Example", "make"]
+def make_one(folder: Path, size: tuple[int, int], genre: int, seconds: float = _SECONDS) -> Example:
+    """The same of one genre of toy.GENRES."""
+    width, name = 2 * round(_HEIGHT * size[1] / size[0] / 2), toy.GENRES[genre].name
+    rng = np.random.default_rng((_SEED, genre))
+    song, dancer = toy.make_song(rng, genre, seconds), toy.make_dancer(rng)
+    motion = toy.make_motion(rng, song, dancer, 2, aspect=width / _HEIGHT)
+    files = Example(name, *(folder / f"{name}{suffix}" for suffix in (".png", ".npz", ".wav")))
+    Image.fromarray(toy.render(motion.joints, dancer, _HEIGHT, width)[0]).save(files.photo)
+    pose = poses.denormalise(motion.poses[:1], _HEIGHT, width)
+    pose_files.save_poses(files.pose, np.asarray(pose, np.float32), music.FPS, _HEIGHT, width)
+    wavfile.write(files.song, song.sample_rate, np.round(song.audio * 32767).astype(np.int16))
+    return files
+
+
+__all__ = ["GENRES", "Example", "make", "make_one"]

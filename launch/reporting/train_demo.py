@@ -1,10 +1,7 @@
-"""The demo's page: what was learnt beside what it must beat, frames beside the truth, the dance, and all else of a
-report over the demo's runs."""
+"""The page of launch.train_demo: what was learnt beside what it must beat, frames beside the truth, the dance, and all
+else of a report over its runs."""
 
-import os
-import sys
-import webbrowser
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from launch.reporting import bars, entries, page, tables, writing
@@ -33,10 +30,4 @@ def _strips(frames: Path) -> str:
     )
 
 
-def show(path: Path, environment: Mapping[str, str] = os.environ) -> bool:
-    """Opens the page in a browser where somebody sits before one: a terminal and a screen. Whether it did."""
-    screen = sys.platform in ("darwin", "win32") or bool({"DISPLAY", "WAYLAND_DISPLAY"} & environment.keys())
-    return bool(screen and sys.stdout.isatty() and webbrowser.open(path.resolve().as_uri()))
-
-
-__all__ = ["show", "write"]
+__all__ = ["write"]

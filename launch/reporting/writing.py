@@ -1,8 +1,11 @@
 """A report's files: the page, and beside it a folder with every table as CSV, LaTeX and JSON."""
 
 import dataclasses
+import os
 import re
-from collections.abc import Sequence
+import sys
+import webbrowser
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from data_pipeline import files
@@ -65,9 +68,15 @@ def write(out: Path, contents: page.Contents) -> list[Path]:
     return [out, *written]
 
 
+def show(path: Path, environment: Mapping[str, str] = os.environ) -> bool:
+    """Opens the page in a browser where somebody sits before one: a terminal and a screen. Whether it did."""
+    screen = sys.platform in ("darwin", "win32") or bool({"DISPLAY", "WAYLAND_DISPLAY"} & environment.keys())
+    return bool(screen and sys.stdout.isatty() and webbrowser.open(path.resolve().as_uri()))
+
+
 def file_name(name: str) -> str:
     """Of letters that every file system takes."""
     return re.sub(r"[^\w.=,+-]+", "_", name, flags=re.ASCII)[:120]
 
 
-__all__ = ["file_name", "gather", "write"]
+__all__ = ["file_name", "gather", "show", "write"]

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from launch.apps import examples, looking, songs
+from launch.apps import looking, songs
+from launch.making import examples
 from tests import small_app
 
 
