@@ -61,7 +61,9 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["xdancer_jax*", "configs*", "data_pipeline*", "launch*"]),
-    package_data={"xdancer_jax": ["shipped/*.json", "shipped/*/*"], "launch.studies": ["page/*"], "launch.reporting": ["page/*"]},
+    package_data={
+        "xdancer_jax": ["shipped/*.json", "shipped/*/*"], "launch.studies": ["page/*"], "launch.reporting": ["page/*"],
+    },
     install_requires=CORE,
     extras_require=EXTRAS,
 )

@@ -103,9 +103,9 @@ def _make_tiny(config: ConfigDict) -> None:
 
 def _make_shipped(config: ConfigDict) -> None:
     _make_tiny(config)
-    config.model.update(num_layers=4, width=128, tokens_per_part=2)
+    config.model.update(num_layers=3, width=96, tokens_per_part=2)
     config.parts.tokenizer.variant = "shipped"
-    config.steps, config.optimizer.learning_rate, config.optimizer.warmup_steps = 8000, 2e-3, 100
+    config.steps, config.optimizer.learning_rate, config.optimizer.warmup_steps = 6000, 3e-3, 100
     config.checkpoint.every = 500
 
 

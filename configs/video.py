@@ -212,7 +212,7 @@ def _make_shipped(config: ConfigDict) -> None:
     config.pose_control = "pose_guider"
     config.data.height, config.data.width = 224, 128
     config.parts.autoencoder.variant = config.parts.tokenizer.variant = "shipped"
-    config.steps, config.batch_size = (7000, 4) if config.phase == "appearance" else (400, 1)
+    config.steps, config.batch_size = (5000, 4) if config.phase == "appearance" else (400, 1)
     config.optimizer.learning_rate, config.optimizer.warmup_steps = 1e-3, 100
     config.ema_decay = 0.995
     config.checkpoint.every = 250

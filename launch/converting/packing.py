@@ -1,7 +1,8 @@
 """A run to be handed on: a folder with its config and all its weights in one file (xdancer_jax.train.packed)."""
 
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import jax
@@ -15,11 +16,16 @@ from xdancer_jax import sharding
 from xdancer_jax.train import checkpoint, packed, record
 
 RUN: Final = "run"  # of --kind
+# Fields of a config, and of those of earlier stages in it, that name places of the machine that trained.
+_PLACES: Final = re.compile(
+    r"(earlier\.\w+\.)*(data\.(dir|replay_dir|tokens|latents|embeddings)|start|compile_cache|parts\.\w+\.source)"
+)
 
 
 def pack(workdir: str, out: str, dtype: str) -> list[str]:
     """Makes the folder `out` of the run in `workdir`: lines that say what is there. Parameters are rounded to `dtype`,
-    mutable collections are as they were. An array is in memory at a time.
+    mutable collections are as they were. Of folders that the config names the last name alone is kept: who gets the run
+    has no use for the others. An array is in memory at a time.
 
     Raises:
       ValueError: no such run; `out` is there already; numbers that `dtype` does not hold. OSError: it cannot be
@@ -33,9 +39,23 @@ def pack(workdir: str, out: str, dtype: str) -> list[str]:
         if "music" in config.data:
             features.write(folder, features.read(workdir))
         packed.write(folder / packed.NAME, leaves, _arrays(stored, leaves, dtype), stored.step, digests)
-        record.write(folder, {name: value for name, value in content.items() if name != "format"})
+        kept = {name: value for name, value in content.items() if name != "format"}
+        record.write(folder, kept | {"config": _without_places(content["config"])})
     size = sum(leaf.size * jnp.dtype(leaf.dtype).itemsize for leaf in leaves.values())
     return [f"{out}: stage {config.name}, step {stored.step}, {', '.join(digests)}, {size / 1e6:.1f} MB"]
+
+
+def _without_places(config: Mapping[str, Any], path: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The config with "name" for "folder/name", and "run:name" for "run:folder/name"."""
+    kept = {}
+    for name, value in config.items():
+        here = (*path, name)
+        if isinstance(value, Mapping):
+            value = _without_places(value, here)
+        elif isinstance(value, str) and _PLACES.fullmatch(".".join(here)):
+            value = re.sub(r"^([a-z]+:(?!//))?.*/(?=[^/]+/*$)", r"\1", value)
+        kept[name] = value
+    return kept
 
 
 def _held(path: str, leaf: Any, dtype: str) -> jax.ShapeDtypeStruct:

@@ -33,13 +33,28 @@ def test_a_packed_run_is_read_as_the_run(runs):
         "config.json", "music.json", "weights.safetensors"
     ]
     assert (after.step, after.digests) == (before.step, before.digests)
-    assert after.features == before.features and after.config.to_dict() == before.config.to_dict()
+    wanted = before.config.to_dict()
+    wanted["parts"]["tokenizer"]["source"] = "run:tokenizer"
+    assert after.features == before.features and after.config.to_dict() == wanted
     for tree in ("params", "extra"):
         found, wanted = (trees.by_path(getattr(run, tree)) for run in (after, before))
         assert found.keys() == wanted.keys() and wanted
         for path, array in wanted.items():
             np.testing.assert_array_equal(found[path], array)
             assert found[path].dtype == array.dtype
+
+
+@pytest.mark.parametrize("given, kept", [
+    ("/home/me/data", "data"), ("run:out/tokenizer", "run:tokenizer"), ("gs://bucket/me/tokens", "tokens"),
+    ("run:gs://bucket/me/one/", "run:one/"), ("random", "random"), ("part:unet", "part:unet"), ("", ""), ("/", "/"),
+])  # fmt: skip
+def test_it_names_no_folder_of_the_machine_that_trained(given, kept):
+    config = {"data": {"dir": given, "latents": given, "height": 4}, "start": given, "checkpoint": {"best": "eval/l"},
+              "parts": {"unet": {"source": given}}, "earlier": {"tokenizer": {"data": {"dir": given}}}}  # fmt: skip
+    found = packing._without_places(config)
+    assert found["data"] == {"dir": kept, "latents": kept, "height": 4} and found["start"] == kept
+    assert found["parts"]["unet"]["source"] == found["earlier"]["tokenizer"]["data"]["dir"] == kept
+    assert found["checkpoint"] == {"best": "eval/l"}
 
 
 def test_in_bfloat16_parameters_are_rounded_and_collections_are_not(runs):
