@@ -1,5 +1,6 @@
 """The app as it listens: what a request may say, and that its files go when it ends."""
 
+import dataclasses
 import json
 import os
 import urllib.error
@@ -140,6 +141,15 @@ def test_its_folder_goes_with_the_app(maker):
     assert {name: os.environ.get(name) for name in before} == before
 
 
+def test_the_toy_models_page_says_what_it_cannot(app, maker):
+    def page(address):
+        return urllib.request.urlopen(f"{address}/config", timeout=30).read().decode()
+
+    with small_app.opened(dataclasses.replace(maker, toy=True), works=False) as (_, address):
+        assert "it has seen drawn dancers alone, and paints no people" in page(address)
+    assert "drawn dancers" not in page(app[1])
+
+
 def test_a_taken_port_is_one_line(app, maker):
     port = int(app[1].rsplit(":", 1)[1])
     place = serving.Place("127.0.0.1", port, None)
@@ -150,7 +160,7 @@ def test_a_taken_port_is_one_line(app, maker):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ((), "--runs is missing"), (("--runs=nowhere",), "nowhere/motion: no such directory"),
+        (("--runs=nowhere",), "nowhere/motion: no such directory"),
         (("--runs=r", "--host=0.0.0.0"), "--host=0.0.0.0: others may reach it; give --origin too"),
         (("--runs=r", "--origin=dance.example.org"), "--origin=dance.example.org: write it as https://HOST"),
         (("--runs=r", "--port=70000"), "--port=70000"), (("--runs=r", "--max_seconds=0"), "--max_seconds=0"),
