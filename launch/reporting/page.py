@@ -57,14 +57,14 @@ def build(contents: Contents) -> tuple[str, list[Table]]:
     shown = [*contents.entries, *contents.swept()]
     lines = [paper.line(entry) for entry in contents.entries]
     lines += [each for name, (_, rows) in contents.sweeps.items() for each in sweeps.lines(name, rows)]
-    published = [paper.table(each, lines) for each in TABLES]
+    published = [paper.table(each, lines) for each in TABLES] if shown else []
     swept = {name: sweeps.tables(name, rows) for name, (_, rows) in contents.sweeps.items()}
     codebook, asked = codebooks.table(shown), preferences.tables(contents.studies)
     overview, everything = figures.overview(shown), [figures.of_entry(entry) for entry in contents.entries]
     everything = [each for each in everything if each.rows]
     sections = [
         *(section for section, _ in contents.first),
-        Section("runs", "What is shown", _table(overview)),
+        Section("runs", "What is shown", _table(overview) if overview.rows else ""),
         Section("paper", "The paper's tables", "".join(map(_titled, published))),
         Section("studies", "User studies", "".join(map(_titled, asked))),
         Section("sweeps", "Sweeps", "".join(_swept(contents, swept))),
@@ -75,7 +75,8 @@ def build(contents: Contents) -> tuple[str, list[Table]]:
         Section("protocols", "Protocols in full", "".join(figures.protocols(shown))),
     ]  # fmt: skip
     all_tables = [
-        *(table for _, several in contents.first for table in several), overview, *published, *asked,
+        *(table for _, several in contents.first for table in several), *([overview] if overview.rows else []),
+        *published, *asked,
         *(table for several in swept.values() for table in several), *([codebook] if codebook else []), *everything,
     ]  # fmt: skip
     return _whole([section for section in sections if section.content], shelf), all_tables

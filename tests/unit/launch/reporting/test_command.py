@@ -54,7 +54,7 @@ def test_the_demos_page_shows_both_dances_and_what_was_measured(tmp_path):
     assert places == sorted(places) and text.count("<video") == 4
     assert (tmp_path / "report_tables" / "model.csv").is_file()
     alone = demo.write(*given[:2], None, given[3]).read_text()
-    assert 'id="yours"' not in alone and alone.count("<video") == 2
+    assert 'id="yours"' not in alone and 'id="paper"' not in alone and alone.count("<video") == 2
 
 
 def test_the_page_opens_only_before_a_screen(tmp_path, monkeypatch):
