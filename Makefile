@@ -2,7 +2,6 @@
 PYTHON ?= python3
 VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
 SETTING ?= demo
-OUT ?= out/$(subst -,_,$(firstword $(MAKECMDGOALS) demo))
 YOURS := $(if $(PHOTO),--photo="$(PHOTO)") $(if $(SONG),--song="$(SONG)") $(if $(POSE),--pose="$(POSE)")
 EXTRAS ?= pose,dev
 COMMA := ,
@@ -17,9 +16,11 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+demo: OUT ?= out/demo
 demo: $(INSTALLED)  ## a drawn dancer dances, and yours: PHOTO=... SONG=... [POSE=...] (out/demo; SETTING=smoke is the shortest)
 	$(RUN) -m launch.demo --setting $(SETTING) --out $(OUT) $(YOURS)
 
+train-demo: OUT ?= out/train_demo
 train-demo: $(INSTALLED)  ## train every stage at tiny size on toy dances and make a video (out/train_demo; SETTING=smoke)
 	$(RUN) -m launch.train_demo --setting $(SETTING) --out $(OUT)
 

@@ -122,7 +122,7 @@ def figures(runs: Path, length: int) -> tuple[list[Figure], int]:
     psnr, ssim, l1 = (_values(video, name) for name in ("psnr_float", "ssim_gaussian", "frame_l1_mean"))
     flicker, beats = _values(video, "flicker_second_difference"), _values(motion, "bas_masked_100ms")
     diversity, pixels = _values(motion, "div_gtnorm_kinetic_2d"), _values(first, "psnr_float")["score"]
-    colours = measured(Path(str(video.clips[0])), length)
+    colours = measured(Path(str(video.folder / "evaluation" / f"step_{video.step}" / "video" / "clips")), length)
     near, count = colours["near"], len(colours["clips"])
     photo, real = psnr["repeat_photo"], diversity["ground_truth"]
     gain = {side: psnr[side] - photo for side in ("low", "high", "chance")}
@@ -159,9 +159,8 @@ def _beside(name: str, values: Mapping[str, float], bar: str, reached: bool, pro
 
 def _way(beats: Mapping[str, float]) -> tuple[float, float]:
     """The interval of the score on the scale of the fraction, chance and truth taken as they are."""
-    chance = beats["chance"]
-    slope = beats["fraction"] / (beats["score"] - chance)
-    return (beats["low"] - chance) * slope, (beats["high"] - chance) * slope
+    whole = beats["ground_truth"] - beats["ground_truth_chance"]
+    return tuple((beats[end] - beats["chance"]) / whole for end in ("low", "high"))
 
 
 def main(argv: list[str]) -> None:

@@ -202,7 +202,7 @@ def _make_tiny(config: ConfigDict) -> None:
 
 def _make_shipped(config: ConfigDict) -> None:
     """28 x 16 cells of latents, at two levels; the photo is attended to at the coarser. More time steps than with
-    "tiny" are close to pure noise, from which sampling goes in one."""
+    "tiny" are close to pure noise, where sampling begins and takes its one step."""
     _make_tiny(config)
     widths = (64, 128)
     config.model.unet.update(block_out_channels=widths, attention_levels=(False, True))

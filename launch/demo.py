@@ -1,4 +1,4 @@
-"""People dance, within two minutes and without a download:
+"""A drawn dancer dances, within two minutes and without a download; a photo of yours as a skeleton does, too:
 
     python -m launch.demo [--out out/demo] [--setting demo|smoke] [--seed N]
     python -m launch.demo --photo PHOTO --song SONG [--pose FILE | --pose_weights DIR | ...]
@@ -8,6 +8,7 @@ neither. With a photo and a song of yours their dance is made as well, as a skel
 dance.webp, yours.mp4, the files they were made of, and report.html, which opens where there is a screen.
 """
 
+import resource
 import time
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def main(argv: list[str]) -> None:
     if yours is not None:
         print(*demo.make_yours(model, yours, out, seconds, _SEED.value), page.TOY, sep="\n")
     report = page.write(out, out / demo.DANCE, out / demo.YOURS if yours else None, shipped.figures())
-    print(f"{time.perf_counter() - began:.0f} s in all; see {report}")
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"{time.perf_counter() - began:.0f} s in all, {memory:.1f} GB at most; see {report}")
     writing.show(report)
 
 

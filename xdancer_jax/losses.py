@@ -36,11 +36,12 @@ def pose_norm(
 def change_norm(
     predicted: Float[Array, "B T J 3"], target: Float[Array, "B T J 3"], order: int, *, visible_above: float = 0.3
 ) -> Float[Array, ""]:
-    """sum over joints of ||error of the `order`-th difference between frames||_2, of x and y, averaged over B and T.
+    """sum over joints of ||error of the `order`-th difference between frames||_2 in x and y, mean over B and frames.
 
     1: of velocities, 2: of accelerations (Bailando, which takes all joints and |.|); each joint counts for itself, so
     that those that hardly move learn to be still. Joints are left out in frames around which they are not visible
-    (confidence in `target` above `visible_above`). In half frame heights a frame. 0 for clips of `order` frames.
+    (confidence in `target` above `visible_above`). In half frame heights a frame (squared). 0 for clips of at most
+    `order` frames.
     """
     if target.shape[1] <= order:
         return jnp.zeros(())

@@ -16,7 +16,7 @@ from launch.runs import versions
 from launch.shell import devices as chips
 
 _DISTRIBUTION = "xdancer_jax"
-_LEAST_HOST = 4e9  # bytes; the demo's largest process takes 2 GB (docs/status.md)
+_LEAST_HOST = 4e9  # bytes; launch.train_demo's largest process takes 2 GB (docs/status.md)
 _LEAST_SHARE = 0.5  # of a chip's memory, that JAX may use of it; by default it takes 0.75 of a GPU's
 # What of these a process may use lies in files of the control group, version 2, then 1: (limit, in use).
 _GROUPS = (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"))

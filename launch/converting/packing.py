@@ -39,23 +39,35 @@ def pack(workdir: str, out: str, dtype: str) -> list[str]:
         if "music" in config.data:
             features.write(folder, features.read(workdir))
         packed.write(folder / packed.NAME, leaves, _arrays(stored, leaves, dtype), stored.step, digests)
-        kept = {name: value for name, value in content.items() if name != "format"}
-        record.write(folder, kept | {"config": _without_places(content["config"])})
+        record.write(folder, _handed_on(content))
     size = sum(leaf.size * jnp.dtype(leaf.dtype).itemsize for leaf in leaves.values())
     return [f"{out}: stage {config.name}, step {stored.step}, {', '.join(digests)}, {size / 1e6:.1f} MB"]
 
 
+def _handed_on(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What config.json says, without places: flags of compilers name folders as well."""
+    changes = [
+        {name: _name(value) if _PLACES.fullmatch(change["field"]) else value for name, value in change.items()}
+        for change in content.get("changes", ())
+    ]
+    starts = [{name: value for name, value in start.items() if name != "flags"} for start in content.get("starts", ())]
+    kept = {name: value for name, value in content.items() if name != "format"}
+    return kept | {"config": _without_places(content["config"]), "changes": changes, "starts": starts}
+
+
 def _without_places(config: Mapping[str, Any], path: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The config with "name" for "folder/name", and "run:name" for "run:folder/name"."""
     kept = {}
     for name, value in config.items():
         here = (*path, name)
         if isinstance(value, Mapping):
             value = _without_places(value, here)
-        elif isinstance(value, str) and _PLACES.fullmatch(".".join(here)):
-            value = re.sub(r"^([a-z]+:(?!//))?.*/(?=[^/]+/*$)", r"\1", value)
-        kept[name] = value
+        kept[name] = _name(value) if _PLACES.fullmatch(".".join(here)) else value
     return kept
+
+
+def _name(place: Any) -> Any:
+    """"name" for "folder/name", "run:name" for "run:folder/name"."""
+    return re.sub(r"^([a-z][a-z0-9]*:(?!//))?.*/(?=[^/]+/*$)", r"\1", place) if isinstance(place, str) else place
 
 
 def _held(path: str, leaf: Any, dtype: str) -> jax.ShapeDtypeStruct:

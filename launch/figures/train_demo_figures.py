@@ -1,4 +1,4 @@
-"""The demo's figures: of each of its runs, on held-out data, kept in the run's evaluation.jsonl too."""
+"""Figures of launch.train_demo: of each of its runs, on held-out data, kept in the run's evaluation.jsonl too."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -27,7 +27,7 @@ def write_video(path: Path, dancer: Dancer, dance: Dance, song: Song) -> None:
 
 def panels(photo: np.ndarray, made: Iterable[np.ndarray], dance: Dance) -> Iterator[np.ndarray]:
     """Frames (H, 3 W, 3): the photo, what was painted of it, the skeleton."""
-    for frame, pose in zip(made, dance.poses, strict=False):
+    for frame, pose in zip(made, dance.poses, strict=True):
         yield np.concatenate([photo, frame, poses.draw(pose, *photo.shape[:2])], axis=1)
 
 

@@ -13,8 +13,8 @@ from launch.runs import loading
 from launch.runs.loading import Run
 from xdancer_jax.stages.motion_sampling import Sampling
 
+_LARGER: Final = 2  # than the model's pictures is the reader's photo
 DANCE, ANIMATION, YOURS = "dance.mp4", "dance.webp", "yours.mp4"
-_GENRE: Final = 0  # of toy.GENRES
 
 
 class Model(NamedTuple):
@@ -44,9 +44,9 @@ def load(runs: Path) -> Model:
 
 def read(model: Model, photo: str, song: str, pose: str | None, estimator: MakesEstimator) -> Yours:
     """Before anything long starts. Raises ValueError, OSError or ImportError, which say what is wrong with which."""
-    heard = dances.read_song(model.motion, song)
+    heard, size = dances.read_song(model.motion, song), tuple(_LARGER * side for side in model.size)
     try:
-        return Yours(painting.read_dancer(photo, pose, estimator, model.size), heard)
+        return Yours(painting.read_dancer(photo, pose, estimator, size), heard)
     except ConnectionError as error:
         raise ConnectionError(f"{error}; or give the photo's pose by --pose (make demo POSE=FILE)") from error
 
@@ -54,7 +54,7 @@ def read(model: Model, photo: str, song: str, pose: str | None, estimator: Makes
 def make(model: Model, out: Path, seconds: float, seed: int) -> list[Path]:
     """A drawn dancer dances to a song, neither of which a model saw: the files that launch.generate writes, the photo,
     its pose and the song, and a small animation."""
-    example = examples.make_one(out, model.size, _GENRE)
+    example = examples.make_one(out, model.size, examples.GENRES[0])
     dancer = painting.read_dancer(str(example.photo), str(example.pose), _nobody, model.size)
     song = dances.read_song(model.motion, str(example.song))
     dance = model.dance(song, dancer, seconds, seed)
@@ -68,7 +68,7 @@ def make(model: Model, out: Path, seconds: float, seed: int) -> list[Path]:
 def make_yours(model: Model, yours: Yours, out: Path, seconds: float, seed: int) -> list[Path]:
     """The skeleton's dance beside the photo, and its poses and tokens: the model paints drawn figures alone."""
     dance, (video, poses, _) = model.dance(yours.song, yours.dancer, seconds, seed), painting.outputs(str(out / YOURS))
-    dances.write_poses(poses, dance, *model.size)
+    dances.write_poses(poses, dance, *yours.dancer.photo.shape[:2])
     beside.write_video(video, yours.dancer, dance, yours.song)
     return [video, poses]
 

@@ -13,8 +13,8 @@ from scipy.io import wavfile
 
 from data_pipeline import music, pose_files, poses, toy
 
-GENRES: Final = (0, 1, 3)  # of toy.GENRES
-_SEED: Final = 2040
+GENRES: Final = (0, 1, 3)  # of toy.GENRES; the demo shows the first
+_SEED: Final = 2040  # whose first poses are whole
 _SECONDS: Final = 20.0
 _HEIGHT: Final = 448
 
@@ -39,7 +39,7 @@ def make_one(folder: Path, size: tuple[int, int], genre: int, seconds: float = _
     song, dancer = toy.make_song(rng, genre, seconds), toy.make_dancer(rng)
     motion = toy.make_motion(rng, song, dancer, 2, aspect=width / _HEIGHT)
     files = Example(name, *(folder / f"{name}{suffix}" for suffix in (".png", ".npz", ".wav")))
-    Image.fromarray(toy.render(motion.joints, dancer, _HEIGHT, width)[0]).save(files.photo)
+    Image.fromarray(toy.render(motion.joints[:1], dancer, _HEIGHT, width)[0]).save(files.photo)
     pose = poses.denormalise(motion.poses[:1], _HEIGHT, width)
     pose_files.save_poses(files.pose, np.asarray(pose, np.float32), music.FPS, _HEIGHT, width)
     wavfile.write(files.song, song.sample_rate, np.round(song.audio * 32767).astype(np.int16))

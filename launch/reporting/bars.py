@@ -1,4 +1,4 @@
-"""What the demo must reach: its figures beside their bars, as lines, as a table of its page, as report.json."""
+"""What launch.train_demo must reach: its figures beside their bars, as lines, as a table of its page, as a file."""
 
 import dataclasses
 import json

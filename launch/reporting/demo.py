@@ -14,8 +14,9 @@ _MEGABYTES: Final = 60.0
 _SIDES: Final = ("chance", "photo", "truth")  # that a figure may be held against, where its protocol has them
 TOY: Final = (
     "The model that comes with the project has seen drawn dancers alone, so it cannot paint people: for your photo it "
-    "makes the dance, as a skeleton. Public weights paint people: docs/weights.md tells which, and "
-    "launch.convert --kind moore makes a run of them for launch.generate and launch.app."
+    "makes the dance, as a skeleton. Public weights paint people: those of Moore-AnimateAnyone, of which "
+    "launch.convert --kind moore makes a video run for launch.generate and launch.app (docs/weights.md); the motion "
+    "run beside it may be this model's, xdancer_jax/shipped/motion."
 )
 
 
@@ -31,7 +32,8 @@ def write(out: Path, dance: Path, yours: Path | None, figures: Mapping[str, Any]
 
 
 def _shown(says: str, video: Path, shelf: Shelf) -> str:
-    return f"<p>{text(says)}</p>" + "".join(samples.all_of([paths.at(video)], 1, shelf))
+    clips = samples.listed(paths.at(video))
+    return f"<p>{text(says)}</p>" + "".join(samples.shown(clip, shelf, drawn=True) for clip in clips)
 
 
 def as_table(figures: Mapping[str, Any]) -> Table:

@@ -79,10 +79,11 @@ def build(contents: Contents) -> tuple[str, list[Table]]:
         *published, *asked,
         *(table for several in swept.values() for table in several), *([codebook] if codebook else []), *everything,
     ]  # fmt: skip
-    return _whole([section for section in sections if section.content], shelf), all_tables
+    rule = " Figures under different protocols, or of different data, are never in one column." if shown else ""
+    return _whole([section for section in sections if section.content], shelf, rule), all_tables
 
 
-def _whole(sections: Sequence[Section], shelf: Shelf) -> str:
+def _whole(sections: Sequence[Section], shelf: Shelf, rule: str) -> str:
     source = resources.files("launch.reporting") / "page"
     style, script = (source.joinpath(name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     menu = "".join(f'<li><a href="#{each.id}">{text(each.title)}</a></li>' for each in sections)
@@ -99,8 +100,8 @@ def _whole(sections: Sequence[Section], shelf: Shelf) -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><title>X-Dancer report</title>'
         f'<link rel="icon" href="data:,"><style>\n{style}</style></head>\n<body><header><h1>X-Dancer report</h1>'
-        f'<p class="quiet">Made on {time.strftime("%Y-%m-%d %H:%M")}. Figures under different protocols, or of '
-        f'different data, are never in one column.</p><nav aria-label="Sections"><ul>{menu}</ul></nav></header>\n'
+        f'<p class="quiet">Made on {time.strftime("%Y-%m-%d %H:%M")}.{rule}</p>'
+        f'<nav aria-label="Sections"><ul>{menu}</ul></nav></header>\n'
         f"<main>{body}{left}</main>\n<script>\n{script}</script></body></html>\n"
     )
 

@@ -17,6 +17,7 @@ _ADDED: Final = {
     "data.augment.colour": 0.0,
     "sampler.solver": "ddim", "sampler.weights": "uniform", "sampler.shift": False, "sampler.windows_at_once": 1,
     "objective.eval_buckets": 4, "model.image_encoder.framing": "pad",
+    "loss.velocity_weight": 0.0, "loss.acceleration_weight": 0.0,
 }
 
 

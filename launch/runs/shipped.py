@@ -16,8 +16,7 @@ def folder() -> Path:
     """As --runs takes it. Raises ValueError where the installation lacks it."""
     found = Path(str(resources.files(_PACKAGE))) / "shipped"
     if not (found / "motion").is_dir() or not (found / "video").is_dir():
-        raise ValueError(f"{found}: this installation lacks the model that comes with the project; install it again, "
-                         "or give runs of yours by --runs")
+        raise ValueError(f"{found}: this installation lacks the model that comes with the project; install it again")
     return found
 
 

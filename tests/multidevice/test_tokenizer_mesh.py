@@ -38,7 +38,10 @@ def train(workdir, sizes=None, table="data"):
         parts=PARTS, tokens_per_part=TOKENS, codebook_size=CODES, code_dim=4, encoder_width=16, decoder_width=16,
         depth=1, kernel=3, decay=0.7, reset_below=0.5,
     )
-    stage = tokenizer.make(model, ("upper", "lower"), commitment_weight=0.25, confidence_weighted=False)
+    stage = tokenizer.make(
+        model, ("upper", "lower"), commitment_weight=0.25, confidence_weighted=False, velocity_weight=0.0,
+        acceleration_weight=0.0,
+    )
     mesh = sizes and sharding.make_mesh(dict(zip(("data", "fsdp", "tensor"), sizes, strict=True)))
     history = []
 

@@ -49,6 +49,11 @@ def test_every_page_is_found_from_the_readme():
     assert [page.name for page in PAGES if page not in found] == []
 
 
+def test_the_readmes_picture_is_small():
+    picture = ROOT / "docs" / "dance.webp"
+    assert f"](docs/{picture.name})" in (ROOT / "README.md").read_text() and picture.stat().st_size < 1e6
+
+
 @pytest.mark.parametrize("name", ["train.md", "generate.md", "evaluate.md"])
 def test_commands_of_the_pages_are_there(name):
     text = (ROOT / "docs" / name).read_text()

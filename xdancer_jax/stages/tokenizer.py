@@ -18,7 +18,7 @@ from xdancer_jax.typing import Array, Batch, Extra, Float, Int, Metrics, Params,
 
 def make(
     model: PoseTokenizer, part_names: Sequence[str], *, commitment_weight: float, confidence_weighted: bool,
-    velocity_weight: float = 0.0, acceleration_weight: float = 0.0,
+    velocity_weight: float, acceleration_weight: float,
 ) -> Stage:
     """The stage; its one part is "tokenizer". Batches are {"poses": (B, T, J, 3)}.
 

@@ -100,7 +100,7 @@ def test_without_the_extra_a_workdir_of_a_store_is_one_line(monkeypatch):
 
 @pytest.mark.parametrize("command, flags", [
     ("launch.prepare", ("--config=configs/data.py:toy", "--data=gs://bucket/data")),
-    ("launch.demo", ("--out=gs://bucket/demo",)),
+    ("launch.demo", ("--out=gs://bucket/demo",)), ("launch.train_demo", ("--out=gs://bucket/demo",)),
 ])
 def test_what_is_written_on_this_machine_alone_says_so(command, flags):
     done = command_line.run(command, *flags)

@@ -12,6 +12,7 @@ from xdancer_jax.stage import variables
 from xdancer_jax.stages import tokenizer
 
 PARTS, NAMES = ((0, 2), (1, 3)), ("upper", "lower")
+PAPER = {"commitment_weight": 0.25, "confidence_weighted": False, "velocity_weight": 0.0, "acceleration_weight": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def stage(model):
-    return tokenizer.make(model, NAMES, commitment_weight=0.25, confidence_weighted=False)
+    return tokenizer.make(model, NAMES, **PAPER)
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +111,7 @@ def test_evaluation_leaves_the_codebook_alone_and_needs_no_chance(loss, state, b
 
 
 def test_velocity_and_acceleration_count_by_their_weights(model, state, batch):
-    weights = {"velocity_weight": 2.0, "acceleration_weight": 3.0}
-    weighted = tokenizer.make(model, NAMES, commitment_weight=0.25, confidence_weighted=False, **weights)
+    weighted = tokenizer.make(model, NAMES, **PAPER | {"velocity_weight": 2.0, "acceleration_weight": 3.0})
     total, (metrics, _) = jax.jit(parts.loss(weighted), static_argnames="train")(
         *state, batch, jax.random.key(0), train=False
     )
@@ -133,7 +133,7 @@ def test_reconstruct_agrees_with_the_metrics(stage, loss, state, batch):
 
 def test_names_and_parts_must_match(model):
     with pytest.raises(ValueError, match="1 names for the 2 parts"):
-        tokenizer.make(model, ("all",), commitment_weight=0.25, confidence_weighted=False)
+        tokenizer.make(model, ("all",), **PAPER)
 
 
 def test_tokens_of_files_are_checked_by_shape_type_and_range():

@@ -46,7 +46,8 @@ def test_a_packed_run_is_read_as_the_run(runs):
 
 @pytest.mark.parametrize("given, kept", [
     ("/home/me/data", "data"), ("run:out/tokenizer", "run:tokenizer"), ("gs://bucket/me/tokens", "tokens"),
-    ("run:gs://bucket/me/one/", "run:one/"), ("random", "random"), ("part:unet", "part:unet"), ("", ""), ("/", "/"),
+    ("run:gs://bucket/me/one/", "run:one/"), ("gpt2:/home/me/gpt.safetensors", "gpt2:gpt.safetensors"),
+    ("random", "random"), ("part:unet", "part:unet"), ("", ""), ("/", "/"),
 ])  # fmt: skip
 def test_it_names_no_folder_of_the_machine_that_trained(given, kept):
     config = {"data": {"dir": given, "latents": given, "height": 4}, "start": given, "checkpoint": {"best": "eval/l"},
@@ -55,6 +56,14 @@ def test_it_names_no_folder_of_the_machine_that_trained(given, kept):
     assert found["data"] == {"dir": kept, "latents": kept, "height": 4} and found["start"] == kept
     assert found["parts"]["unet"]["source"] == found["earlier"]["tokenizer"]["data"]["dir"] == kept
     assert found["checkpoint"] == {"best": "eval/l"}
+    content = {
+        "format": 3, "config": config, "starts": [{"step": 0, "flags": {"XLA_FLAGS": f"--xla_dump_to={given}"}}],
+        "changes": [{"step": 3, "field": "data.dir", "before": given, "now": given}, {"field": "steps", "before": 3}],
+    }  # fmt: skip
+    handed = packing._handed_on(content)
+    assert handed["starts"] == [{"step": 0}] and handed["config"] == found and "format" not in handed
+    assert handed["changes"][0] == {"step": 3, "field": "data.dir", "before": kept, "now": kept}
+    assert handed["changes"][1] == {"field": "steps", "before": 3}
 
 
 def test_in_bfloat16_parameters_are_rounded_and_collections_are_not(runs):

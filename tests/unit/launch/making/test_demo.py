@@ -5,7 +5,7 @@ import pytest
 
 from data_pipeline import pose_files, video_files
 from launch.making import demo
-from launch.runs import shipped
+from launch.runs import loading, shipped
 from tests import command_line, small_app
 
 
@@ -28,7 +28,7 @@ def test_yours_is_the_photo_and_a_skeleton(model, tmp_path):
     photo, pose, song = small_app.files(tmp_path).values()
     yours = demo.read(model, str(photo), str(song), str(pose), small_app.nobody)
     video, poses = demo.make_yours(model, yours, tmp_path, 1.0, 0)
-    height, width = small_app.SIZE
+    height, width = (2 * side for side in small_app.SIZE)
     assert next(iter(video_files.iter_video(video))).picture.shape == (height, 2 * width, 3)
     found = pose_files.load_poses(poses)
     assert found.poses.shape == (30, 60, 3) and found.tokens is not None
@@ -60,6 +60,8 @@ def test_the_model_that_comes_with_the_project_is_small_and_whole():
     files = [path for path in shipped.folder().rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 30e6
     assert {path.parent.name for path in files if path.name == "weights.safetensors"} == {"motion", "video"}
-    model, figures = demo.load(shipped.folder()), shipped.figures()
-    assert model.size == (224, 128) and figures["clips"] == 16
-    assert np.isfinite([row["value"] for row in figures["figures"]]).all()
+    motion, video = loading.load_pair(shipped.folder())
+    figures = shipped.figures()
+    assert (video.config.data.height, video.config.data.width, figures["clips"]) == (224, 128, 16)
+    assert (motion.step, video.step) == (motion.config.steps, video.config.steps)
+    assert np.isfinite([row["value"] for row in figures["figures"]]).all() and len(figures["figures"]) == 8

@@ -66,6 +66,8 @@ CHOREOGRAPH = ("launch.choreograph", "--run=nowhere", "--music=a.wav", "--out=o"
         ((*SWEEP, "--config", "configs/tokenizr.py:tiny"), "--config=configs/tokenizr.py:tiny: not a config: no such"),
         (("launch.estimate_poses", "--video=v.mp4", "--out=poses.json"), "--out=poses.json: the file's name must end"),
         (("launch.estimate_poses", "--video=v.mp4", "--out=p.npz", "--overlay=a.avi"), "--overlay=a.avi: the file"),
+        (("launch.train_demo", "--setting=big"), "--setting=big: value should be one of"),
+        (("launch.train_demo", "--out=README.md/x"), "--out=README.md/x: cannot make this folder"),
         (("launch.demo", "--setting=big"), "--setting=big: value should be one of"),
         (("launch.demo", "--out=README.md/x"), "--out=README.md/x: cannot make this folder"),
         (GENERATE, "nowhere/motion: no such directory"),
