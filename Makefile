@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed-$(subst $(COMMA),-,$(EXTRAS))
 export JAX_PLATFORMS ?= cpu
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help demo train-demo test lint unit slow parity .parity multidevice pods install clean
+.PHONY: help demo train-demo app .app test lint unit slow parity .parity multidevice pods install clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,12 @@ demo: $(INSTALLED)  ## a drawn dancer dances, and yours: PHOTO=... SONG=... [POS
 train-demo: OUT ?= out/train_demo
 train-demo: $(INSTALLED)  ## train every stage at tiny size on toy dances and make a video (out/train_demo; SETTING=smoke)
 	$(RUN) -m launch.train_demo --setting $(SETTING) --out $(OUT)
+
+app:  ## the same in a browser: a photo and a song become a dance (installs Gradio)
+	$(MAKE) EXTRAS=pose,app .app
+
+.app: $(INSTALLED)
+	$(RUN) -m launch.app
 
 test: lint unit multidevice  ## lint and all tests but those that need what is not installed (EXTRAS=pose,dev,parity)
 
