@@ -61,7 +61,7 @@ def runs(clips, tmp_path):
     reports.run(tmp_path / "motion", "motion", ())
     for name, values in (("bas_masked_100ms", BEATS), ("div_gtnorm_kinetic_2d", SPREAD)):
         reports.suite(tmp_path / "motion", "motion", Result(name, {}, values))
-    found = [Result("psnr_float", {}, {"score": 32.4})]
+    found = [Result("psnr_float", {}, PAIRED | {"score": 32.4})]
     reports.run(tmp_path / "autoencoder", "autoencoder", found, config={"model": {}})
     return tmp_path
 
@@ -74,6 +74,7 @@ def test_each_figure_is_held_against_its_bar(runs):
     psnr, *_, colours, beats, _, flicker, _ = rows
     assert (psnr.low, psnr.high, psnr.chance) == (3.5, 5.0, -4.0)
     assert (colours.bar, colours.truth, beats.truth) == ("2 or more", 2, 1.0)
+    assert (colours.low, colours.high, rows[-1].low, rows[-1].photo) == (0, 2, 20.5, None)
     np.testing.assert_allclose((beats.low, beats.high, flicker.low), (0.4, 1.2, 1.5))
 
 
