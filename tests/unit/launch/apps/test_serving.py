@@ -157,6 +157,12 @@ def test_a_taken_port_is_one_line(app, maker):
         list(serving.serve(maker, place, small_app.SIZE))
 
 
+def test_without_runs_the_toy_model_is_served(app):
+    done = command_line.run("launch.app", f"--port={app[1].rsplit(':', 1)[1]}")
+    assert done.returncode == 1 and "cannot listen there" in done.stderr
+    assert "shipped/motion and" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [

@@ -1,5 +1,7 @@
 """What the demo makes, by small runs of random weights; and what it says where something is missing."""
 
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -59,7 +61,10 @@ def test_an_installation_without_the_model_says_so(tmp_path, monkeypatch):
 def test_the_model_that_comes_with_the_project_is_small_and_whole():
     files = [path for path in shipped.folder().rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 30e6
-    assert {path.parent.name for path in files if path.name == "weights.safetensors"} == {"motion", "video"}
+    weights = {path.parent.name: path for path in files if path.name == "weights.safetensors"}
+    assert weights.keys() == {"motion", "video"}
+    stated = (command_line.ROOT / "docs" / "toy_model.md").read_text()
+    assert all(hashlib.sha256(path.read_bytes()).hexdigest() in stated for path in weights.values())
     motion, video = loading.load_pair(shipped.folder())
     figures = shipped.figures()
     assert (video.config.data.height, video.config.data.width, figures["clips"]) == (224, 128, 16)
