@@ -123,7 +123,7 @@ def figures(runs: Path, length: int) -> tuple[list[Figure], int]:
     psnr, ssim, l1 = (_values(video, name) for name in ("psnr_float", "ssim_gaussian", "frame_l1_mean"))
     flicker, beats = _values(video, "flicker_second_difference"), _values(motion, "bas_masked_100ms")
     diversity, pixels = _values(motion, "div_gtnorm_kinetic_2d"), _values(first, "psnr_float")
-    colours = measured(Path(str(video.folder / "evaluation" / f"step_{video.step}" / "video" / "clips")), length)
+    colours = measured(Path(str(video.folder / entries.FOLDER / f"step_{video.step}" / "video" / "clips")), length)
     near, count = colours["near"], len(colours["clips"])
     kept = Bootstrap()(np.array([max(row["made"].values()) <= NEAR for row in colours["clips"].values()], np.float64))
     photo, real = psnr["repeat_photo"], diversity["ground_truth"]

@@ -1,7 +1,6 @@
 """A dance beside a photo: a video of both, and a small animation for pages that play no videos."""
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,16 +24,12 @@ def write_video(path: Path, dancer: Dancer, dance: Dance, song: Song) -> None:
     video_files.write_video(path, frames, music.FPS, song.audio, dances.AUDIO_RATE, source=provenance.COMPOSITE)
 
 
-def panels(photo: np.ndarray, made: Iterable[np.ndarray], dance: Dance) -> Iterator[np.ndarray]:
-    """Frames (H, 3 W, 3): the photo, what was painted of it, the skeleton."""
-    for frame, pose in zip(made, dance.poses, strict=True):
-        yield np.concatenate([photo, frame, poses.draw(pose, *photo.shape[:2])], axis=1)
-
-
-def write_animation(path: Path, frames: Sequence[np.ndarray]) -> None:
-    """An animated WebP of every second frame (H, W, 3) uint8 of a video, which begins anew at its end; what it says of
-    its source is that some of it was made by a model. Whole or not at all."""
-    first, *others = (Image.fromarray(frame) for frame in frames[::_EVERY])
+def write_animation(path: Path, dancer: Dancer, frames: np.ndarray, dance: Dance) -> None:
+    """An animated WebP of the photo, what was painted of it (F, H, W, 3) uint8 and the skeleton: every second frame; it
+    begins anew at its end, and says that some of it was made by a model. Whole or not at all."""
+    drawn = poses.draw(dance.poses[::_EVERY], *dancer.photo.shape[:2])
+    panels = [np.concatenate([dancer.photo, *pair], axis=1) for pair in zip(frames[::_EVERY], drawn, strict=True)]
+    first, *others = map(Image.fromarray, panels)
     file, milliseconds = io.BytesIO(), round(1000 * _EVERY / music.FPS)
     first.save(
         file, "WEBP", save_all=True, append_images=others, duration=milliseconds, loop=0, quality=_QUALITY, method=4,
@@ -43,4 +38,4 @@ def write_animation(path: Path, frames: Sequence[np.ndarray]) -> None:
     write_atomically(path, file.getvalue())
 
 
-__all__ = ["panels", "write_animation", "write_video"]
+__all__ = ["write_animation", "write_video"]

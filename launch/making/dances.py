@@ -138,7 +138,7 @@ def choreograph(
 
 
 def of_photo(
-    run: Run, song: Song, pose: np.ndarray, seconds: float | None, seed: int, sampling: Sampling,
+    run: Run, song: Song, pose: np.ndarray, seconds: float | None, seed: int, sampling: Sampling | None = None,
     shows: Shows | None = None,
 ) -> Dance:
     """The dance of a photo's pose (60, 3) to a song, of `seconds`, or else of all of it (`choreograph`)."""

@@ -1,17 +1,13 @@
 """What `make demo` makes with the model that comes with the project: a drawn dancer's dance, and the reader's own."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
-
-import numpy as np
 
 from launch.making import beside, dances, examples, painting
 from launch.making.dances import Dance, Song
 from launch.making.painting import Dancer, MakesEstimator, Painter
 from launch.runs import loading
 from launch.runs.loading import Run
-from xdancer_jax.stages.motion_sampling import Sampling
 
 _LARGER: Final = 2  # than the model's pictures is the reader's photo
 DANCE, ANIMATION, YOURS = "dance.mp4", "dance.webp", "yours.mp4"
@@ -25,8 +21,7 @@ class Model(NamedTuple):
     size: tuple[int, int]
 
     def dance(self, song: Song, dancer: Dancer, seconds: float, seed: int) -> Dance:
-        sampling = Sampling(**self.motion.config.sampling)
-        return dances.of_photo(self.motion, song, dancer.pose, seconds, seed, sampling)
+        return dances.of_photo(self.motion, song, dancer.pose, seconds, seed)
 
 
 class Yours(NamedTuple):
@@ -58,10 +53,9 @@ def make(model: Model, out: Path, seconds: float, seed: int) -> list[Path]:
     dancer = painting.read_dancer(str(example.photo), str(example.pose), _nobody, model.size)
     song = dances.read_song(model.motion, str(example.song))
     dance = model.dance(song, dancer, seconds, seed)
-    frames: list[np.ndarray] = []
-    painted = _kept(model.paint.stream(dancer, dance, seed, quiet=False), frames)
-    files = painting.write(str(out / DANCE), painted, dancer, dance, song)
-    beside.write_animation(out / ANIMATION, list(beside.panels(dancer.photo, frames, dance)))
+    frames = model.paint(dancer, dance, seed, quiet=False)
+    files = painting.write(str(out / DANCE), frames, dancer, dance, song)
+    beside.write_animation(out / ANIMATION, dancer, frames, dance)
     return [*files, out / ANIMATION]
 
 
@@ -75,12 +69,6 @@ def make_yours(model: Model, yours: Yours, out: Path, seconds: float, seed: int)
 
 def _nobody() -> None:
     raise AssertionError("examples come with their poses")
-
-
-def _kept(frames: Iterator[np.ndarray], into: list[np.ndarray]) -> Iterator[np.ndarray]:
-    for frame in frames:
-        into.append(frame)
-        yield frame
 
 
 __all__ = ["ANIMATION", "DANCE", "YOURS", "Model", "Yours", "load", "make", "make_yours", "read"]
